@@ -1,0 +1,32 @@
+/** One runner for every package: sources are transformed by SWC, packages resolve to their sources. */
+const swc = {
+  jsc: {
+    parser: { syntax: 'typescript', decorators: true },
+    transform: { legacyDecorator: true, decoratorMetadata: false },
+    target: 'es2022',
+    keepClassNames: true,
+  },
+  module: { type: 'commonjs' },
+  sourceMaps: 'inline',
+};
+
+const project = (kind, extra = {}) => ({
+  displayName: kind,
+  rootDir: __dirname,
+  roots: ['<rootDir>/libs', '<rootDir>/apps', '<rootDir>/tools', '<rootDir>/test'],
+  testEnvironment: 'node',
+  testMatch: [`**/src/**/*.${kind}.spec.ts`],
+  modulePathIgnorePatterns: ['/dist/'],
+  transform: { '^.+\\.ts$': ['@swc/jest', swc] },
+  moduleNameMapper: {
+    '^@brickyard/event-sourcing/postgres$': '<rootDir>/libs/event-sourcing/src/postgres/index.ts',
+    '^@brickyard/(contracts|event-sourcing|domain|service-host)$': '<rootDir>/libs/$1/src/index.ts',
+    '^@brickyard/(contracts|event-sourcing|domain|service-host)/testing$': '<rootDir>/libs/$1/src/testing.ts',
+    '^@brickyard/(hosts|stack)$': '<rootDir>/tools/$1/src/index.ts',
+  },
+  ...extra,
+});
+
+module.exports = {
+  projects: [project('unit'), project('int'), project('e2e')],
+};
