@@ -27,6 +27,12 @@ const project = (kind, extra = {}) => ({
   ...extra,
 });
 
+/** Integration tests share one real Postgres and one real nats-server a run. */
+const servers = {
+  globalSetup: '<rootDir>/tools/servers/src/jest-setup.ts',
+  globalTeardown: '<rootDir>/tools/servers/src/jest-teardown.ts',
+};
+
 module.exports = {
-  projects: [project('unit'), project('int'), project('e2e')],
+  projects: [project('unit'), project('int', servers), project('e2e')],
 };

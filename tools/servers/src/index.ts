@@ -1,1 +1,6 @@
-export {};
+export { missingServers } from './binaries';
+export { dropDatabase, freshDatabase, type PostgresAddress } from './databases';
+export { freePort } from './free-port';
+export { type NatsOptions, type NatsServer, startNats } from './nats';
+export { type PostgresOptions, type PostgresServer, startPostgres } from './postgres';
+export { startTestServers, type TestServers } from './test-servers';

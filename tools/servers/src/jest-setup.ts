@@ -1,0 +1,15 @@
+import { startTestServers, type TestServers } from './test-servers';
+
+/** Where setup leaves the running pair for teardown: Jest runs both in one process, but loads each file anew. */
+export const running: { servers?: TestServers } = ((
+  globalThis as { brickyardTest?: { servers?: TestServers } }
+).brickyardTest ??= {});
+
+/** Starts one Postgres and one nats-server for the whole run and tells the specs where they are. */
+// eslint-disable-next-line no-restricted-exports, import/no-default-export -- Jest calls the default export of a globalSetup file
+export default async function setup(): Promise<void> {
+  const servers = await startTestServers();
+  running.servers = servers;
+  process.env['BRICKYARD_TEST_PG_URL'] = servers.postgresUrl;
+  process.env['BRICKYARD_TEST_NATS_URL'] = servers.natsUrl;
+}
