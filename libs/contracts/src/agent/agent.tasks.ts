@@ -1,0 +1,114 @@
+/** What a node agent is told to do. A task names everything: the agent has no choice to make. */
+import { z } from 'zod';
+import { Brick } from '../cluster/cluster.objects';
+import { Durability } from '../durability';
+import { BrickId, DeviceId, HostName, NodeId, OperationId, VolumeId } from '../ids';
+import { Kib } from '../quantities';
+
+/** A brick as Gluster names it: host and directory. */
+export const BrickLocation = z.strictObject({ brickId: BrickId, host: HostName, path: z.string() });
+export type BrickLocation = z.infer<typeof BrickLocation>;
+
+const CheckNode = z.strictObject({ type: z.literal('CheckNode'), nodeId: NodeId });
+const ProbePeer = z.strictObject({ type: z.literal('ProbePeer'), nodeId: NodeId, host: HostName });
+const DetachPeer = z.strictObject({ type: z.literal('DetachPeer'), nodeId: NodeId, host: HostName });
+
+const PrepareDevice = z.strictObject({
+  type: z.literal('PrepareDevice'),
+  deviceId: DeviceId,
+  name: z.string(),
+  destroyData: z.boolean(),
+  /** Devices this node already gave us: wiping must not touch them. */
+  knownDevices: z.array(z.strictObject({ deviceId: DeviceId, name: z.string(), pvUuid: z.string() })),
+});
+const RetireDevice = z.strictObject({
+  type: z.literal('RetireDevice'),
+  deviceId: DeviceId,
+  name: z.string(),
+  /** True: what cannot be torn down is left, and that is success. */
+  ignoreErrors: z.boolean(),
+});
+
+/** One brick to carve out of a device. */
+export const BrickSpec = Brick.omit({ nodeId: true, set: true, place: true }).extend({
+  deviceName: z.string(),
+  gid: z.int().min(0),
+});
+export type BrickSpec = z.infer<typeof BrickSpec>;
+
+const CreateBrick = z.strictObject({ type: z.literal('CreateBrick'), brick: BrickSpec });
+const DeleteBrick = z.strictObject({ type: z.literal('DeleteBrick'), brick: BrickSpec });
+const ReadBrick = z.strictObject({ type: z.literal('ReadBrick'), brick: BrickSpec });
+
+/** A Gluster volume to bring into being: bricks in set order. */
+export const GlusterVolumeSpec = z.strictObject({
+  volumeId: VolumeId,
+  name: z.string(),
+  durability: Durability,
+  bricks: z.array(BrickLocation).min(1),
+  /** Options in order, each `key value`; empty ones are skipped. */
+  options: z.array(z.string()),
+  sizeKib: Kib,
+});
+export type GlusterVolumeSpec = z.infer<typeof GlusterVolumeSpec>;
+
+/** An existing Gluster volume. */
+export const GlusterVolumeRef = z.strictObject({ volumeId: VolumeId, name: z.string() });
+export type GlusterVolumeRef = z.infer<typeof GlusterVolumeRef>;
+
+/** More bricks for an existing volume: whole sets. */
+export const GlusterExpansion = GlusterVolumeRef.extend({
+  durability: Durability,
+  bricks: z.array(BrickLocation).min(1),
+});
+export type GlusterExpansion = z.infer<typeof GlusterExpansion>;
+
+const CreateGlusterVolume = z.strictObject({ type: z.literal('CreateGlusterVolume'), volume: GlusterVolumeSpec });
+const DeleteGlusterVolume = z.strictObject({ type: z.literal('DeleteGlusterVolume'), volume: GlusterVolumeRef });
+const ReadGlusterVolume = z.strictObject({ type: z.literal('ReadGlusterVolume'), volume: GlusterVolumeRef });
+const StartGlusterVolume = z.strictObject({ type: z.literal('StartGlusterVolume'), volume: GlusterVolumeRef });
+const StopGlusterVolume = z.strictObject({ type: z.literal('StopGlusterVolume'), volume: GlusterVolumeRef });
+const AddBricks = z.strictObject({ type: z.literal('AddBricks'), expansion: GlusterExpansion });
+const RemoveBricks = z.strictObject({ type: z.literal('RemoveBricks'), expansion: GlusterExpansion });
+const StartRebalance = z.strictObject({ type: z.literal('StartRebalance'), volume: GlusterVolumeRef });
+
+export const AgentTask = z.discriminatedUnion('type', [
+  CheckNode,
+  ProbePeer,
+  DetachPeer,
+  PrepareDevice,
+  RetireDevice,
+  CreateBrick,
+  DeleteBrick,
+  ReadBrick,
+  CreateGlusterVolume,
+  DeleteGlusterVolume,
+  ReadGlusterVolume,
+  StartGlusterVolume,
+  StopGlusterVolume,
+  AddBricks,
+  RemoveBricks,
+  StartRebalance,
+]);
+export type AgentTask = z.infer<typeof AgentTask>;
+export type TaskOf<Type extends AgentTask['type']> = Extract<AgentTask, { type: Type }>;
+
+/** Names one order to one agent; derived from its operation, so a second issue of it is recognised. */
+export const TaskId = z.string().regex(/^[0-9a-f]{32}\.[a-z0-9.-]+$/).brand('TaskId');
+export type TaskId = z.infer<typeof TaskId>;
+
+/** A task on its way to an agent. */
+export const TaskEnvelope = z.strictObject({
+  taskId: TaskId,
+  operationId: OperationId,
+  /** The node that shall do it, and the name its agent answers to. */
+  nodeId: NodeId,
+  host: HostName,
+  /** What is changed: one task at a time on it, and none that was planned earlier than one already seen. */
+  resource: z.string(),
+  /** The log position that planned the task. */
+  generation: z.int().min(1),
+  task: AgentTask,
+  traceparent: z.string().optional(),
+});
+export type TaskEnvelope = z.infer<typeof TaskEnvelope>;

@@ -1,0 +1,128 @@
+/** What may be asked of the allocator. The caller chooses every id; the allocator decides everything else. */
+import { z } from 'zod';
+import { ClusterId, DeviceId, HostName, NodeId, OperationId, VolumeId } from '../ids';
+import { Kib } from '../quantities';
+import { TaskOutcome } from '../agent/agent.outcomes';
+import { AdminState, ClusterFlags, Hostnames, PlacementPolicy, Tags, VolumeSpec } from './cluster.objects';
+
+const CreateCluster = z.strictObject({ type: z.literal('CreateCluster'), clusterId: ClusterId, flags: ClusterFlags });
+const SetClusterFlags = z.strictObject({
+  type: z.literal('SetClusterFlags'),
+  clusterId: ClusterId,
+  flags: ClusterFlags,
+});
+const RemoveCluster = z.strictObject({ type: z.literal('RemoveCluster'), clusterId: ClusterId });
+
+/** What the gateway heard when it asked the agents just before: nobody can decide on a node without it. */
+export const GlusterdProbe = z.strictObject({
+  /** The new node's own agent. */
+  newNode: z.enum(['running', 'stopped', 'no-agent']),
+  /** Any online member of the cluster; `none` when it has no node yet. */
+  members: z.enum(['running', 'stopped', 'none']),
+});
+
+const AddNode = z.strictObject({
+  type: z.literal('AddNode'),
+  operationId: OperationId,
+  nodeId: NodeId,
+  clusterId: ClusterId,
+  zone: z.int().min(1),
+  hostnames: Hostnames,
+  tags: Tags,
+  probe: GlusterdProbe,
+});
+const RemoveNode = z.strictObject({ type: z.literal('RemoveNode'), operationId: OperationId, nodeId: NodeId });
+const SetNodeState = z.strictObject({
+  type: z.literal('SetNodeState'),
+  operationId: OperationId,
+  nodeId: NodeId,
+  state: AdminState,
+});
+
+const AddDevice = z.strictObject({
+  type: z.literal('AddDevice'),
+  operationId: OperationId,
+  deviceId: DeviceId,
+  nodeId: NodeId,
+  name: z.string().regex(/^\/[a-zA-Z0-9_.:/-]+$/),
+  /** Wipe what is on the device if that is safe. */
+  destroyData: z.boolean(),
+  tags: Tags,
+});
+const RemoveDevice = z.strictObject({
+  type: z.literal('RemoveDevice'),
+  operationId: OperationId,
+  deviceId: DeviceId,
+  /** Forget the device even when its node cannot tear it down. */
+  forceForget: z.boolean(),
+});
+const SetDeviceState = z.strictObject({
+  type: z.literal('SetDeviceState'),
+  operationId: OperationId,
+  deviceId: DeviceId,
+  state: AdminState,
+});
+
+const CreateVolume = z.strictObject({
+  type: z.literal('CreateVolume'),
+  operationId: OperationId,
+  volumeId: VolumeId,
+  spec: VolumeSpec,
+  /** Clusters to try, in order; empty means all, by id. */
+  clusters: z.array(z.string()),
+  policy: PlacementPolicy,
+});
+const ExpandVolume = z.strictObject({
+  type: z.literal('ExpandVolume'),
+  operationId: OperationId,
+  volumeId: VolumeId,
+  addKib: Kib,
+  policy: PlacementPolicy,
+});
+const DeleteVolume = z.strictObject({
+  type: z.literal('DeleteVolume'),
+  operationId: OperationId,
+  volumeId: VolumeId,
+});
+
+/** What a client may ask. */
+export const ClientCommand = z.discriminatedUnion('type', [
+  CreateCluster,
+  SetClusterFlags,
+  RemoveCluster,
+  AddNode,
+  RemoveNode,
+  SetNodeState,
+  AddDevice,
+  RemoveDevice,
+  SetDeviceState,
+  CreateVolume,
+  ExpandVolume,
+  DeleteVolume,
+]);
+export type ClientCommand = z.infer<typeof ClientCommand>;
+
+const RecordOutcome = z.strictObject({ type: z.literal('RecordOutcome'), outcome: TaskOutcome });
+/** A node's agent has been silent for too long: its running tasks are given up. */
+const DeclareNodeLost = z.strictObject({ type: z.literal('DeclareNodeLost'), nodeId: NodeId, silentSince: z.string() });
+/** A lost node's agent speaks again. */
+const DeclareNodeReturned = z.strictObject({ type: z.literal('DeclareNodeReturned'), nodeId: NodeId });
+/** The pause before a step is tried again is over. */
+const RetryStep = z.strictObject({ type: z.literal('RetryStep'), operationId: OperationId, attempt: z.int().min(1) });
+
+/** What the allocator asks of itself, on what it heard from the agents. */
+export const InternalCommand = z.discriminatedUnion('type', [
+  RecordOutcome,
+  DeclareNodeLost,
+  DeclareNodeReturned,
+  RetryStep,
+]);
+export type InternalCommand = z.infer<typeof InternalCommand>;
+
+export type ControlCommand = ClientCommand | InternalCommand;
+
+/** Every command by its type. */
+export type CommandOf<Type extends ControlCommand['type']> = Extract<ControlCommand, { type: Type }>;
+
+/** The agent a host name is addressed by. */
+export const AgentAddress = z.strictObject({ host: HostName });

@@ -1,0 +1,94 @@
+/** What has happened to clusters, nodes, devices and volumes. Facts: never edited, never deleted. */
+import { z } from 'zod';
+import { ClusterId, DeviceId, NodeId, OperationId, VolumeId } from '../ids';
+import { Kib } from '../quantities';
+import { AdminState, Brick, ClusterFlags, Hostnames, PlacementExplanation, Tags, VolumeSpec } from './cluster.objects';
+
+/** Why an operation was unwound, and what could not be removed from which host. */
+const undone = {
+  operationId: OperationId,
+  detail: z.string(),
+  cause: z.string(),
+};
+
+export const clusterEvents = {
+  ClusterCreated: [z.strictObject({ clusterId: ClusterId, flags: ClusterFlags })],
+  ClusterFlagsSet: [z.strictObject({ clusterId: ClusterId, flags: ClusterFlags })],
+  ClusterRemoved: [z.strictObject({ clusterId: ClusterId })],
+
+  NodeAdditionPlanned: [
+    z.strictObject({
+      operationId: OperationId,
+      nodeId: NodeId,
+      clusterId: ClusterId,
+      zone: z.int(),
+      hostnames: Hostnames,
+      tags: Tags,
+    }),
+  ],
+  NodeAdded: [z.strictObject({ operationId: OperationId, nodeId: NodeId })],
+  NodeAdditionUndone: [z.strictObject({ ...undone, nodeId: NodeId })],
+  NodeStateSet: [z.strictObject({ operationId: OperationId, nodeId: NodeId, state: AdminState })],
+  /** A state change that the rules forbid: heketi answers it on the queue, not on the request. */
+  NodeStateRefused: [z.strictObject({ ...undone, nodeId: NodeId })],
+  NodeRemovalPlanned: [z.strictObject({ operationId: OperationId, nodeId: NodeId })],
+  NodeRemoved: [z.strictObject({ operationId: OperationId, nodeId: NodeId })],
+  NodeRemovalUndone: [z.strictObject({ ...undone, nodeId: NodeId })],
+  NodeLost: [z.strictObject({ nodeId: NodeId, silentSince: z.string() })],
+  NodeReturned: [z.strictObject({ nodeId: NodeId })],
+
+  DeviceAdditionPlanned: [
+    z.strictObject({
+      operationId: OperationId,
+      deviceId: DeviceId,
+      nodeId: NodeId,
+      name: z.string(),
+      tags: Tags,
+      destroyData: z.boolean(),
+    }),
+  ],
+  DeviceAdded: [
+    z.strictObject({
+      operationId: OperationId,
+      deviceId: DeviceId,
+      totalKib: Kib,
+      extentKib: z.int().min(1),
+      pvUuid: z.string(),
+      paths: z.array(z.string()),
+    }),
+  ],
+  DeviceAdditionUndone: [z.strictObject({ ...undone, deviceId: DeviceId })],
+  DeviceStateSet: [z.strictObject({ operationId: OperationId, deviceId: DeviceId, state: AdminState })],
+  DeviceStateRefused: [z.strictObject({ ...undone, deviceId: DeviceId })],
+  DeviceRemovalPlanned: [z.strictObject({ operationId: OperationId, deviceId: DeviceId, forceForget: z.boolean() })],
+  DeviceRemoved: [z.strictObject({ operationId: OperationId, deviceId: DeviceId })],
+  DeviceRemovalUndone: [z.strictObject({ ...undone, deviceId: DeviceId })],
+
+  VolumePlanned: [
+    z.strictObject({
+      operationId: OperationId,
+      volumeId: VolumeId,
+      clusterId: ClusterId,
+      spec: VolumeSpec,
+      bricks: z.array(Brick).min(1),
+      placement: PlacementExplanation,
+    }),
+  ],
+  VolumeCreated: [z.strictObject({ operationId: OperationId, volumeId: VolumeId })],
+  VolumeCreationUndone: [z.strictObject({ ...undone, volumeId: VolumeId })],
+  VolumeExpansionPlanned: [
+    z.strictObject({
+      operationId: OperationId,
+      volumeId: VolumeId,
+      addKib: Kib,
+      bricks: z.array(Brick).min(1),
+      placement: PlacementExplanation,
+    }),
+  ],
+  VolumeExpanded: [z.strictObject({ operationId: OperationId, volumeId: VolumeId })],
+  VolumeExpansionUndone: [z.strictObject({ ...undone, volumeId: VolumeId })],
+  VolumeDeletionPlanned: [z.strictObject({ operationId: OperationId, volumeId: VolumeId })],
+  VolumeDeleted: [z.strictObject({ operationId: OperationId, volumeId: VolumeId })],
+  /** The deletion could not be finished; the volume is as it was, as far as the hosts allowed. */
+  VolumeDeletionUndone: [z.strictObject({ ...undone, volumeId: VolumeId })],
+} as const;

@@ -1,0 +1,121 @@
+/** The things a cluster is made of, as commands and events spell them. */
+import { z } from 'zod';
+import { Durability } from '../durability';
+import { BrickId, ClusterId, DeviceId, HostName, NodeId, VolumeId } from '../ids';
+import { Decimal, Kib } from '../quantities';
+
+/** The names a node is reached by: `manage` by its agent, `storage` by Gluster and its clients. Only the first of each is used. */
+export const Hostnames = z.strictObject({
+  manage: z.array(HostName).min(1),
+  storage: z.array(HostName).min(1),
+});
+export type Hostnames = z.infer<typeof Hostnames>;
+
+/** Free-form labels that placement can match. */
+export const Tags = z.record(z.string(), z.string());
+export type Tags = z.infer<typeof Tags>;
+
+/** Which kinds of volume a cluster takes. */
+export const ClusterFlags = z.strictObject({ file: z.boolean(), block: z.boolean() });
+export type ClusterFlags = z.infer<typeof ClusterFlags>;
+
+/** What an operator wants of a node or device: `online` takes bricks, `offline` takes no new ones, `failed` holds none and can be removed. */
+export const AdminState = z.enum(['online', 'offline', 'failed']);
+export type AdminState = z.infer<typeof AdminState>;
+
+/** One brick: where it lies and what it takes from its device. */
+export const Brick = z.strictObject({
+  brickId: BrickId,
+  nodeId: NodeId,
+  deviceId: DeviceId,
+  /** The brick directory on its node. */
+  path: z.string(),
+  /** The size of the brick's file system. */
+  sizeKib: Kib,
+  /** The thin pool behind it: the size times the snapshot factor, in whole extents. */
+  poolKib: Kib,
+  /** The thin pool's metadata; with the pool, what the device loses. */
+  metadataKib: Kib,
+  /** Position in the volume: which set, and which place in the set. Gluster groups bricks by this order. */
+  set: z.int().min(0),
+  place: z.int().min(0),
+});
+export type Brick = z.infer<typeof Brick>;
+
+/** What a client asked a volume to be. */
+export const VolumeSpec = z.strictObject({
+  name: z.string().regex(/^[a-zA-Z0-9_-]+$/),
+  sizeKib: Kib,
+  durability: Durability,
+  /** The group that owns the brick directories; 0 leaves them to root. */
+  gid: z.int().min(0).max(2_147_483_646),
+  /** Gluster options in order, each `key value`. */
+  options: z.array(z.string()),
+  block: z.boolean(),
+  snapshots: z.boolean(),
+  /** Space in the thin pool over the brick's size; 1 when snapshots are off. */
+  snapshotFactor: Decimal,
+  /** The durability part of the request as it came, since heketi's answers echo it. */
+  requestedDurability: z.json(),
+});
+export type VolumeSpec = z.infer<typeof VolumeSpec>;
+
+/** Why a device was not taken for a brick: the first rule it failed, with the numbers. */
+export const DeviceRefusal = z.discriminatedUnion('rule', [
+  z.strictObject({ rule: z.literal('node-not-online'), state: z.string() }),
+  z.strictObject({ rule: z.literal('node-lost'), since: z.string() }),
+  z.strictObject({ rule: z.literal('device-not-online'), state: z.string() }),
+  z.strictObject({ rule: z.literal('node-in-set'), nodeId: NodeId }),
+  z.strictObject({ rule: z.literal('zone-in-set'), zone: z.int() }),
+  z.strictObject({ rule: z.literal('tag-mismatch'), wanted: z.string() }),
+  z.strictObject({ rule: z.literal('too-little-space'), freeKib: Kib, neededKib: Kib }),
+]);
+export type DeviceRefusal = z.infer<typeof DeviceRefusal>;
+
+/** How one set of bricks was placed: where the walk round the ring began and what it passed over. */
+export const SetPlacement = z.strictObject({
+  set: z.int().min(0),
+  /** Index in the ring of usable devices at which the walk began; drawn from the volume's id. */
+  ringStart: z.int().min(0),
+  /** Devices in the order walked that were not taken, each with the rule that spoke against it. */
+  passedOver: z.array(z.strictObject({ deviceId: DeviceId, place: z.int().min(0), refusal: DeviceRefusal })),
+});
+
+/** One number of sets that was tried, largest bricks first. */
+export const PlacementAttempt = z.strictObject({
+  sets: z.int().min(1),
+  brickKib: z.int().min(0),
+  neededKib: z.int().min(0),
+  /** `placed`, or why this number of sets was given up. */
+  outcome: z.enum(['placed', 'brick-too-large', 'brick-too-small', 'too-many-bricks', 'no-space']),
+});
+
+/**
+ * Why the bricks lie where they lie. Devices ruled out before the walk are counted by rule; the full list is
+ * what the same decision gives when it is made again on the state at that position.
+ */
+export const PlacementExplanation = z.strictObject({
+  policy: z.literal('ring-v1'),
+  clusterId: ClusterId,
+  seed: z.string(),
+  ringSize: z.int().min(0),
+  /** How many devices each rule took out before the walk. */
+  unusable: z.array(z.strictObject({ rule: z.string(), count: z.int().min(1) })),
+  attempts: z.array(PlacementAttempt),
+  sets: z.array(SetPlacement),
+});
+export type PlacementExplanation = z.infer<typeof PlacementExplanation>;
+
+/** Limits and defaults that decide sizes and counts; heketi's configuration keys by other names. */
+export const PlacementPolicy = z.strictObject({
+  brickMinKib: Kib,
+  brickMaxKib: Kib,
+  bricksPerVolumeMax: z.int().min(1),
+  /** Negative: no limit. */
+  volumesPerClusterMax: z.int(),
+  zoneChecking: z.enum(['none', 'strict']),
+});
+export type PlacementPolicy = z.infer<typeof PlacementPolicy>;
+
+/** A volume as a refusal or task names it. */
+export const VolumeRef = z.strictObject({ volumeId: VolumeId, name: z.string() });

@@ -1,0 +1,59 @@
+/** Why a command was refused: values, one kind for each text a client may see. */
+import { z } from 'zod';
+import { PlacementAttempt, DeviceRefusal } from './cluster.objects';
+
+/** Why one cluster could not take a volume. */
+export const ClusterRefusal = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('AllVolumeTypesDisabled') }),
+  z.strictObject({ kind: z.literal('VolumeTypeNotSupported') }),
+  z.strictObject({ kind: z.literal('VolumeNameInUse'), name: z.string() }),
+  z.strictObject({ kind: z.literal('TooManyVolumes'), count: z.int(), limit: z.int() }),
+  z.strictObject({ kind: z.literal('NoNodes') }),
+  z.strictObject({ kind: z.literal('NoOnlineDevices') }),
+  z.strictObject({
+    kind: z.literal('NoSpace'),
+    attempts: z.array(PlacementAttempt),
+    /** Every device considered in the last walk that failed, with the first rule against it. */
+    devices: z.array(z.strictObject({ deviceId: z.string(), refusal: DeviceRefusal })),
+  }),
+  z.strictObject({ kind: z.literal('TooManyBricks'), limit: z.int() }),
+  z.strictObject({ kind: z.literal('BricksTooSmall'), minimumKib: z.int() }),
+]);
+export type ClusterRefusal = z.infer<typeof ClusterRefusal>;
+
+const id = z.string();
+
+export const Rejection = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('ClusterNotFound'), clusterId: id }),
+  z.strictObject({ kind: z.literal('ClusterNotEmpty'), clusterId: id }),
+  z.strictObject({ kind: z.literal('NodeNotFound'), nodeId: id }),
+  z.strictObject({ kind: z.literal('HostnameInUse'), hostname: z.string(), nodeId: id }),
+  z.strictObject({ kind: z.literal('GlusterdNotRunning'), where: z.enum(['new-node', 'cluster']) }),
+  z.strictObject({ kind: z.literal('NoAgent'), host: z.string() }),
+  z.strictObject({ kind: z.literal('NodeHasDevices'), nodeId: id }),
+  z.strictObject({ kind: z.literal('DeviceNotFound'), deviceId: id }),
+  z.strictObject({ kind: z.literal('DeviceNotFailed'), deviceId: id }),
+  z.strictObject({ kind: z.literal('DeviceHasBricks'), deviceId: id }),
+  z.strictObject({ kind: z.literal('NoClusters') }),
+  z.strictObject({ kind: z.literal('UnknownClusterRequested'), clusterId: id }),
+  z.strictObject({ kind: z.literal('VolumeNotFound'), volumeId: id }),
+  z.strictObject({ kind: z.literal('VolumeHoldsDatabase'), volumeId: id }),
+  /** Another operation is at work on it. */
+  z.strictObject({ kind: z.literal('ConflictingOperation'), subject: z.string(), operationId: id }),
+  z.strictObject({
+    kind: z.literal('VolumeTooSmall'),
+    requestedGib: z.int(),
+    minimumKib: z.int(),
+  }),
+  z.strictObject({
+    kind: z.literal('NotPlaced'),
+    refusals: z.array(z.strictObject({ clusterId: id, refusal: ClusterRefusal })),
+    /** True when no cluster was even eligible: heketi words that differently. */
+    ineligible: z.boolean(),
+    /** The smallest change that would have made it succeed, for people. */
+    remedy: z.string(),
+  }),
+  z.strictObject({ kind: z.literal('InvalidTagRule'), rule: z.string() }),
+  z.strictObject({ kind: z.literal('ExpansionNotPlaced'), refusal: ClusterRefusal, remedy: z.string() }),
+]);
+export type Rejection = z.infer<typeof Rejection>;

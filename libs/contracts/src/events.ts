@@ -1,0 +1,56 @@
+/** Every event of the control ledger: its schemas by version, and the union the domain folds. */
+import { z } from 'zod';
+import { clusterEvents } from './cluster/cluster.events';
+import { operationEvents } from './operation/operation.events';
+
+/** Schemas of the data of each event type; index 0 is version 1. Only the last is written. */
+export const controlEventSchemas = { ...clusterEvents, ...operationEvents } as const;
+
+export type ControlEventType = keyof typeof controlEventSchemas;
+
+type Last<T extends readonly unknown[]> = T extends readonly [...unknown[], infer L] ? L : never;
+type DataOf<Type extends ControlEventType> = z.infer<Extract<Last<(typeof controlEventSchemas)[Type]>, z.ZodType>>;
+
+/** One event as the domain sees it: its type, its version and its facts side by side. */
+export type EventOf<Type extends ControlEventType> = { readonly type: Type; readonly version: number } & Readonly<
+  DataOf<Type>
+>;
+
+export type ControlEvent = { [Type in ControlEventType]: EventOf<Type> }[ControlEventType];
+
+/** The version that is written today. */
+export const currentVersionOf = (type: ControlEventType): number => controlEventSchemas[type].length;
+
+/** Whether a stored type is one of ours. */
+export const isControlEventType = (type: string): type is ControlEventType => type in controlEventSchemas;
+
+/** Turns the data of one version into the data of the next. */
+export type Upcaster = (data: Record<string, unknown>) => Record<string, unknown>;
+
+/** Upcasters by event type; index 0 leads from version 1 to 2. Every type is at version 1 today. */
+export const upcasters: Partial<Record<ControlEventType, readonly Upcaster[]>> = {};
+
+/** Brings stored data to today's version: what the log's door does before anything is folded. */
+export function upcast(type: ControlEventType, version: number, data: Record<string, unknown>): ControlEvent {
+  let today = data;
+  for (const step of (upcasters[type] ?? []).slice(version - 1)) today = step(today);
+  return { ...today, type, version: currentVersionOf(type) } as ControlEvent;
+}
+
+/** Checks an event against its schema before it is written; throws a ZodError that names the field. */
+export function checkEvent(event: ControlEvent): void {
+  const { type, version, ...data } = event;
+  const schema = controlEventSchemas[type][version - 1];
+  if (schema === undefined) throw new RangeError(`${type} has no version ${String(version)}`);
+  schema.parse(data);
+}
+
+/** The stream an event belongs to: the thing it happened to. */
+export function streamOf(event: ControlEvent): string {
+  if (event.type in operationEvents && 'operationId' in event) return `operation-${event.operationId}`;
+  if ('volumeId' in event) return `volume-${event.volumeId}`;
+  if ('deviceId' in event) return `device-${event.deviceId}`;
+  if ('nodeId' in event) return `node-${event.nodeId}`;
+  if ('clusterId' in event) return `cluster-${event.clusterId}`;
+  throw new RangeError(`${event.type} names no stream`);
+}

@@ -1,0 +1,39 @@
+/** The only place that spells a NATS subject, stream or consumer. */
+import type { HostName } from './ids';
+
+/** A host name as one token of a subject: letters, digits and `-` stay, anything else becomes `_` and two hex digits. */
+export const hostToken = (host: HostName): string =>
+  host.replace(/[^A-Za-z0-9-]/g, (char) => `_${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
+
+/** Batches of client commands, answered by the allocator that leads. */
+export const COMMANDS = 'commands.control';
+
+/** JetStream stream of tasks: a work queue, a copy of intents in the log. */
+export const TASKS_STREAM = 'TASKS';
+export const TASKS_ALL = 'agents.*.tasks';
+export const tasksOf = (host: HostName): string => `agents.${hostToken(host)}.tasks`;
+/** The durable consumer of one agent. */
+export const taskConsumerOf = (host: HostName): string => `agent-${hostToken(host)}`;
+/** The durable consumer of the process that plays every simulated host. */
+export const SIMULATED_TASK_CONSUMER = 'agents-simulated';
+
+/** JetStream stream of outcomes: a work queue that the leading allocator empties. */
+export const OUTCOMES_STREAM = 'OUTCOMES';
+export const OUTCOMES_ALL = 'agents.*.outcomes';
+export const outcomesOf = (host: HostName): string => `agents.${hostToken(host)}.outcomes`;
+export const OUTCOMES_CONSUMER = 'allocator';
+
+/** Heartbeats: core NATS, at most once. */
+export const HEARTBEATS_ALL = 'agents.*.heartbeat';
+export const heartbeatOf = (host: HostName): string => `agents.${hostToken(host)}.heartbeat`;
+/** Facts about a host, on change. */
+export const FACTS_ALL = 'agents.*.facts';
+export const factsOf = (host: HostName): string => `agents.${hostToken(host)}.facts`;
+/** Asks an agent whether it is there and whether its glusterd runs. */
+export const PROBES_ALL = 'agents.*.probe';
+export const probeOf = (host: HostName): string => `agents.${hostToken(host)}.probe`;
+
+/** JetStream stream of committed events, a window of the log for those who follow. */
+export const EVENTS_STREAM = 'EVENTS';
+export const EVENTS_ALL = 'events.>';
+export const eventsOf = (ledger: string): string => `events.${ledger}`;
