@@ -1,1 +1,5 @@
-export {};
+/** Event sourcing without domain words: deciders, folds, sagas, persistent maps, the chain of hashes. */
+export * from './decider';
+export * from './fold';
+export * from './persistent-map';
+export * from './saga';

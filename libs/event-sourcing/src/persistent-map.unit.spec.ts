@@ -1,0 +1,56 @@
+import fc from 'fast-check';
+import { persistentMap } from './persistent-map';
+
+/** Few distinct keys, and two whose 32-bit hashes are equal, so that sets, overwrites and deletes meet. */
+const key = fc.oneof(
+  fc.constantFrom('k4uzx', 'kf2ad'),
+  fc.integer({ min: 0, max: 400 }).map(String),
+  fc.string({ maxLength: 3 }),
+);
+const change = fc.record({ key, value: fc.option(fc.integer(), { nil: undefined }) });
+
+describe('PersistentMap', () => {
+  it('agrees with a Map after any sequence of sets and deletes', () => {
+    fc.assert(
+      fc.property(fc.array(change, { maxLength: 600 }), (changes) => {
+        const model = new Map<string, number>();
+        let map = persistentMap<string, number>();
+        for (const { key: name, value } of changes) {
+          if (value === undefined) model.delete(name);
+          else model.set(name, value);
+          map = value === undefined ? map.delete(name) : map.set(name, value);
+        }
+        expect(map.size).toBe(model.size);
+        expect([...map.entries()].sort()).toEqual([...model.entries()].sort());
+        for (const name of model.keys()) expect(map.get(name)).toBe(model.get(name));
+      }),
+    );
+  });
+
+  it('iterates in an order that depends on its keys alone', () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(key, { maxLength: 200 }), fc.array(key, { maxLength: 50 }), (keys, passing) => {
+        const plain = persistentMap(keys.map((name) => [name, 1] as const));
+        let detour = persistentMap<string, number>();
+        for (const name of passing) detour = detour.set(name, 0);
+        for (const name of [...keys].reverse()) detour = detour.set(name, 1);
+        for (const name of passing) if (!keys.includes(name)) detour = detour.delete(name);
+        expect([...detour.keys()]).toEqual([...plain.keys()]);
+      }),
+    );
+  });
+
+  it('keeps keys apart whose hashes are equal', () => {
+    const map = persistentMap([
+      ['k4uzx', 1],
+      ['kf2ad', 2],
+    ]);
+    expect([map.get('k4uzx'), map.get('kf2ad'), map.delete('k4uzx').get('kf2ad')]).toEqual([1, 2, 2]);
+  });
+
+  it('leaves the map it came from as it was', () => {
+    const before = persistentMap([['a', 1]]);
+    before.set('b', 2).delete('a');
+    expect([...before.entries()]).toEqual([['a', 1]]);
+  });
+});

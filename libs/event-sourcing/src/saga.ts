@@ -1,0 +1,23 @@
+/** The third idea: a change to hosts is a table of steps, each with an action, its undo and a question. */
+
+/**
+ * One step: what to do, how to take it back, how to find out. Each gives the orders for one plan in one world; no
+ * orders means there is nothing to do. A step without `undo` leaves nothing behind that must be taken back.
+ */
+export interface Step<Plan, World, Order> {
+  readonly name: string;
+  readonly act: (plan: Plan, world: World) => readonly Order[];
+  readonly undo?: (plan: Plan, world: World) => readonly Order[];
+  /** Asks the host whether the effect is there, when an attempt ended without an answer. */
+  readonly probe?: (plan: Plan, world: World) => readonly Order[];
+  /** `undo` (the default) unwinds the operation when the step fails; `ignore` goes on. */
+  readonly onFailure?: 'undo' | 'ignore';
+  /** How often a passing failure is tried again before it counts. */
+  readonly retriesMax?: number;
+}
+
+/** A saga: its steps in order. It ends done, when the last step is done, or undone, when all steps are taken back. */
+export interface Saga<Plan, World, Order> {
+  readonly name: string;
+  readonly steps: readonly Step<Plan, World, Order>[];
+}
