@@ -41,7 +41,7 @@ describe('PersistentMap', () => {
   });
 
   it('keeps keys apart whose hashes are equal', () => {
-    const map = persistentMap([
+    const map = persistentMap<string, number>([
       ['k4uzx', 1],
       ['kf2ad', 2],
     ]);
@@ -49,7 +49,7 @@ describe('PersistentMap', () => {
   });
 
   it('leaves the map it came from as it was', () => {
-    const before = persistentMap([['a', 1]]);
+    const before = persistentMap<string, number>([['a', 1]]);
     before.set('b', 2).delete('a');
     expect([...before.entries()]).toEqual([['a', 1]]);
   });

@@ -1,0 +1,144 @@
+/** What the control ledger says is: every cluster, node, device, brick, volume and operation, folded from events. */
+import type {
+  AdminState,
+  Brick,
+  BrickId,
+  ClusterFlags,
+  ClusterId,
+  DeviceId,
+  Hostnames,
+  NodeId,
+  OperationId,
+  Residue,
+  Tags,
+  VolumeId,
+  VolumeSpec,
+} from '@brickyard/contracts';
+import { persistentMap, type PersistentMap } from '@brickyard/event-sourcing';
+import type { EndedOperation, Operation } from '../operation/operation.state';
+
+/** What placement must know of a device besides its free space; changes far less often than that. */
+export interface RingDevice {
+  readonly deviceId: DeviceId;
+  readonly nodeId: NodeId;
+  readonly zone: number;
+  readonly deviceState: AdminState;
+  readonly nodeState: AdminState;
+  /** Since when the node's agent is silent; absent while it speaks. */
+  readonly nodeLostSince?: string;
+  /** The node's tags, overlaid by the device's. */
+  readonly tags: Tags;
+}
+
+/** One trusted pool. */
+export interface Cluster {
+  readonly clusterId: ClusterId;
+  readonly flags: ClusterFlags;
+  /** Ascending. */
+  readonly nodeIds: readonly NodeId[];
+  /** Every usable or unusable device that is fully added; a new object only when something placement cares for changes. */
+  readonly ring: PersistentMap<DeviceId, RingDevice>;
+  readonly volumeIds: PersistentMap<VolumeId, true>;
+}
+
+/** Whether a thing is being made, is there, or is being taken away. */
+export type Lifecycle = 'adding' | 'ready' | 'removing';
+
+/** A host in a cluster. */
+export interface Node {
+  readonly nodeId: NodeId;
+  readonly clusterId: ClusterId;
+  readonly zone: number;
+  readonly hostnames: Hostnames;
+  readonly tags: Tags;
+  readonly state: AdminState;
+  readonly lifecycle: Lifecycle;
+  /** The operation at work on it, if any. */
+  readonly operationId?: OperationId;
+  readonly lostSince?: string;
+  /** Ascending; devices being added included. */
+  readonly deviceIds: readonly DeviceId[];
+  /** What abandoned operations may have left on it. */
+  readonly residue: readonly Residue[];
+}
+
+/** A device a node gave to Brickyard. */
+export interface Device {
+  readonly deviceId: DeviceId;
+  readonly nodeId: NodeId;
+  readonly clusterId: ClusterId;
+  readonly name: string;
+  readonly tags: Tags;
+  readonly state: AdminState;
+  readonly lifecycle: Lifecycle;
+  readonly operationId?: OperationId;
+  /** KiB; 0 until the device is prepared. */
+  readonly totalKib: number;
+  /** KiB promised to bricks, those of running operations included. */
+  readonly usedKib: number;
+  readonly extentKib: number;
+  readonly pvUuid: string;
+  readonly paths: readonly string[];
+  readonly bricks: PersistentMap<BrickId, VolumeId>;
+}
+
+/** What is going on with a volume. */
+export type VolumeStatus = 'creating' | 'ready' | 'expanding' | 'deleting';
+
+/** Bricks served as one. */
+export interface Volume {
+  readonly volumeId: VolumeId;
+  readonly clusterId: ClusterId;
+  readonly spec: VolumeSpec;
+  /** KiB; grows when an expansion is done. */
+  readonly sizeKib: number;
+  /** In set order; those of a running expansion included. */
+  readonly bricks: readonly Brick[];
+  readonly status: VolumeStatus;
+  readonly operationId?: OperationId;
+}
+
+/** Everything, at one position of the log. */
+export interface ControlState {
+  readonly clusters: PersistentMap<ClusterId, Cluster>;
+  readonly nodes: PersistentMap<NodeId, Node>;
+  readonly devices: PersistentMap<DeviceId, Device>;
+  readonly volumes: PersistentMap<VolumeId, Volume>;
+  /** Volume by `cluster/name`: names are taken from the plan until the deletion is done. */
+  readonly volumeNames: PersistentMap<string, VolumeId>;
+  /** Node by `manage/name` and `storage/name`. */
+  readonly hostnames: PersistentMap<string, NodeId>;
+  /** Operations that are not over. */
+  readonly operations: PersistentMap<OperationId, Operation>;
+  /** The last ones that are. */
+  readonly ended: PersistentMap<OperationId, EndedOperation>;
+  /** The ended operations in order, by number: what falls out when there are too many. */
+  readonly endedOrder: PersistentMap<string, OperationId>;
+  readonly endedCount: number;
+}
+
+/** Before the first event. */
+export const emptyControlState: ControlState = {
+  clusters: persistentMap(),
+  nodes: persistentMap(),
+  devices: persistentMap(),
+  volumes: persistentMap(),
+  volumeNames: persistentMap(),
+  hostnames: persistentMap(),
+  operations: persistentMap(),
+  ended: persistentMap(),
+  endedOrder: persistentMap(),
+  endedCount: 0,
+};
+
+/** The key of a volume's name within its cluster. */
+export const volumeNameKey = (clusterId: ClusterId, name: string): string => `${clusterId}/${name}`;
+
+/** The key of a host name of one kind. */
+export const hostnameKey = (kind: keyof Hostnames, name: string): string => `${kind}/${name}`;
+
+/** Free space as the fold says: what is not promised, in KiB. */
+export const freeKib = (device: Device): number => device.totalKib - device.usedKib;
+
+/** Whether clients see a volume: not while it is made or taken away. */
+export const isVisible = (volume: Volume): boolean => volume.status === 'ready' || volume.status === 'expanding';
