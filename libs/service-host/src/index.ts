@@ -1,1 +1,2 @@
-export {};
+export type { Bus, ConsumeOptions, DurableMessage, StreamSpec, Subscription } from './bus.port';
+export { describeError, Unavailable } from './errors';
