@@ -7,7 +7,7 @@ export interface Head extends ChainEnd {
 }
 
 /** What a command led to: facts to append and the answer to its sender. No events is a refusal, or a change that is there already. */
-export interface Decision<Reply> {
+export interface Decided<Reply> {
   readonly events: readonly NewEvent[];
   readonly reply: Reply;
 }
@@ -42,7 +42,7 @@ export interface LedgerWriterOptions<State, Command, Reply extends JsonValue> {
   /** The state to go on from: a snapshot, or what a standby has folded so far. Called once, when leadership is won; what is missing up to the head is read and folded by the writer. */
   restore(head: Head): Promise<StateAt<State>>;
   /** Pure. When it throws, its command alone is rejected with `Defect`. */
-  decide(command: Command, state: State, context: DecisionContext): Decision<Reply>;
+  decide(command: Command, state: State, context: DecisionContext): Decided<Reply>;
   /** Pure; returns a new state and leaves the given one as it is, so that dropping a reference undoes. */
   evolve(state: State, event: StoredEvent): State;
   /** Told in order, synchronously, after COMMIT and before the answers. */
