@@ -1,1 +1,7 @@
-export {};
+export type { CommandOptions, Completed } from './command';
+export { GlusterdDown } from './glusterd';
+export { installPackages } from './install-packages';
+export { type HostLab, type HostLabOptions, prepareHosts, startHosts } from './lab';
+export { type LabIdentity, removeLeftovers } from './leftovers';
+export type { SpawnOptions, StorageHost } from './storage-host';
+export { hostsSupported, type HostsSupport, onlyPackagesMissing } from './support';
