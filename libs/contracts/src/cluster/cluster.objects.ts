@@ -77,14 +77,19 @@ export const SetPlacement = z.strictObject({
   set: z.int().min(0),
   /** Index in the ring of usable devices at which the walk began; drawn from the volume's id. */
   ringStart: z.int().min(0),
-  /** Devices in the order walked that were not taken, each with the rule that spoke against it. */
+  /** `walk`: the first devices round the ring that fit; `most-room`: the emptiest nodes first, since the walk ran out of room. */
+  order: z.enum(['walk', 'most-room']),
+  /** Devices in the order walked that were not taken, each with the rule that spoke against it; at most 64. */
   passedOver: z.array(z.strictObject({ deviceId: DeviceId, place: z.int().min(0), refusal: DeviceRefusal })),
+  /** How many more were passed over. */
+  passedOverMore: z.int().min(0),
 });
 
 /** One number of sets that was tried, largest bricks first. */
 export const PlacementAttempt = z.strictObject({
   sets: z.int().min(1),
   brickKib: z.int().min(0),
+  /** What one brick takes from a device whose extents are 4 MiB. */
   neededKib: z.int().min(0),
   /** `placed`, or why this number of sets was given up. */
   outcome: z.enum(['placed', 'brick-too-large', 'brick-too-small', 'too-many-bricks', 'no-space']),

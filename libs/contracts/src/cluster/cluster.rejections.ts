@@ -2,6 +2,17 @@
 import { z } from 'zod';
 import { PlacementAttempt, DeviceRefusal } from './cluster.objects';
 
+/** What was tried before giving up, and what spoke against each device in the last walk that failed. */
+const noSpaceEvidence = {
+  attempts: z.array(PlacementAttempt),
+  /** How many devices each rule spoke against first, those that were not usable at all included. */
+  byRule: z.array(z.strictObject({ rule: z.string(), count: z.int().min(1) })),
+  /** The devices themselves, at most 64, each with the first rule against it. */
+  devices: z.array(z.strictObject({ deviceId: z.string(), refusal: DeviceRefusal })),
+  /** How many more there are. */
+  devicesMore: z.int().min(0),
+};
+
 /** Why one cluster could not take a volume. */
 export const ClusterRefusal = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('AllVolumeTypesDisabled') }),
@@ -10,14 +21,11 @@ export const ClusterRefusal = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('TooManyVolumes'), count: z.int(), limit: z.int() }),
   z.strictObject({ kind: z.literal('NoNodes') }),
   z.strictObject({ kind: z.literal('NoOnlineDevices') }),
-  z.strictObject({
-    kind: z.literal('NoSpace'),
-    attempts: z.array(PlacementAttempt),
-    /** Every device considered in the last walk that failed, with the first rule against it. */
-    devices: z.array(z.strictObject({ deviceId: z.string(), refusal: DeviceRefusal })),
-  }),
-  z.strictObject({ kind: z.literal('TooManyBricks'), limit: z.int() }),
-  z.strictObject({ kind: z.literal('BricksTooSmall'), minimumKib: z.int() }),
+  z.strictObject({ kind: z.literal('NoSpace'), ...noSpaceEvidence }),
+  /** The search for smaller bricks ended at the limit of bricks a volume. */
+  z.strictObject({ kind: z.literal('TooManyBricks'), limit: z.int(), ...noSpaceEvidence }),
+  /** The search for smaller bricks ended at the smallest brick. */
+  z.strictObject({ kind: z.literal('BricksTooSmall'), minimumKib: z.int(), ...noSpaceEvidence }),
 ]);
 export type ClusterRefusal = z.infer<typeof ClusterRefusal>;
 
