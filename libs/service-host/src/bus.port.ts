@@ -41,6 +41,14 @@ export interface ConsumeOptions {
   readonly ackWaitMs: number;
 }
 
+/** How requests are answered. */
+export interface RespondOptions {
+  /** Members of one queue share the requests. */
+  readonly queue?: string;
+  /** Handlers running at once, 1,024 when absent; a request beyond is refused as `Unavailable` with a time to retry. */
+  readonly concurrency?: number;
+}
+
 /** One connection to NATS, shared by everything in a process; it reconnects for ever. */
 export interface Bus {
   readonly connected: boolean;
@@ -58,7 +66,7 @@ export interface Bus {
   respond(
     subject: string,
     handler: (payload: unknown, subject: string) => Promise<unknown>,
-    options?: { readonly queue?: string },
+    options?: RespondOptions,
   ): Subscription;
   /** Creates the stream, or changes it to the given form; repeating it changes nothing. */
   ensureStream(spec: StreamSpec): Promise<void>;
