@@ -1,1 +1,6 @@
-export {};
+/** What is decided: pure. State, folds, decisions, placement, sagas. */
+export * from './control/control.state';
+export * from './control/control.evolve';
+export * from './operation/operation.state';
+export * from './control/control.decide';
+export { sagas } from './operation/sagas/registry';

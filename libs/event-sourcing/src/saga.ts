@@ -10,8 +10,11 @@ export interface Step<Plan, World, Order> {
   readonly undo?: (plan: Plan, world: World) => readonly Order[];
   /** Asks the host whether the effect is there, when an attempt ended without an answer. */
   readonly probe?: (plan: Plan, world: World) => readonly Order[];
-  /** `undo` (the default) unwinds the operation when the step fails; `ignore` goes on. */
-  readonly onFailure?: 'undo' | 'ignore';
+  /**
+   * `undo` (the default) unwinds the operation when the step fails; `ignore` goes on as if it had not; `leave` goes on
+   * and lists the orders that failed as residue, to be done later.
+   */
+  readonly onFailure?: 'undo' | 'ignore' | 'leave';
   /** How often a passing failure is tried again before it counts. */
   readonly retriesMax?: number;
 }

@@ -34,8 +34,9 @@ export interface RingDevice {
 export interface Cluster {
   readonly clusterId: ClusterId;
   readonly flags: ClusterFlags;
-  /** Ascending. */
+  /** Ascending; nodes that are still joining are not among them. */
   readonly nodeIds: readonly NodeId[];
+  readonly joiningIds: readonly NodeId[];
   /** Every usable or unusable device that is fully added; a new object only when something placement cares for changes. */
   readonly ring: PersistentMap<DeviceId, RingDevice>;
   readonly volumeIds: PersistentMap<VolumeId, true>;

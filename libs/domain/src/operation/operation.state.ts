@@ -61,7 +61,12 @@ export interface Operation {
   /** Absent until the first step's intent is in the log. */
   readonly current?: StepState;
   /** Set while a failed step waits to be tried again. */
-  readonly retry?: { readonly attempt: number; readonly pauseMs: number; readonly since: string; readonly detail: string };
+  readonly retry?: {
+    readonly attempt: number;
+    readonly pauseMs: number;
+    readonly since: string;
+    readonly detail: string;
+  };
   /** The failure that turned it round, for whoever asked. */
   readonly failure?: { readonly detail: string; readonly cause: string };
   /** What the host told about the device it prepared. */

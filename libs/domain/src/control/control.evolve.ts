@@ -1,0 +1,61 @@
+/** What each fact changes: the one fold behind the allocator, the gateway, every look into the past and every what-if. */
+import type { ControlEvent, ControlEventType, EventOf } from '@brickyard/contracts';
+import type { Recorded } from '@brickyard/event-sourcing';
+import * as operation from '../operation/operation.folds';
+import * as cluster from './cluster.folds';
+import type { ControlState } from './control.state';
+import * as device from './device.folds';
+import * as node from './node.folds';
+import * as volume from './volume.folds';
+
+type Folds = {
+  readonly [Type in ControlEventType]: (state: ControlState, recorded: Recorded<EventOf<Type>>) => ControlState;
+};
+
+/** A new event without its fold does not compile. */
+const folds: Folds = {
+  ClusterCreated: cluster.clusterCreated,
+  ClusterFlagsSet: cluster.clusterFlagsSet,
+  ClusterRemoved: cluster.clusterRemoved,
+  NodeAdditionPlanned: node.nodeAdditionPlanned,
+  NodeAdded: node.nodeAdded,
+  NodeAdditionUndone: node.nodeAdditionUndone,
+  NodeStateSet: node.nodeStateSet,
+  NodeStateRefused: node.nodeStateRefused,
+  NodeRemovalPlanned: node.nodeRemovalPlanned,
+  NodeRemoved: node.nodeRemoved,
+  NodeRemovalUndone: node.nodeRemovalUndone,
+  NodeLost: node.nodeLost,
+  NodeReturned: node.nodeReturned,
+  DeviceAdditionPlanned: device.deviceAdditionPlanned,
+  DeviceAdded: device.deviceAdded,
+  DeviceAdditionUndone: device.deviceAdditionUndone,
+  DeviceStateSet: device.deviceStateSet,
+  DeviceStateRefused: device.deviceStateRefused,
+  DeviceRemovalPlanned: device.deviceRemovalPlanned,
+  DeviceRemoved: device.deviceRemoved,
+  DeviceRemovalUndone: device.deviceRemovalUndone,
+  VolumePlanned: volume.volumePlanned,
+  VolumeCreated: volume.volumeCreated,
+  VolumeCreationUndone: volume.volumeCreationUndone,
+  VolumeExpansionPlanned: volume.volumeExpansionPlanned,
+  VolumeExpanded: volume.volumeExpanded,
+  VolumeExpansionUndone: volume.volumeExpansionUndone,
+  VolumeDeletionPlanned: volume.volumeDeletionPlanned,
+  VolumeDeleted: volume.volumeDeleted,
+  VolumeDeletionUndone: volume.volumeDeletionUndone,
+  StepStarted: operation.stepStarted,
+  TaskSucceeded: operation.taskSucceeded,
+  TaskFailed: operation.taskFailed,
+  TaskAbandoned: operation.taskAbandoned,
+  StepRetryPlanned: operation.stepRetryPlanned,
+  ResidueRemovalPlanned: operation.residueRemovalPlanned,
+  ResidueRemoved: operation.residueRemoved,
+  ResidueRemovalUndone: operation.residueRemovalUndone,
+};
+
+/** The state after one more fact. */
+export function evolve(state: ControlState, recorded: Recorded<ControlEvent>): ControlState {
+  const apply = folds[recorded.event.type] as (state: ControlState, recorded: Recorded<ControlEvent>) => ControlState;
+  return apply(state, recorded);
+}

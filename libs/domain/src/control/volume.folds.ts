@@ -1,0 +1,174 @@
+/** What each fact about a volume changes: in the volume, and in the space of its devices. */
+import type { Brick, BrickId, EventOf, VolumeId } from '@brickyard/contracts';
+import type { Recorded } from '@brickyard/event-sourcing';
+import { endOperation, startOperation } from '../operation/operation.folds';
+import { volumeNameKey, type ControlState } from './control.state';
+import { changed, released, withCluster } from './fold-tools';
+
+/** What a brick takes from its device, KiB. */
+const takenKib = (brick: Brick): number => brick.poolKib + brick.metadataKib;
+
+function withBricksTaken(state: ControlState, volumeId: VolumeId, bricks: readonly Brick[]): ControlState {
+  let devices = state.devices;
+  for (const brick of bricks) {
+    devices = changed(devices, brick.deviceId, (device) => ({
+      ...device,
+      usedKib: device.usedKib + takenKib(brick),
+      bricks: device.bricks.set(brick.brickId, volumeId),
+    }));
+  }
+  return { ...state, devices };
+}
+
+function withBricksGivenBack(state: ControlState, bricks: readonly Brick[]): ControlState {
+  let devices = state.devices;
+  for (const brick of bricks) {
+    devices = changed(devices, brick.deviceId, (device) => ({
+      ...device,
+      usedKib: device.usedKib - takenKib(brick),
+      bricks: device.bricks.delete(brick.brickId),
+    }));
+  }
+  return { ...state, devices };
+}
+
+function withoutVolume(state: ControlState, volumeId: VolumeId): ControlState {
+  const volume = state.volumes.get(volumeId);
+  if (volume === undefined) return state;
+  const named = {
+    ...state,
+    volumes: state.volumes.delete(volumeId),
+    volumeNames: state.volumeNames.delete(volumeNameKey(volume.clusterId, volume.spec.name)),
+  };
+  return withBricksGivenBack(
+    withCluster(named, volume.clusterId, (cluster) => ({ ...cluster, volumeIds: cluster.volumeIds.delete(volumeId) })),
+    volume.bricks,
+  );
+}
+
+export function volumePlanned(state: ControlState, recorded: Recorded<EventOf<'VolumePlanned'>>): ControlState {
+  const { operationId, volumeId, clusterId, spec, bricks } = recorded.event;
+  const planned = {
+    ...state,
+    volumes: state.volumes.set(volumeId, {
+      volumeId,
+      clusterId,
+      spec,
+      sizeKib: spec.sizeKib,
+      bricks,
+      status: 'creating',
+      operationId,
+    }),
+    volumeNames: state.volumeNames.set(volumeNameKey(clusterId, spec.name), volumeId),
+  };
+  const listed = withCluster(planned, clusterId, (cluster) => ({
+    ...cluster,
+    volumeIds: cluster.volumeIds.set(volumeId, true),
+  }));
+  return startOperation(withBricksTaken(listed, volumeId, bricks), recorded, { kind: 'create-volume', volumeId });
+}
+
+export function volumeCreated(state: ControlState, recorded: Recorded<EventOf<'VolumeCreated'>>): ControlState {
+  const { volumeId } = recorded.event;
+  const volumes = changed(state.volumes, volumeId, (volume) => ({ ...released(volume), status: 'ready' as const }));
+  return endOperation({ ...state, volumes }, recorded, {
+    kind: 'create-volume',
+    subjectId: volumeId,
+    result: 'done',
+  });
+}
+
+export const volumeCreationUndone = (
+  state: ControlState,
+  recorded: Recorded<EventOf<'VolumeCreationUndone'>>,
+): ControlState =>
+  endOperation(withoutVolume(state, recorded.event.volumeId), recorded, {
+    kind: 'create-volume',
+    subjectId: recorded.event.volumeId,
+    result: 'undone',
+  });
+
+export function volumeExpansionPlanned(
+  state: ControlState,
+  recorded: Recorded<EventOf<'VolumeExpansionPlanned'>>,
+): ControlState {
+  const { operationId, volumeId, addKib, bricks } = recorded.event;
+  const volumes = changed(state.volumes, volumeId, (volume) => ({
+    ...volume,
+    status: 'expanding' as const,
+    operationId,
+    bricks: [...volume.bricks, ...bricks],
+  }));
+  const brickIds: BrickId[] = bricks.map((brick) => brick.brickId);
+  const plan = { kind: 'expand-volume', volumeId, addKib, brickIds } as const;
+  return startOperation(withBricksTaken({ ...state, volumes }, volumeId, bricks), recorded, plan);
+}
+
+export function volumeExpanded(state: ControlState, recorded: Recorded<EventOf<'VolumeExpanded'>>): ControlState {
+  const { volumeId, operationId } = recorded.event;
+  const plan = state.operations.get(operationId)?.plan;
+  const addKib = plan?.kind === 'expand-volume' ? plan.addKib : 0;
+  const volumes = changed(state.volumes, volumeId, (volume) => ({
+    ...released(volume),
+    status: 'ready' as const,
+    sizeKib: volume.sizeKib + addKib,
+  }));
+  return endOperation({ ...state, volumes }, recorded, {
+    kind: 'expand-volume',
+    subjectId: volumeId,
+    result: 'done',
+  });
+}
+
+export function volumeExpansionUndone(
+  state: ControlState,
+  recorded: Recorded<EventOf<'VolumeExpansionUndone'>>,
+): ControlState {
+  const { volumeId, operationId } = recorded.event;
+  const plan = state.operations.get(operationId)?.plan;
+  const brickIds = new Set<string>(plan?.kind === 'expand-volume' ? plan.brickIds : []);
+  const added = (state.volumes.get(volumeId)?.bricks ?? []).filter((brick) => brickIds.has(brick.brickId));
+  const volumes = changed(state.volumes, volumeId, (volume) => ({
+    ...released(volume),
+    status: 'ready' as const,
+    bricks: volume.bricks.filter((brick) => !brickIds.has(brick.brickId)),
+  }));
+  return endOperation(withBricksGivenBack({ ...state, volumes }, added), recorded, {
+    kind: 'expand-volume',
+    subjectId: volumeId,
+    result: 'undone',
+  });
+}
+
+export function volumeDeletionPlanned(
+  state: ControlState,
+  recorded: Recorded<EventOf<'VolumeDeletionPlanned'>>,
+): ControlState {
+  const { volumeId, operationId } = recorded.event;
+  const volumes = changed(state.volumes, volumeId, (volume) => ({
+    ...volume,
+    status: 'deleting' as const,
+    operationId,
+  }));
+  return startOperation({ ...state, volumes }, recorded, { kind: 'delete-volume', volumeId });
+}
+
+export const volumeDeleted = (state: ControlState, recorded: Recorded<EventOf<'VolumeDeleted'>>): ControlState =>
+  endOperation(withoutVolume(state, recorded.event.volumeId), recorded, {
+    kind: 'delete-volume',
+    subjectId: recorded.event.volumeId,
+    result: 'done',
+  });
+
+export function volumeDeletionUndone(
+  state: ControlState,
+  recorded: Recorded<EventOf<'VolumeDeletionUndone'>>,
+): ControlState {
+  const { volumeId } = recorded.event;
+  const volumes = changed(state.volumes, volumeId, (volume) => ({ ...released(volume), status: 'ready' as const }));
+  return endOperation({ ...state, volumes }, recorded, {
+    kind: 'delete-volume',
+    subjectId: volumeId,
+    result: 'undone',
+  });
+}

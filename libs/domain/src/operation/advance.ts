@@ -1,0 +1,243 @@
+/** What an operation does next: from what its events say so far to the events that say what now. Pure. */
+import type { ControlEvent, EventOf, PlannedTask, StepDirection, TaskId } from '@brickyard/contracts';
+import type { ControlState } from '../control/control.state';
+import type { Operation, StepState, TaskState } from './operation.state';
+import type { Order } from './orders';
+import { doneEvent, sagaOf, undoneEvent } from './sagas/registry';
+
+/** How often a passing failure on the way forward is tried again, unless the step says otherwise. */
+const ACT_RETRIES_MAX = 2;
+/** How often an undo is tried again before what it should have removed is left for later. */
+const UNDO_RETRIES_MAX = 4;
+const PAUSE_FIRST_MS = 500;
+const PAUSE_MAX_MS = 8_000;
+
+const pauseMs = (attempt: number): number => Math.min(PAUSE_MAX_MS, PAUSE_FIRST_MS * 2 ** (attempt - 1));
+
+interface Move {
+  readonly step: number;
+  readonly direction: StepDirection;
+  readonly attempt: number;
+  /** Which of the step's orders to give, by index; all when absent. */
+  readonly only?: ReadonlySet<number>;
+}
+
+const taskIdOf = (operation: Operation, { step, direction, attempt }: Move, index: number): TaskId =>
+  `${operation.operationId}.${String(step)}.${direction}.${String(attempt)}.${String(index)}` as TaskId;
+
+/** The place of a task among its step's orders: the last part of its id. */
+const indexOf = (taskId: string): number => Number(taskId.slice(taskId.lastIndexOf('.') + 1));
+
+function ordersOf(operation: Operation, state: ControlState, { step, direction, attempt }: Move): readonly Order[] {
+  const orders = sagaOf(operation.plan).steps[step]?.[direction];
+  return orders === undefined ? [] : orders({ ...operation.plan, attempt }, state);
+}
+
+function plannedTask(
+  operation: Operation,
+  state: ControlState,
+  move: Move,
+  order: Order,
+  index: number,
+): PlannedTask[] {
+  const host = state.nodes.get(order.nodeId)?.hostnames.manage[0];
+  if (host === undefined || move.only?.has(index) === false) return [];
+  return [
+    {
+      taskId: taskIdOf(operation, move, index),
+      nodeId: order.nodeId,
+      host,
+      resource: order.resource,
+      task: order.task,
+    },
+  ];
+}
+
+/** The intent of one step, or undefined when the step has nothing to do. */
+function begin(operation: Operation, state: ControlState, move: Move): EventOf<'StepStarted'> | undefined {
+  const tasks = ordersOf(operation, state, move).flatMap((order, index) =>
+    plannedTask(operation, state, move, order, index),
+  );
+  if (tasks.length === 0) return undefined;
+  const { step, direction, attempt } = move;
+  const name = sagaOf(operation.plan).steps[step]?.name ?? '';
+  return { type: 'StepStarted', version: 1, operationId: operation.operationId, step, name, direction, attempt, tasks };
+}
+
+/** A step's start, with the tasks of lost nodes given up at once: nobody there would hear them. */
+function beginOrSkip(
+  operation: Operation,
+  state: ControlState,
+  move: Move,
+  otherwise: () => readonly ControlEvent[],
+): readonly ControlEvent[] {
+  const started = begin(operation, state, move);
+  if (started === undefined) return otherwise();
+  const lost = started.tasks.filter(({ nodeId }) => state.nodes.get(nodeId)?.lostSince !== undefined);
+  return [started, ...lost.map((task) => abandonment(operation, state, task, move.direction, move.step))];
+}
+
+function forwardFrom(operation: Operation, state: ControlState, step: number): readonly ControlEvent[] {
+  if (step >= sagaOf(operation.plan).steps.length) return [doneEvent(operation)];
+  const move = { step, direction: 'act', attempt: 1 } as const;
+  return beginOrSkip(operation, state, move, () => forwardFrom(operation, state, step + 1));
+}
+
+function backFrom(operation: Operation, state: ControlState, step: number): readonly ControlEvent[] {
+  if (step < 0) return [undoneEvent(operation)];
+  const move = { step, direction: 'undo', attempt: 1 } as const;
+  return beginOrSkip(operation, state, move, () => backFrom(operation, state, step - 1));
+}
+
+/** Gives up a task of a lost node; what an undo (or a step of no return) should have removed is listed for its return. */
+export function abandonment(
+  operation: Operation,
+  state: ControlState,
+  task: PlannedTask,
+  direction: StepDirection,
+  step: number,
+): EventOf<'TaskAbandoned'> {
+  const node = state.nodes.get(task.nodeId);
+  const since = node?.lostSince ?? 'an unknown time';
+  const reason =
+    `Node ${task.nodeId} (${task.host}) does not answer: its agent has been silent since ${since}. ` +
+    'Bring the host back, or set the node offline and try again.';
+  return leave(operation, state, task, direction, step, reason);
+}
+
+function leave(
+  operation: Operation,
+  state: ControlState,
+  task: PlannedTask,
+  direction: StepDirection,
+  step: number,
+  reason: string,
+): EventOf<'TaskAbandoned'> {
+  const leaves = direction === 'undo' || sagaOf(operation.plan).steps[step]?.onFailure === 'leave';
+  const residue = leaves ? [{ nodeId: residueOwner(state, task), task: task.task }] : [];
+  return {
+    type: 'TaskAbandoned',
+    version: 1,
+    operationId: operation.operationId,
+    taskId: task.taskId,
+    reason,
+    residue,
+  };
+}
+
+/** A Gluster command usually fails because some member is away: its residue waits for that one, not for the runner. */
+function residueOwner(state: ControlState, task: PlannedTask): PlannedTask['nodeId'] {
+  if (task.task.type === 'DeleteBrick') return task.nodeId;
+  const clusterId = state.nodes.get(task.nodeId)?.clusterId;
+  const members = clusterId === undefined ? [] : (state.clusters.get(clusterId)?.nodeIds ?? []);
+  return members.find((nodeId) => state.nodes.get(nodeId)?.lostSince !== undefined) ?? task.nodeId;
+}
+
+const tasksIn = (current: StepState, status: TaskState['status']): readonly TaskState[] =>
+  [...current.tasks.values()].filter((task) => task.status === status);
+
+function retry(operation: Operation, current: StepState, failed: readonly TaskState[]): readonly ControlEvent[] {
+  return [
+    {
+      type: 'StepRetryPlanned',
+      version: 1,
+      operationId: operation.operationId,
+      step: current.step,
+      attempt: current.attempt + 1,
+      pauseMs: pauseMs(current.attempt),
+      detail: failed[0]?.failure?.detail ?? '',
+    },
+  ];
+}
+
+/** After a forward step all of whose tasks have an end, and not all a good one. */
+function afterFailedAct(operation: Operation, state: ControlState, current: StepState): readonly ControlEvent[] {
+  const step = sagaOf(operation.plan).steps[current.step];
+  const failed = tasksIn(current, 'failed');
+  const given = tasksIn(current, 'abandoned');
+  if (step?.onFailure === 'ignore') return forwardFrom(operation, state, current.step + 1);
+  const probing = step?.probe !== undefined && given.length === 0 && failed.some((task) => task.failure?.uncertain);
+  if (probing) return probe(operation, state, current, failed);
+  const passing = given.length === 0 || step?.onFailure === 'leave';
+  const transient = failed.length > 0 && failed.every((task) => task.failure?.transient);
+  if (passing && transient && current.attempt <= (step?.retriesMax ?? ACT_RETRIES_MAX)) {
+    return retry(operation, current, failed);
+  }
+  if (step?.onFailure === 'leave') return leaveFailed(operation, state, current, failed);
+  return backFrom(operation, state, current.step);
+}
+
+function leaveFailed(
+  operation: Operation,
+  state: ControlState,
+  current: StepState,
+  failed: readonly TaskState[],
+): readonly ControlEvent[] {
+  const left = failed.map(({ planned, failure }) =>
+    leave(operation, state, planned, current.direction, current.step, failure?.detail ?? 'failed'),
+  );
+  if (left.length > 0) return left; // They are abandoned now; the next look at the operation goes on.
+  return current.direction === 'undo'
+    ? backFrom(operation, state, current.step - 1)
+    : forwardFrom(operation, state, current.step + 1);
+}
+
+function probe(
+  operation: Operation,
+  state: ControlState,
+  current: StepState,
+  failed: readonly TaskState[],
+): readonly ControlEvent[] {
+  const only = new Set(failed.map(({ planned }) => indexOf(planned.taskId)));
+  const move = { step: current.step, direction: 'probe', attempt: current.attempt, only } as const;
+  return beginOrSkip(operation, state, move, () => backFrom(operation, state, current.step));
+}
+
+/** After the hosts were asked: what is there counts as done, what is not is tried once more or taken back. */
+function afterProbe(operation: Operation, state: ControlState, current: StepState): readonly ControlEvent[] {
+  const isPresent = ({ result }: TaskState): boolean => result?.kind === 'presence' && result.present;
+  const missing = [...current.tasks.values()].filter((task) => !isPresent(task));
+  if (missing.length === 0) return forwardFrom(operation, state, current.step + 1);
+  const step = sagaOf(operation.plan).steps[current.step];
+  const answered = missing.every((task) => task.status === 'done');
+  if (!answered || current.attempt > (step?.retriesMax ?? ACT_RETRIES_MAX)) {
+    return backFrom(operation, state, current.step);
+  }
+  const only = new Set(missing.map(({ planned }) => indexOf(planned.taskId)));
+  const move = { step: current.step, direction: 'act', attempt: current.attempt + 1, only } as const;
+  return beginOrSkip(operation, state, move, () => backFrom(operation, state, current.step));
+}
+
+function afterUndo(operation: Operation, state: ControlState, current: StepState): readonly ControlEvent[] {
+  const failed = tasksIn(current, 'failed');
+  if (failed.length === 0) return backFrom(operation, state, current.step - 1);
+  const transient = failed.every((task) => task.failure?.transient);
+  if (transient && current.attempt <= UNDO_RETRIES_MAX) return retry(operation, current, failed);
+  return leaveFailed(operation, state, current, failed);
+}
+
+/** The next events of an operation; none while it waits for agents or for the end of a pause. */
+export function advance(operation: Operation, state: ControlState): readonly ControlEvent[] {
+  const { current } = operation;
+  if (current === undefined) return forwardFrom(operation, state, 0);
+  if (operation.retry !== undefined || tasksIn(current, 'running').length > 0) return [];
+  if (current.direction === 'undo') return afterUndo(operation, state, current);
+  if (current.direction === 'probe') return afterProbe(operation, state, current);
+  const clean = [...current.tasks.values()].every((task) => task.status === 'done' || isLeft(operation, current, task));
+  return clean ? forwardFrom(operation, state, current.step + 1) : afterFailedAct(operation, state, current);
+}
+
+/** A task given up in a step that goes on without it. */
+const isLeft = (operation: Operation, current: StepState, task: TaskState): boolean =>
+  task.status === 'abandoned' && sagaOf(operation.plan).steps[current.step]?.onFailure === 'leave';
+
+/** The step's second start, after its pause: only the orders that failed, perhaps on other nodes. */
+export function retryStep(operation: Operation, state: ControlState): readonly ControlEvent[] {
+  const { current, retry: pause } = operation;
+  if (current === undefined || pause === undefined) return [];
+  const only = new Set(tasksIn(current, 'failed').map(({ planned }) => indexOf(planned.taskId)));
+  const { step, direction } = current;
+  return beginOrSkip(operation, state, { step, direction, attempt: pause.attempt, only }, () =>
+    direction === 'undo' ? backFrom(operation, state, step - 1) : forwardFrom(operation, state, step + 1),
+  );
+}

@@ -1,0 +1,151 @@
+/** What each fact about an operation changes. */
+import type { EventOf, NodeId, OperationId, Residue, TaskId } from '@brickyard/contracts';
+import type { Recorded } from '@brickyard/event-sourcing';
+import type { ControlState } from '../control/control.state';
+import { changed } from '../control/fold-tools';
+import type { EndedOperation, Operation, OperationPlan, TaskState } from './operation.state';
+
+/** How many ended operations the state remembers, for clients that still poll. */
+const ENDED_KEPT = 10_000;
+
+type OperationEvent = Recorded<{ readonly operationId: OperationId }>;
+
+/** The state with a new operation that has not begun its first step. */
+export function startOperation(state: ControlState, recorded: OperationEvent, plan: OperationPlan): ControlState {
+  const { operationId } = recorded.event;
+  const operation: Operation = { operationId, plan, startedAt: recorded.at, startedPosition: recorded.position };
+  return { ...state, operations: state.operations.set(operationId, operation) };
+}
+
+/** The state with an operation over; the oldest ended one is forgotten when there are too many. */
+export function endOperation(
+  state: ControlState,
+  recorded: Recorded<{ readonly operationId: OperationId; readonly detail?: string }>,
+  end: Pick<EndedOperation, 'kind' | 'subjectId' | 'result'>,
+): ControlState {
+  const { operationId, detail = '' } = recorded.event;
+  const entry: EndedOperation = {
+    operationId,
+    ...end,
+    detail,
+    endedAt: recorded.at,
+    endedPosition: recorded.position,
+  };
+  const oldestKey = String(state.endedCount - ENDED_KEPT);
+  const oldest = state.endedOrder.get(oldestKey);
+  return {
+    ...state,
+    operations: state.operations.delete(operationId),
+    ended: (oldest === undefined ? state.ended : state.ended.delete(oldest)).set(operationId, entry),
+    endedOrder: state.endedOrder.delete(oldestKey).set(String(state.endedCount), operationId),
+    endedCount: state.endedCount + 1,
+  };
+}
+
+const withOperation = (
+  state: ControlState,
+  operationId: OperationId,
+  change: (operation: Operation) => Operation,
+): ControlState => ({ ...state, operations: changed(state.operations, operationId, change) });
+
+function withTask(
+  state: ControlState,
+  operationId: OperationId,
+  taskId: TaskId,
+  change: (task: TaskState) => TaskState,
+): ControlState {
+  return withOperation(state, operationId, (operation) => {
+    const { current } = operation;
+    const task = current?.tasks.get(taskId);
+    if (current === undefined || task === undefined) return operation;
+    return { ...operation, current: { ...current, tasks: new Map(current.tasks).set(taskId, change(task)) } };
+  });
+}
+
+export function stepStarted(
+  state: ControlState,
+  { event, position, at }: Recorded<EventOf<'StepStarted'>>,
+): ControlState {
+  return withOperation(state, event.operationId, ({ retry: _, ...operation }) => ({
+    ...operation,
+    current: {
+      step: event.step,
+      name: event.name,
+      direction: event.direction,
+      attempt: event.attempt,
+      generation: position,
+      startedAt: at,
+      tasks: new Map(event.tasks.map((planned) => [planned.taskId, { planned, status: 'running' }])),
+    },
+  }));
+}
+
+export function taskSucceeded(state: ControlState, { event }: Recorded<EventOf<'TaskSucceeded'>>): ControlState {
+  const { operationId, taskId, result } = event;
+  const done = withTask(state, operationId, taskId, (task) => ({ ...task, status: 'done', result }));
+  return result.kind === 'device'
+    ? withOperation(done, operationId, (operation) => ({ ...operation, deviceResult: result }))
+    : done;
+}
+
+/** The first failure on the way forward is the one that is told. */
+const withFailure = (operation: Operation, failure: { readonly detail: string; readonly cause: string }): Operation =>
+  operation.failure !== undefined || operation.current?.direction === 'undo'
+    ? operation
+    : { ...operation, failure: { detail: failure.detail, cause: failure.cause } };
+
+export function taskFailed(state: ControlState, { event }: Recorded<EventOf<'TaskFailed'>>): ControlState {
+  const { operationId, taskId, failure } = event;
+  const failed = withTask(state, operationId, taskId, (task) => ({ ...task, status: 'failed', failure }));
+  return withOperation(failed, operationId, (operation) => withFailure(operation, failure));
+}
+
+const withResidue = (state: ControlState, nodeId: NodeId, residue: readonly Residue[]): ControlState => ({
+  ...state,
+  nodes: changed(state.nodes, nodeId, (node) => ({ ...node, residue: [...node.residue, ...residue] })),
+});
+
+export function taskAbandoned(state: ControlState, { event }: Recorded<EventOf<'TaskAbandoned'>>): ControlState {
+  const { operationId, taskId, reason, residue } = event;
+  const abandoned = withTask(state, operationId, taskId, (task) => ({ ...task, status: 'abandoned' }));
+  const told = withOperation(abandoned, operationId, (operation) =>
+    withFailure(operation, { detail: reason, cause: reason }),
+  );
+  return residue.reduce((next, left) => withResidue(next, left.nodeId, [left]), told);
+}
+
+/** A step that is tried again has not failed; a failure that already turned the operation round stays. */
+function forgiven({ failure, ...operation }: Operation): Operation {
+  return operation.current?.direction === 'undo' && failure !== undefined ? { ...operation, failure } : operation;
+}
+
+export const stepRetryPlanned = (
+  state: ControlState,
+  { event, at }: Recorded<EventOf<'StepRetryPlanned'>>,
+): ControlState =>
+  withOperation(state, event.operationId, (operation) => ({
+    ...forgiven(operation),
+    retry: { attempt: event.attempt, pauseMs: event.pauseMs, since: at, detail: event.detail },
+  }));
+
+export function residueRemovalPlanned(
+  state: ControlState,
+  recorded: Recorded<EventOf<'ResidueRemovalPlanned'>>,
+): ControlState {
+  const { nodeId, residue } = recorded.event;
+  const nodes = changed(state.nodes, nodeId, (node) => ({ ...node, residue: [] }));
+  return startOperation({ ...state, nodes }, recorded, { kind: 'remove-residue', nodeId, residue });
+}
+
+export const residueRemoved = (state: ControlState, recorded: Recorded<EventOf<'ResidueRemoved'>>): ControlState =>
+  endOperation(state, recorded, { kind: 'remove-residue', subjectId: recorded.event.nodeId, result: 'done' });
+
+export function residueRemovalUndone(
+  state: ControlState,
+  recorded: Recorded<EventOf<'ResidueRemovalUndone'>>,
+): ControlState {
+  const { nodeId, operationId } = recorded.event;
+  const plan = state.operations.get(operationId)?.plan;
+  const back = plan?.kind === 'remove-residue' ? withResidue(state, nodeId, plan.residue) : state;
+  return endOperation(back, recorded, { kind: 'remove-residue', subjectId: nodeId, result: 'undone' });
+}

@@ -1,0 +1,55 @@
+/** How devices are taken over and given back. */
+import type { ControlState } from '../../control/control.state';
+import type { Order } from '../orders';
+import type { OperationPlan } from '../operation.state';
+import type { OperationSaga, SagaPlan } from './saga.types';
+
+type AddPlan = SagaPlan<Extract<OperationPlan, { readonly kind: 'add-device' }>>;
+type RemovePlan = SagaPlan<Extract<OperationPlan, { readonly kind: 'remove-device' }>>;
+
+function prepare(plan: AddPlan, state: ControlState): readonly Order[] {
+  const device = state.devices.get(plan.deviceId);
+  if (device === undefined) return [];
+  const knownDevices = (state.nodes.get(device.nodeId)?.deviceIds ?? []).flatMap((deviceId) => {
+    const known = state.devices.get(deviceId);
+    return known === undefined || deviceId === plan.deviceId
+      ? []
+      : [{ deviceId, name: known.name, pvUuid: known.pvUuid }];
+  });
+  const { deviceId, name, nodeId } = device;
+  const task = { type: 'PrepareDevice', deviceId, name, destroyData: plan.destroyData, knownDevices } as const;
+  return [{ nodeId, resource: `device:${deviceId}`, task }];
+}
+
+const retire =
+  (ignoreErrors: (plan: AddPlan | RemovePlan) => boolean) =>
+  (plan: AddPlan | RemovePlan, state: ControlState): readonly Order[] => {
+    const device = state.devices.get(plan.deviceId);
+    if (device === undefined) return [];
+    const { deviceId, name, nodeId } = device;
+    const task = { type: 'RetireDevice', deviceId, name, ignoreErrors: ignoreErrors(plan) } as const;
+    return [{ nodeId, resource: `device:${deviceId}`, task }];
+  };
+
+/** Makes a device ours, or leaves it as it was. */
+export const addDeviceSaga: OperationSaga<AddPlan> = {
+  name: 'add-device',
+  steps: [{ name: 'prepare-device', act: prepare, undo: retire(() => false) }],
+};
+
+const isForced = (plan: AddPlan | RemovePlan): boolean => plan.kind === 'remove-device' && plan.forceForget;
+const nodeIsLost = (plan: RemovePlan, state: ControlState): boolean => {
+  const device = state.devices.get(plan.deviceId);
+  return device !== undefined && state.nodes.get(device.nodeId)?.lostSince !== undefined;
+};
+
+/** Gives a device back; a device that is to be forgotten is not asked for on a host that is lost. */
+export const removeDeviceSaga: OperationSaga<RemovePlan> = {
+  name: 'remove-device',
+  steps: [
+    {
+      name: 'retire-device',
+      act: (plan, state) => (plan.forceForget && nodeIsLost(plan, state) ? [] : retire(isForced)(plan, state)),
+    },
+  ],
+};

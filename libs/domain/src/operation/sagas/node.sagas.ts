@@ -1,0 +1,66 @@
+/** How nodes join and leave a cluster, and how what a lost node kept is removed. */
+import type { ControlState } from '../../control/control.state';
+import { coordinator, type Order } from '../orders';
+import type { OperationPlan } from '../operation.state';
+import type { OperationSaga, SagaPlan } from './saga.types';
+
+type NodePlan = SagaPlan<Extract<OperationPlan, { readonly kind: 'add-node' | 'remove-node' }>>;
+type ResiduePlan = SagaPlan<Extract<OperationPlan, { readonly kind: 'remove-residue' }>>;
+
+/** A peer command, run by another member; nothing to do when there is no other. */
+const byMember =
+  (type: 'ProbePeer' | 'DetachPeer') =>
+  (plan: NodePlan, state: ControlState): readonly Order[] => {
+    const node = state.nodes.get(plan.nodeId);
+    const host = node?.hostnames.storage[0];
+    if (node === undefined || host === undefined) return [];
+    const member = coordinator(state, node.clusterId, plan.attempt, plan.nodeId);
+    const task = { type, nodeId: plan.nodeId, host };
+    return member === undefined ? [] : [{ nodeId: member, resource: `peer:${plan.nodeId}`, task }];
+  };
+
+/** Lets a node into the trusted pool. */
+export const addNodeSaga: OperationSaga<NodePlan> = {
+  name: 'add-node',
+  steps: [
+    {
+      name: 'check-node',
+      act: ({ nodeId }) => [{ nodeId, resource: `node:${nodeId}`, task: { type: 'CheckNode', nodeId } }],
+    },
+    { name: 'probe-peer', act: byMember('ProbePeer'), undo: byMember('DetachPeer') },
+  ],
+};
+
+/** Lets a node go. A host that is gone for good cannot say goodbye: its detaching is tried, not demanded. */
+export const removeNodeSaga: OperationSaga<NodePlan> = {
+  name: 'remove-node',
+  steps: [{ name: 'detach-peer', act: byMember('DetachPeer'), onFailure: 'ignore' }],
+};
+
+/** Removes from a node that is back what operations left on it while it was lost; Gluster's part first. */
+export const removeResidueSaga: OperationSaga<ResiduePlan> = {
+  name: 'remove-residue',
+  steps: [
+    { name: 'remove-volumes', act: (plan, state) => residueOrders(plan, state, 'gluster') },
+    { name: 'remove-bricks', act: (plan, state) => residueOrders(plan, state, 'host') },
+  ],
+};
+
+function residueOrders(plan: ResiduePlan, state: ControlState, part: 'gluster' | 'host'): readonly Order[] {
+  return plan.residue.flatMap(({ nodeId, task }): readonly Order[] => {
+    if (task.type === 'DeleteBrick') {
+      return part === 'host' ? [{ nodeId, resource: `brick:${task.brick.brickId}`, task }] : [];
+    }
+    if (part === 'host') return [];
+    const clusterId = state.nodes.get(nodeId)?.clusterId;
+    const runner = clusterId === undefined ? undefined : coordinator(state, clusterId, plan.attempt);
+    return [{ nodeId: runner ?? nodeId, resource: resourceOf(task), task }];
+  });
+}
+
+function resourceOf(task: Order['task']): string {
+  if ('volume' in task) return `volume:${task.volume.volumeId}`;
+  if ('expansion' in task) return `volume:${task.expansion.volumeId}`;
+  if ('deviceId' in task) return `device:${task.deviceId}`;
+  return 'nodeId' in task ? `peer:${task.nodeId}` : `brick:${task.brick.brickId}`;
+}

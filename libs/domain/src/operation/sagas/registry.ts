@@ -1,0 +1,82 @@
+/** Every saga by the kind of operation that runs it, and the fact that says how it ended. */
+import type { ControlEvent } from '@brickyard/contracts';
+import type { Operation, OperationKind, OperationPlan } from '../operation.state';
+import { addDeviceSaga, removeDeviceSaga } from './device.sagas';
+import { addNodeSaga, removeNodeSaga, removeResidueSaga } from './node.sagas';
+import type { OperationSaga, SagaPlan } from './saga.types';
+import { createVolumeSaga, deleteVolumeSaga, expandVolumeSaga } from './volume.sagas';
+
+type PlanOf<Kind extends OperationKind> = Extract<OperationPlan, { readonly kind: Kind }>;
+
+/** One saga for each kind of operation; a kind without one does not compile. */
+export const sagas: { readonly [Kind in OperationKind]: OperationSaga<SagaPlan<PlanOf<Kind>>> } = {
+  'add-node': addNodeSaga,
+  'remove-node': removeNodeSaga,
+  'add-device': addDeviceSaga,
+  'remove-device': removeDeviceSaga,
+  'create-volume': createVolumeSaga,
+  'expand-volume': expandVolumeSaga,
+  'delete-volume': deleteVolumeSaga,
+  'remove-residue': removeResidueSaga,
+};
+
+/** The saga of an operation, seen as one for any plan. */
+export const sagaOf = (plan: OperationPlan): OperationSaga<SagaPlan<OperationPlan>> =>
+  sagas[plan.kind] as OperationSaga<SagaPlan<OperationPlan>>;
+
+/** The fact that ends an operation well. */
+export function doneEvent(operation: Operation): ControlEvent {
+  const { operationId, plan } = operation;
+  switch (plan.kind) {
+    case 'add-node':
+      return { type: 'NodeAdded', version: 1, operationId, nodeId: plan.nodeId };
+    case 'remove-node':
+      return { type: 'NodeRemoved', version: 1, operationId, nodeId: plan.nodeId };
+    case 'add-device':
+      return deviceAdded(operation, plan);
+    case 'remove-device':
+      return { type: 'DeviceRemoved', version: 1, operationId, deviceId: plan.deviceId };
+    case 'create-volume':
+      return { type: 'VolumeCreated', version: 1, operationId, volumeId: plan.volumeId };
+    case 'expand-volume':
+      return { type: 'VolumeExpanded', version: 1, operationId, volumeId: plan.volumeId };
+    case 'delete-volume':
+      return { type: 'VolumeDeleted', version: 1, operationId, volumeId: plan.volumeId };
+    case 'remove-residue':
+      return { type: 'ResidueRemoved', version: 1, operationId, nodeId: plan.nodeId };
+  }
+}
+
+function deviceAdded(operation: Operation, { deviceId }: PlanOf<'add-device'>): ControlEvent {
+  const { operationId, deviceResult } = operation;
+  if (deviceResult === undefined) {
+    const detail = 'The host prepared the device but did not say how large it is.';
+    return { type: 'DeviceAdditionUndone', version: 1, operationId, deviceId, detail, cause: 'no device result' };
+  }
+  const { totalKib, extentKib, pvUuid, paths } = deviceResult;
+  return { type: 'DeviceAdded', version: 1, operationId, deviceId, totalKib, extentKib, pvUuid, paths };
+}
+
+/** The fact that says an operation was taken back, and why. */
+export function undoneEvent({ operationId, plan, failure }: Operation): ControlEvent {
+  const detail = failure?.detail ?? 'The operation was undone.';
+  const why = { version: 1, operationId, detail, cause: failure?.cause ?? detail } as const;
+  switch (plan.kind) {
+    case 'add-node':
+      return { type: 'NodeAdditionUndone', ...why, nodeId: plan.nodeId };
+    case 'remove-node':
+      return { type: 'NodeRemovalUndone', ...why, nodeId: plan.nodeId };
+    case 'add-device':
+      return { type: 'DeviceAdditionUndone', ...why, deviceId: plan.deviceId };
+    case 'remove-device':
+      return { type: 'DeviceRemovalUndone', ...why, deviceId: plan.deviceId };
+    case 'create-volume':
+      return { type: 'VolumeCreationUndone', ...why, volumeId: plan.volumeId };
+    case 'expand-volume':
+      return { type: 'VolumeExpansionUndone', ...why, volumeId: plan.volumeId };
+    case 'delete-volume':
+      return { type: 'VolumeDeletionUndone', ...why, volumeId: plan.volumeId };
+    case 'remove-residue':
+      return { type: 'ResidueRemovalUndone', ...why, nodeId: plan.nodeId };
+  }
+}
