@@ -1,0 +1,29 @@
+import type { BrickFact, BrickSpec, Outcome, TaskOf } from '@brickyard/contracts';
+import type { z } from 'zod';
+
+/** A device to take, as its task names it. */
+export type DeviceSpec = Omit<TaskOf<'PrepareDevice'>, 'type'>;
+
+/** A device to give back. */
+export type DeviceRef = Omit<TaskOf<'RetireDevice'>, 'type'>;
+
+/** One brick as this host sees it. */
+export type BrickState = z.infer<typeof BrickFact>;
+
+/** Carves bricks out of this host's devices. Every method converges: calling it again changes nothing. */
+export interface BrickDriver {
+  /** Takes the device; refused when it holds anything, unless the task allows wiping and wiping is safe. */
+  ensureDevice(device: DeviceSpec): Promise<Outcome>;
+  /** Gives the device back; refused while it holds bricks. */
+  ensureNoDevice(device: DeviceRef): Promise<Outcome>;
+  /** The brick directory exists, of the wanted size and group, on a mount of its own. */
+  ensureBrick(brick: BrickSpec): Promise<Outcome>;
+  /** Nothing of the brick is left: no mount, no space, no directory. */
+  ensureNoBrick(brick: BrickSpec): Promise<Outcome>;
+  /** Whether the brick is there and served from the right place. */
+  readBrick(brick: BrickSpec): Promise<Outcome>;
+  /** After a reboot: attaches and mounts everything this driver made, and tells what it could not. */
+  ensureMounted(): Promise<readonly BrickState[]>;
+  /** Every brick this driver made, as it is now. */
+  readBricks(): Promise<readonly BrickState[]>;
+}

@@ -1,0 +1,272 @@
+import { chmod, chown, mkdir, rmdir, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { type BrickSpec, kib, type Outcome } from '@brickyard/contracts';
+import { checkInside, MOUNT_ROOT, mountPointOf } from '../../brick-path';
+import type { BrickDriver, BrickState, DeviceRef, DeviceSpec } from '../brick.driver';
+import { checkWipe } from '../device-claim';
+import { type HostCommand, mustRun } from '../host-command';
+import { contentOf, ensureUnmounted, foreignMount, type Mount, mountAt, mountBrick, signaturesOn } from '../mounts';
+import { codeOf, DONE, failureOf, learned, outcomeOf, presence, refusal, unless } from '../step-failure';
+import {
+  checkRoom,
+  ensureImage,
+  fsUuidOf,
+  identitiesOf,
+  type Identity,
+  identityFor,
+  imageOf,
+  readIdentity,
+  removeImage,
+  writeIdentity,
+} from './brick-image';
+import { checkOwner, eraseMark, readBeginning, sizeOf, wipe, writeMark } from './device-file';
+import { type DeviceIndex, openDeviceIndex } from './device-index';
+import { ensureAttached, ensureDetached, loopsOf } from './loop-device';
+
+const MKFS_TIMEOUT_MS = 120_000;
+/** heketi's extent: sizes of devices and bricks are whole multiples of it. */
+const EXTENT_KIB = 4096;
+const DEVICE_KIB_MIN = 1024 * 1024;
+
+/** Where the driver works and by what means. */
+export interface LoopXfsOptions {
+  /** Keeps the list of devices; survives reboots. */
+  readonly directory: string;
+  /** Bricks are mounted below it. */
+  readonly mountRoot?: string;
+  readonly run: HostCommand;
+}
+
+/** Bricks as XFS images on loop devices: real bricks, of a real size, on a host without spare disks or device-mapper. */
+export function loopXfsBrickDriver(options: LoopXfsOptions): BrickDriver {
+  const driver = new LoopXfsBrickDriver(
+    options.run,
+    options.mountRoot ?? MOUNT_ROOT,
+    openDeviceIndex(options.directory),
+  );
+  return {
+    ensureDevice: (device) => outcomeOf(() => driver.takeDevice(device)),
+    ensureNoDevice: (device) => outcomeOf(() => driver.giveDeviceBack(device)),
+    ensureBrick: (brick) => outcomeOf(() => driver.makeBrick(brick)),
+    ensureNoBrick: (brick) => outcomeOf(() => driver.removeBrick(brick)),
+    readBrick: (brick) => outcomeOf(() => driver.findBrick(brick)),
+    ensureMounted: () => driver.mountAll(),
+    readBricks: () => driver.lookAtAll(),
+  };
+}
+
+class LoopXfsBrickDriver {
+  constructor(
+    private readonly run: HostCommand,
+    private readonly mountRoot: string,
+    private readonly devices: DeviceIndex,
+  ) {}
+
+  async takeDevice(device: DeviceSpec): Promise<Outcome> {
+    const bytes = await sizeOf(device.name);
+    const totalKib = Math.floor(bytes / 1024 / EXTENT_KIB) * EXTENT_KIB;
+    if (totalKib < DEVICE_KIB_MIN) {
+      throw refusal(`${device.name} has ${String(totalKib)} KiB; a device needs ${String(DEVICE_KIB_MIN)} KiB`);
+    }
+    await this.claim(device);
+    this.devices.put(device.deviceId, device.name);
+    const pvUuid = device.deviceId;
+    return learned({ kind: 'device', totalKib: kib(totalKib), extentKib: EXTENT_KIB, pvUuid, paths: [device.name] });
+  }
+
+  private async claim(device: DeviceSpec): Promise<void> {
+    const beginning = await readBeginning(device.name);
+    if (beginning.kind === 'ours' && beginning.deviceId === device.deviceId) return;
+    const owner = beginning.kind === 'ours' ? beginning.deviceId : undefined;
+    const signatures = await signaturesOn(this.run, device.name);
+    if (beginning.kind !== 'empty' || signatures.length > 0) {
+      const held = owner === undefined ? signatures.join(', ') || 'data' : `the mark of device ${owner}`;
+      checkWipe(device, owner, `${device.name} is not empty: it holds ${held}`);
+      if (owner !== undefined && (await identitiesOf(device.name)).length > 0) {
+        throw refusal(`${device.name} still carries bricks of device ${owner}; delete them first`);
+      }
+      await wipe(device.name);
+    }
+    await writeMark(device.name, device.deviceId);
+  }
+
+  async giveDeviceBack(device: DeviceRef): Promise<Outcome> {
+    try {
+      await this.release(device);
+    } catch (error) {
+      if (!device.ignoreErrors) throw error;
+    }
+    this.devices.remove(device.deviceId);
+    return DONE;
+  }
+
+  private async release(device: DeviceRef): Promise<void> {
+    const beginning = await readBeginning(device.name).catch(unless('ENOENT', 'ENOTDIR'));
+    if (beginning?.kind === 'ours' && beginning.deviceId === device.deviceId) {
+      const bricks = await identitiesOf(device.name);
+      if (bricks.length > 0) {
+        const ids = bricks.map(({ brickId }) => brickId).join(', ');
+        throw refusal(`device ${device.deviceId} (${device.name}) still carries bricks: ${ids}`);
+      }
+      await rmdir(`${device.name}.bricks`).catch(unless('ENOENT'));
+      await eraseMark(device.name);
+    }
+    await rmdir(join(this.mountRoot, `vg_${device.deviceId}`)).catch(unless('ENOENT'));
+  }
+
+  async makeBrick(brick: BrickSpec): Promise<Outcome> {
+    const target = mountPointOf(brick, this.mountRoot);
+    await checkInside(target, this.mountRoot);
+    await checkOwner(brick.deviceName, brick.deviceId);
+    const image = imageOf(brick.deviceName, brick.brickId);
+    await mkdir(dirname(image), { recursive: true, mode: 0o700 });
+    const identity = await readIdentity(image);
+    if (identity?.whole === true && identity.sizeKib !== brick.sizeKib) {
+      throw refusal(`brick ${brick.brickId} exists with ${String(identity.sizeKib)} KiB, not ${String(brick.sizeKib)}`);
+    }
+    if (identity?.whole !== true) await this.begin(image, target, brick);
+    try {
+      await this.serve(image, target, brick);
+    } catch (error) {
+      // What was never whole holds no data: no half of it may stay and take space.
+      if (identity?.whole !== true) await this.clear(image, target).catch(() => undefined);
+      throw error;
+    }
+    return DONE;
+  }
+
+  private async begin(image: string, target: string, brick: BrickSpec): Promise<void> {
+    await this.clear(image, target);
+    await checkRoom(image, brick.sizeKib);
+    writeIdentity(image, identityFor(brick, false));
+  }
+
+  private async serve(image: string, target: string, brick: BrickSpec): Promise<void> {
+    const identity = await readIdentity(image);
+    if (identity?.whole !== true) {
+      await ensureImage(image, brick.sizeKib);
+      await this.ensureFileSystem(await ensureAttached(this.run, image), brick.brickId);
+    }
+    await this.ensureServed(image, target);
+    await mkdir(brick.path, { recursive: true });
+    if (brick.gid !== 0) {
+      await chown(brick.path, (await stat(brick.path)).uid, brick.gid);
+      await chmod(brick.path, 0o2775);
+    }
+    if (identity?.whole !== true) writeIdentity(image, identityFor(brick, true));
+  }
+
+  private async ensureFileSystem(device: string, brickId: string): Promise<void> {
+    const content = await contentOf(this.run, device);
+    if (content.kind === 'found') throw refusal(`${device} should be empty and holds ${content.type}`);
+    const uuid = fsUuidOf(brickId);
+    const argv = ['mkfs.xfs', '-q', '-i', 'size=512', '-n', 'size=8192', '-m', `uuid=${uuid}`, device];
+    await mustRun(this.run, argv, MKFS_TIMEOUT_MS, `no XFS could be made for brick ${brickId}`);
+  }
+
+  /** The image's own file system is what is mounted at the target; anything else there is refused. */
+  private async ensureServed(image: string, target: string): Promise<void> {
+    const identity = await readIdentity(image);
+    if ((await stat(image).catch(unless('ENOENT'))) === undefined) {
+      throw refusal(`the image ${image} is gone; the data of this brick has to come from its replicas`);
+    }
+    const device = await ensureAttached(this.run, image);
+    const content = await contentOf(this.run, device);
+    if (content.kind === 'empty' || content.uuid !== identity?.fsUuid) {
+      const found = content.kind === 'empty' ? 'nothing' : `${content.type} ${content.uuid}`;
+      throw refusal(`${image} should hold file system ${identity?.fsUuid ?? '?'} and holds ${found}`);
+    }
+    const mount = await mountAt(this.run, target);
+    if (mount === undefined) await mountBrick(this.run, device, target);
+    else await this.checkMount(mount, image);
+  }
+
+  private async checkMount(mount: Mount, image: string): Promise<void> {
+    if (!(await loopsOf(this.run, image)).includes(mount.source)) throw foreignMount(mount);
+  }
+
+  async removeBrick(brick: BrickSpec): Promise<Outcome> {
+    const target = mountPointOf(brick, this.mountRoot);
+    await checkInside(target, this.mountRoot);
+    await this.clear(imageOf(brick.deviceName, brick.brickId), target);
+    return DONE;
+  }
+
+  private async clear(image: string, target: string): Promise<void> {
+    const mount = await mountAt(this.run, target);
+    if (mount !== undefined) {
+      await this.checkMount(mount, image);
+      await ensureUnmounted(this.run, target);
+    }
+    if ((await stat(image).catch(unless('ENOENT', 'ENOTDIR'))) !== undefined) await ensureDetached(this.run, image);
+    await removeImage(image);
+    await rmdir(target).catch(unless('ENOENT'));
+  }
+
+  async findBrick(brick: BrickSpec): Promise<Outcome> {
+    const target = mountPointOf(brick, this.mountRoot);
+    const identity = await readIdentity(imageOf(brick.deviceName, brick.brickId));
+    if (identity?.whole !== true) return presence(false);
+    return presence((await this.look(identity, brick.deviceName, target)).mounted);
+  }
+
+  async mountAll(): Promise<readonly BrickState[]> {
+    const states: BrickState[] = [];
+    for (const { deviceId, name } of this.devices.all()) {
+      for (const identity of await this.bricksOn(deviceId, name)) {
+        states.push(identity.whole ? await this.remount(identity, name) : await this.dropHalf(identity, name));
+      }
+    }
+    return states;
+  }
+
+  private async bricksOn(deviceId: string, name: string): Promise<readonly Identity[]> {
+    const bricks = await identitiesOf(name);
+    return bricks.filter((brick) => brick.deviceId === deviceId);
+  }
+
+  private async remount(identity: Identity, deviceName: string): Promise<BrickState> {
+    const { path } = identity;
+    try {
+      const target = mountPointOf(identity, this.mountRoot);
+      await checkInside(target, this.mountRoot);
+      await this.ensureServed(imageOf(deviceName, identity.brickId), target);
+      return { path, mounted: true };
+    } catch (error) {
+      return { path, mounted: false, problem: failureOf(error).detail };
+    }
+  }
+
+  /** A crash in the middle of making a brick: nobody was told it exists. */
+  private async dropHalf(identity: Identity, deviceName: string): Promise<BrickState> {
+    const { path } = identity;
+    try {
+      await this.clear(imageOf(deviceName, identity.brickId), mountPointOf(identity, this.mountRoot));
+      return { path, mounted: false };
+    } catch (error) {
+      return { path, mounted: false, problem: `half-made, and cannot be removed: ${failureOf(error).detail}` };
+    }
+  }
+
+  async lookAtAll(): Promise<readonly BrickState[]> {
+    const states: BrickState[] = [];
+    for (const { deviceId, name } of this.devices.all()) {
+      const whole = (await this.bricksOn(deviceId, name)).filter((brick) => brick.whole);
+      for (const identity of whole) states.push(await this.look(identity, name, dirname(identity.path)));
+    }
+    return states;
+  }
+
+  private async look(identity: Identity, deviceName: string, target: string): Promise<BrickState> {
+    const { path } = identity;
+    try {
+      const mount = await mountAt(this.run, target);
+      if (mount === undefined) return { path, mounted: false, problem: 'not mounted' };
+      await this.checkMount(mount, imageOf(deviceName, identity.brickId));
+      return { path, mounted: true };
+    } catch (error) {
+      if (codeOf(error) !== undefined) throw error;
+      return { path, mounted: false, problem: failureOf(error).detail };
+    }
+  }
+}

@@ -1,0 +1,60 @@
+import type {
+  GlusterExpansion,
+  GlusterVolumeRef,
+  GlusterVolumeSpec,
+  HostName,
+  NodeId,
+  Outcome,
+} from '@brickyard/contracts';
+
+/** A member of the trusted pool as another member sees it. */
+export interface Peer {
+  readonly uuid: string;
+  readonly hostname: string;
+  readonly connected: boolean;
+}
+
+/** A volume as one member of the pool sees it. */
+export interface Volume {
+  readonly name: string;
+  readonly status: 'created' | 'started' | 'stopped';
+  /** `host:path`, in set order. */
+  readonly bricks: readonly string[];
+  readonly options: Readonly<Record<string, string>>;
+}
+
+/** The node to make a peer, by the name Gluster shall know it by. */
+export interface PeerRef {
+  readonly nodeId: NodeId;
+  readonly host: HostName;
+}
+
+/** Serves bricks as volumes. Every `ensure` converges: calling it again changes nothing. */
+export interface VolumeDriver {
+  /** Whether this host's Gluster management daemon answers; cheap enough for every heartbeat. */
+  readHealth(): Promise<'running' | 'stopped'>;
+  ensurePeer(peer: PeerRef): Promise<Outcome>;
+  /** Refused while the peer hosts bricks. */
+  ensureNoPeer(peer: PeerRef): Promise<Outcome>;
+  /** The volume exists with exactly these bricks and options; refused when another has the name. */
+  ensureVolume(volume: GlusterVolumeSpec): Promise<Outcome>;
+  /** Stops and deletes it; refused when the volume of that name is not ours. */
+  ensureNoVolume(volume: GlusterVolumeRef): Promise<Outcome>;
+  ensureStarted(volume: GlusterVolumeRef): Promise<Outcome>;
+  ensureStopped(volume: GlusterVolumeRef): Promise<Outcome>;
+  ensureBricksAdded(expansion: GlusterExpansion): Promise<Outcome>;
+  /** Takes bricks out of the volume after moving their data to the others. */
+  ensureBricksRemoved(expansion: GlusterExpansion): Promise<Outcome>;
+  /** Data is being, or has been, spread over all bricks. */
+  ensureRebalance(volume: GlusterVolumeRef): Promise<Outcome>;
+  /** A directory of this host carries no mark of a volume that does not exist: what an unfinished create leaves. */
+  ensureUnclaimed(path: string): Promise<Outcome>;
+  /** After a reboot: revives bricks of started volumes whose directories `isServable` vouches for; tells what it could not. */
+  ensureServing(isServable: (path: string) => boolean): Promise<readonly string[]>;
+  /** Whether the volume exists. */
+  readVolume(volume: GlusterVolumeRef): Promise<Outcome>;
+  readPeers(): Promise<readonly Peer[]>;
+  readVolumes(): Promise<readonly Volume[]>;
+  /** Entries waiting to be healed; absent when that cannot be told. */
+  readHeal(volumeName: string): Promise<number | undefined>;
+}

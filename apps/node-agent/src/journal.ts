@@ -1,0 +1,150 @@
+/** An append-only file of JSON lines: what a process must find again after it was killed. */
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, writeSync, fsyncSync } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { refusal } from './drivers/step-failure';
+
+/** How a journal is kept. */
+export interface JournalOptions {
+  /** False only where a power cut may lose the last lines: simulated hosts. */
+  readonly sync: boolean;
+}
+
+/** A file of JSON lines that grows at its end. */
+export interface Journal {
+  /** Resolves when the line is on disk; lines that come meanwhile share the next write. */
+  append(line: unknown): Promise<void>;
+  /** Lines in the file. */
+  readonly length: number;
+  /**
+   * Replaces the file by the lines `snapshot` gives at that moment. Who appends must have changed what `snapshot` reads
+   * before; a line may then be replayed twice, never lost.
+   */
+  rewrite(snapshot: () => readonly unknown[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Opens the file, or makes it, and gives the lines in it to `replay`; a torn last line is what a crash leaves, and is dropped. */
+export async function openJournal(
+  path: string,
+  options: JournalOptions,
+  replay: (line: unknown) => void,
+): Promise<Journal> {
+  mkdirSync(dirname(path), { recursive: true });
+  const length = existsSync(path) ? replayFile(path, replay) : 0;
+  return new FileJournal(path, options, await open(path, 'a', 0o600), length);
+}
+
+function replayFile(path: string, replay: (line: unknown) => void): number {
+  const text = readFileSync(path, 'utf8');
+  const whole = text.slice(0, text.lastIndexOf('\n') + 1);
+  if (whole.length < text.length) replaceFile(path, whole);
+  const lines = whole.split('\n').filter((line) => line !== '');
+  lines.forEach((line, index) => {
+    replay(parsed(line, path, index + 1));
+  });
+  return lines.length;
+}
+
+function parsed(line: string, path: string, number: number): unknown {
+  try {
+    return JSON.parse(line) as unknown;
+  } catch (error) {
+    const detail = `line ${String(number)} of ${path} is not JSON; move the file away to start without this memory`;
+    throw refusal(detail, error instanceof Error ? error.message : '');
+  }
+}
+
+/** Writes a whole file so that a crash leaves the old one or the new one. */
+export function replaceFile(path: string, text: string): void {
+  const draft = `${path}.new`;
+  const fd = openSync(draft, 'w', 0o600);
+  try {
+    writeSync(fd, text);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+  renameSync(draft, path);
+  syncDirectory(dirname(path));
+}
+
+function syncDirectory(path: string): void {
+  const fd = openSync(path, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+class FileJournal implements Journal {
+  private waiting: string[] = [];
+  private flushing: Promise<void> | undefined;
+
+  constructor(
+    private readonly path: string,
+    private readonly options: JournalOptions,
+    private file: FileHandle,
+    private lines: number,
+  ) {}
+
+  get length(): number {
+    return this.lines;
+  }
+
+  async append(line: unknown): Promise<void> {
+    this.waiting.push(`${JSON.stringify(line)}\n`);
+    this.lines += 1;
+    // Whoever comes while a write runs shares the next one.
+    const running = this.flushing;
+    if (running === undefined) return this.flush();
+    await running.catch(() => undefined);
+    return this.flushing ?? this.flush();
+  }
+
+  private flush(): Promise<void> {
+    if (this.waiting.length === 0) return Promise.resolve();
+    const text = this.waiting.join('');
+    this.waiting = [];
+    this.flushing = this.write(text).finally(() => {
+      this.flushing = undefined;
+    });
+    return this.flushing;
+  }
+
+  private async write(text: string): Promise<void> {
+    const { size } = await this.file.stat();
+    try {
+      await this.file.appendFile(text);
+      if (this.options.sync) await this.file.datasync();
+    } catch (error) {
+      // A full disk takes half a line; the next one must not follow it.
+      await this.file.truncate(size).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async rewrite(snapshot: () => readonly unknown[]): Promise<void> {
+    while (this.flushing !== undefined) await this.flushing.catch(() => undefined);
+    const work = async (): Promise<void> => {
+      const lines = snapshot();
+      replaceFile(this.path, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+      const former = this.file;
+      this.file = await open(this.path, 'a', 0o600);
+      this.lines = lines.length + this.waiting.length;
+      await former.close();
+    };
+    this.flushing = work().finally(() => {
+      this.flushing = undefined;
+    });
+    await this.flushing;
+    await this.flush();
+  }
+
+  async close(): Promise<void> {
+    while (this.flushing !== undefined) await this.flushing.catch(() => undefined);
+    await this.flush();
+    await this.file.close();
+  }
+}
