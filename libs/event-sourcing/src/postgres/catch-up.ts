@@ -1,0 +1,77 @@
+import type { ClientBase } from 'pg';
+import type { JsonValue } from '../canonical-json';
+import { Defect } from '../event-log';
+import type { Tip } from './batch';
+import { RAW } from './event-rows';
+import type { Leadership } from './leadership';
+import { openLedgerReader } from './ledger-reader';
+import type { Head, LedgerReader, LedgerWriterOptions, StateAt } from './types';
+
+/** What a new leader has to know before it decides anything. */
+export interface Caught<State> {
+  readonly tip: Tip<State>;
+  /** Version of every stream. */
+  readonly versions: Map<string, number>;
+}
+
+/** Restores the state, folds what is missing up to the head, and makes sure that the log is the one the head speaks of. */
+export async function catchUp<State, Command, Reply extends JsonValue>(
+  options: LedgerWriterOptions<State, Command, Reply>,
+  { head, lookups }: Leadership,
+): Promise<Caught<State>> {
+  const { url, ledger, evolve } = options;
+  const reader = openLedgerReader({ url, ledger, role: 'writer', connectionsMax: 2 });
+  try {
+    const start = await options.restore(head);
+    const state = await foldUpTo(reader, head, start, evolve);
+    const recordedAtMs = await checkEnd(reader, head);
+    const versions = await readVersions(lookups, ledger);
+    return { tip: { state, position: head.position, hash: Buffer.from(head.hash, 'hex'), recordedAtMs }, versions };
+  } finally {
+    await reader.close();
+  }
+}
+
+async function foldUpTo<State>(
+  reader: LedgerReader,
+  head: Head,
+  start: StateAt<State>,
+  evolve: LedgerWriterOptions<State, never, never>['evolve'],
+): Promise<State> {
+  let { state, position } = start;
+  if (position > head.position) {
+    throw new Defect(
+      `the state of position ${String(position)} is ahead of the ledger, which ends at ${String(head.position)}`,
+    );
+  }
+  for await (const events of reader.read({ after: position, upTo: head.position })) {
+    for (const event of events) {
+      position += 1;
+      if (event.position !== position) throw new Defect(`position ${String(position)} is missing in ${reader.ledger}`);
+      state = evolve(state, event);
+    }
+  }
+  if (position !== head.position) throw new Defect(`position ${String(position + 1)} is missing in ${reader.ledger}`);
+  return state;
+}
+
+/** The time of the last event, which must be the one the head names. */
+async function checkEnd(reader: LedgerReader, head: Head): Promise<number> {
+  if (head.position === 0) return 0;
+  for await (const [last] of reader.read({ after: head.position - 1, upTo: head.position })) {
+    if (last?.hash === head.hash) return Date.parse(last.recordedAt);
+  }
+  throw new Defect(`the event at position ${String(head.position)} of ${reader.ledger} is not the one its head names`);
+}
+
+async function readVersions(client: ClientBase, ledger: string): Promise<Map<string, number>> {
+  await client.query(`SET statement_timeout = '60s'`);
+  const result = await client.query<[string, string]>({
+    text: 'SELECT stream_id, version FROM es.streams WHERE ledger = $1',
+    values: [ledger],
+    rowMode: 'array',
+    types: RAW,
+  });
+  await client.query(`SET statement_timeout = '5s'`);
+  return new Map(result.rows.map(([streamId, version]) => [streamId, Number(version)]));
+}

@@ -1,0 +1,127 @@
+import { Client } from 'pg';
+import { Unavailable } from '../event-log';
+import { GENESIS_HASH } from '../hash-chain';
+import { asUnavailable, connectionConfig } from './connection';
+import { hexFrom, RAW } from './event-rows';
+import type { Head } from './types';
+
+const STATEMENT_TIMEOUT_MS = 5_000;
+/** The server ends the session of a leader that has said nothing for so long (stopped, or cut off), so that a standby can take over. */
+const SILENCE_MAX_MS = 15_000;
+/** So long after a sign of life nobody else can have taken over, unless an operator ended the session. */
+const CERTAIN_MS = 10_000;
+const HEARTBEAT_MS = 3_000;
+
+/** The leadership of a ledger: held as long as the connection on which the lock was taken. */
+export interface Leadership {
+  readonly head: Head;
+  /** The connection that holds the lock; commits go through it. */
+  readonly client: Client;
+  /** A second connection, so that looking up does not wait for a commit. */
+  readonly lookups: Client;
+  /** Rejects when the leadership is gone; asks the server only when the last sign of life is too long ago. */
+  confirm(): Promise<void>;
+  /** Gives the leadership up and closes both connections. */
+  resign(): Promise<void>;
+  /** Drops both connections without a word, as a crash would. */
+  abandon(): void;
+}
+
+/** Waits until this process may lead, then shuts out every earlier leader by a new epoch. `onLost` is told of a broken connection. */
+export async function lead(
+  url: string,
+  ledger: string,
+  onLost: (error: Error) => void,
+  signal?: AbortSignal,
+): Promise<Leadership> {
+  signal?.throwIfAborted();
+  const [client, lookups] = [openSession(url, onLost), openSession(url, onLost)];
+  const drop = (): void => [client, lookups].forEach(destroy);
+  signal?.addEventListener('abort', drop);
+  try {
+    await Promise.all([client.connect(), lookups.connect()]);
+    await waitForLock(client, ledger);
+    const head = await nextEpoch(client, ledger);
+    return holdLeadership(head, client, lookups, onLost);
+  } catch (error) {
+    drop();
+    signal?.throwIfAborted();
+    throw asUnavailable(`lead ledger ${ledger}`, error);
+  } finally {
+    signal?.removeEventListener('abort', drop);
+  }
+}
+
+function holdLeadership(head: Head, client: Client, lookups: Client, onLost: (error: Error) => void): Leadership {
+  let lastSeenAt = performance.now();
+  const beat = async (): Promise<void> => {
+    const askedAt = performance.now();
+    const silence = setTimeout(() => onLost(new Unavailable('Postgres does not answer')), SILENCE_MAX_MS);
+    try {
+      await Promise.all([client.query('SELECT 1'), lookups.query('SELECT 1')]);
+      lastSeenAt = askedAt;
+    } finally {
+      clearTimeout(silence);
+    }
+  };
+  const heart = setInterval(() => {
+    beat().catch((error: unknown) => onLost(asUnavailable('heartbeat of the leader', error)));
+  }, HEARTBEAT_MS);
+  return {
+    head,
+    client,
+    lookups,
+    confirm: async () => {
+      if (performance.now() - lastSeenAt > CERTAIN_MS) await beat();
+    },
+    resign: async () => {
+      clearInterval(heart);
+      await Promise.all([client.end(), lookups.end()]);
+    },
+    abandon: () => {
+      clearInterval(heart);
+      [client, lookups].forEach(destroy);
+    },
+  };
+}
+
+function openSession(url: string, onLost: (error: Error) => void): Client {
+  const settings = { statement_timeout: String(STATEMENT_TIMEOUT_MS), idle_session_timeout: String(SILENCE_MAX_MS) };
+  const session = new Client(connectionConfig(url, 'writer', settings));
+  session.on('error', onLost);
+  return session;
+}
+
+async function waitForLock(client: Client, ledger: string): Promise<void> {
+  await noticeGoneWaiters(client);
+  await client.query('SET statement_timeout = 0; SET lock_timeout = 0');
+  await client.query('SELECT pg_advisory_lock(hashtextextended($1, 0))', [`brickyard/ledger/${ledger}`]);
+  await client.query(`SET statement_timeout = ${String(STATEMENT_TIMEOUT_MS)}; SET lock_timeout = 2000`);
+}
+
+/** A standby that died while it waited must not get the lock; the servers of some platforms cannot look. */
+async function noticeGoneWaiters(client: Client): Promise<void> {
+  try {
+    await client.query('SET client_connection_check_interval = 1000');
+  } catch (error) {
+    if (!String(error).includes('client_connection_check_interval')) throw error;
+  }
+}
+
+async function nextEpoch(client: Client, ledger: string): Promise<Head> {
+  const result = await client.query<[string, string, string]>({
+    text: `INSERT INTO es.heads (ledger, position, hash, epoch) VALUES ($1, 0, decode($2, 'hex'), 1)
+           ON CONFLICT (ledger) DO UPDATE SET epoch = heads.epoch + 1 RETURNING position, hash, epoch`,
+    values: [ledger, GENESIS_HASH],
+    rowMode: 'array',
+    types: RAW,
+  });
+  const [row] = result.rows;
+  if (row === undefined) throw new Error(`ledger ${ledger} has no head`);
+  return { position: Number(row[0]), hash: hexFrom(row[1]), epoch: Number(row[2]) };
+}
+
+function destroy(session: Client): void {
+  // Client.end would wait for the statement in hand, such as the one that waits for the lock.
+  (session as Client & { readonly connection: { readonly stream: { destroy(): void } } }).connection.stream.destroy();
+}

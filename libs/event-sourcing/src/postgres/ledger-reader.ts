@@ -1,0 +1,184 @@
+import { Pool, type PoolClient } from 'pg';
+import type { StoredEvent } from '../event-log';
+import { GENESIS_HASH } from '../hash-chain';
+import { findAnswers } from './answers';
+import { asUnavailable, connectionConfig } from './connection';
+import { EVENT_COLUMNS, type EventRow, eventFrom, hexFrom, RAW } from './event-rows';
+import { packChunk, unpackChunk } from './snapshots';
+import type { Head, LedgerReader, LedgerReaderOptions, ReadRange, RecordedAnswer, Snapshot } from './types';
+
+const CONNECTIONS_MAX = 4;
+const PAGE_SIZE = 1_000;
+const STATEMENT_TIMEOUT_MS = 30_000;
+/** The client gives up a little after the server should have: the server may be gone without a word. */
+const ANSWER_TIMEOUT_MS = STATEMENT_TIMEOUT_MS + 5_000;
+
+const SAVE_CHUNK = 'INSERT INTO es.snapshots VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING';
+
+/** Opens a reader; connects when first used. */
+export function openLedgerReader(options: LedgerReaderOptions): LedgerReader {
+  return new PostgresLedgerReader(options);
+}
+
+class PostgresLedgerReader implements LedgerReader {
+  readonly ledger: string;
+  private readonly pool: Pool;
+
+  constructor(options: LedgerReaderOptions) {
+    this.ledger = options.ledger;
+    this.pool = new Pool({
+      ...connectionConfig(options.url, options.role ?? 'reader', { statement_timeout: String(STATEMENT_TIMEOUT_MS) }),
+      max: options.connectionsMax ?? CONNECTIONS_MAX,
+      query_timeout: ANSWER_TIMEOUT_MS,
+    });
+    this.pool.on('error', () => undefined); // An idle connection has ended; the pool opens another when it is needed.
+  }
+
+  async head(): Promise<Head> {
+    const [row] = await this.rows<[string, string, string]>(
+      'SELECT position, hash, epoch FROM es.heads WHERE ledger = $1',
+      [this.ledger],
+    );
+    if (row === undefined) return { position: 0, hash: GENESIS_HASH, epoch: 0 };
+    return { position: Number(row[0]), hash: hexFrom(row[1]), epoch: Number(row[2]) };
+  }
+
+  /** Asks for the next page while the caller works on this one. */
+  async *read({ after, upTo, pageSize = PAGE_SIZE }: ReadRange): AsyncIterable<readonly StoredEvent[]> {
+    const last = upTo ?? Number.MAX_SAFE_INTEGER;
+    let page = this.page(after, last, pageSize);
+    for (;;) {
+      const events = await page;
+      const end = events.at(-1)?.position ?? last;
+      const isLast = events.length < pageSize || end >= last;
+      if (!isLast) {
+        page = this.page(end, last, pageSize);
+        page.catch(() => undefined); // Awaited in the next turn, unless the caller leaves the loop.
+      }
+      if (events.length > 0) yield events;
+      if (isLast) return;
+    }
+  }
+
+  async readStream(streamId: string): Promise<readonly StoredEvent[]> {
+    const rows = await this.rows<EventRow>(
+      `SELECT ${EVENT_COLUMNS} FROM es.events WHERE ledger = $1 AND stream_id = $2 ORDER BY stream_version`,
+      [this.ledger, streamId],
+    );
+    return rows.map((row) => eventFrom(this.ledger, row));
+  }
+
+  async positionAt(time: string): Promise<number> {
+    const moment = new Date(time);
+    if (Number.isNaN(moment.getTime())) throw new RangeError(`not a time: ${time}`);
+    const [row] = await this.rows<[string]>('SELECT es.position_at($1, $2)', [this.ledger, moment.toISOString()]);
+    return Number(row?.[0] ?? 0);
+  }
+
+  async answerOf(commandId: string): Promise<RecordedAnswer | undefined> {
+    const answers = await this.guarded((client) => findAnswers(client, this.ledger, [commandId]));
+    return answers.get(commandId);
+  }
+
+  async latestSnapshot(wanted: { foldVersion: string; atOrBefore?: number }): Promise<Snapshot | undefined> {
+    const { foldVersion, atOrBefore = Number.MAX_SAFE_INTEGER } = wanted;
+    const result = await this.guarded((client) =>
+      client.query<{ position: bigint; chunk: Buffer }>({
+        name: 'latest-snapshot',
+        text: `SELECT position, chunk FROM es.snapshots WHERE ledger = $1 AND fold_version = $2 AND position =
+                 (SELECT max(position) FROM es.snapshots WHERE ledger = $1 AND fold_version = $2 AND position <= $3)
+               ORDER BY chunk_no`,
+        values: [this.ledger, foldVersion, atOrBefore],
+        // Binary: hexadecimal text would be twice the bytes.
+        ...{ binary: true },
+      }),
+    );
+    const [first] = result.rows;
+    if (first === undefined) return undefined;
+    const chunks = await Promise.all(result.rows.map(({ chunk }) => unpackChunk(chunk)));
+    return { position: Number(first.position), foldVersion, chunks };
+  }
+
+  async saveSnapshot({ position, foldVersion, chunks }: Snapshot): Promise<void> {
+    const packed = await Promise.all((chunks.length === 0 ? [''] : chunks).map(packChunk));
+    await this.guarded(async (client) => {
+      await client.query('BEGIN');
+      for (const [chunkNo, chunk] of packed.entries()) {
+        const saved = await client.query(SAVE_CHUNK, [this.ledger, foldVersion, position, chunkNo, chunk]);
+        if (saved.rowCount === 0) break; // Somebody has saved this one; its chunks may be cut elsewhere.
+      }
+      await client.query('COMMIT');
+    });
+  }
+
+  async pruneSnapshots(keep: number): Promise<number> {
+    const rows = await this.rows<[string]>(
+      `WITH ranked AS (
+         SELECT fold_version, position, dense_rank() OVER (PARTITION BY fold_version ORDER BY position DESC) AS rank
+         FROM es.snapshots WHERE ledger = $1
+       ), old AS (SELECT DISTINCT fold_version, position FROM ranked WHERE rank > $2),
+       deleted AS (
+         DELETE FROM es.snapshots USING old WHERE snapshots.ledger = $1
+           AND snapshots.fold_version = old.fold_version AND snapshots.position = old.position
+       )
+       SELECT count(*) FROM old`,
+      [this.ledger, keep],
+    );
+    return Number(rows[0]?.[0] ?? 0);
+  }
+
+  async cursor(name: string): Promise<number> {
+    const [row] = await this.rows<[string]>('SELECT position FROM es.cursors WHERE ledger = $1 AND name = $2', [
+      this.ledger,
+      name,
+    ]);
+    return Number(row?.[0] ?? 0);
+  }
+
+  async moveCursor(name: string, position: number): Promise<void> {
+    // Not flushed at once: a cursor that a crash sets back costs a repeat, which followers must bear anyway.
+    await this.rows(
+      `INSERT INTO es.cursors (ledger, name, position)
+       SELECT $1, $2, $3 FROM set_config('synchronous_commit', 'off', true)
+       ON CONFLICT (ledger, name)
+       DO UPDATE SET position = greatest(cursors.position, excluded.position), updated_at = now()`,
+      [this.ledger, name, position],
+    );
+  }
+
+  async close(): Promise<void> {
+    await this.pool.end();
+  }
+
+  private async page(after: number, last: number, size: number): Promise<readonly StoredEvent[]> {
+    const rows = await this.rows<EventRow>(
+      `SELECT ${EVENT_COLUMNS} FROM es.events WHERE ledger = $1 AND position > $2 AND position <= $3 ORDER BY position LIMIT $4`,
+      [this.ledger, after, last, size],
+    );
+    return rows.map((row) => eventFrom(this.ledger, row));
+  }
+
+  private async rows<Row extends string[]>(text: string, values: readonly unknown[]): Promise<Row[]> {
+    const result = await this.guarded((client) =>
+      client.query<Row>({ text, values: [...values], rowMode: 'array', types: RAW }),
+    );
+    return result.rows;
+  }
+
+  /** Runs on a connection of its own; one that failed is not used again, as what it is in the middle of is not known. */
+  private async guarded<Result>(work: (client: PoolClient) => Promise<Result>): Promise<Result> {
+    try {
+      const client = await this.pool.connect();
+      try {
+        const result = await work(client);
+        client.release();
+        return result;
+      } catch (error) {
+        client.release(true);
+        throw error;
+      }
+    } catch (error) {
+      throw asUnavailable(`read ledger ${this.ledger}`, error);
+    }
+  }
+}

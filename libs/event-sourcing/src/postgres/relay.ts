@@ -1,0 +1,140 @@
+import { type StoredEvent, Unavailable } from '../event-log';
+import type { Relay, RelayOptions } from './types';
+
+const PAGE_SIZE = 500;
+/** Committed events kept in memory for a relay that lags; beyond that it reads them from the log. */
+const OFFERED_MAX = 10_000;
+const BACKOFF_MS_MIN = 100;
+const BACKOFF_MS_MAX = 10_000;
+
+/** Starts publishing after the cursor, with what was committed and not published before. */
+export async function startRelay(options: RelayOptions): Promise<Relay> {
+  const relay = new LogRelay(options, await options.reader.cursor(options.cursorName));
+  relay.retryNow();
+  return relay;
+}
+
+interface Waiter {
+  readonly position: number;
+  resolve(): void;
+  reject(error: Error): void;
+}
+
+class LogRelay implements Relay {
+  /** Events handed over by the writer and not yet published: consecutive. */
+  private offered: readonly StoredEvent[] = [];
+  /** True while the log may hold events after the last published one that were not handed over. */
+  private mustRead = true;
+  private cursor: number;
+  private waiters: readonly Waiter[] = [];
+  private failures = 0;
+  private backoff: NodeJS.Timeout | undefined;
+  private running: Promise<void> | undefined;
+  private isClosed = false;
+
+  constructor(
+    private readonly options: RelayOptions,
+    private publishedTo: number,
+  ) {
+    this.cursor = publishedTo;
+  }
+
+  get position(): number {
+    return this.publishedTo;
+  }
+
+  offer(events: readonly StoredEvent[]): void {
+    const isTooMuch = this.offered.length + events.length > OFFERED_MAX;
+    this.offered = isTooMuch ? [] : [...this.offered, ...events];
+    this.mustRead ||= isTooMuch;
+    if (this.backoff === undefined) this.run();
+  }
+
+  retryNow(): void {
+    clearTimeout(this.backoff);
+    this.backoff = undefined;
+    this.run();
+  }
+
+  published(position: number): Promise<void> {
+    if (position <= this.publishedTo) return Promise.resolve();
+    if (this.isClosed) return Promise.reject(new Unavailable('the relay is closed'));
+    return new Promise((resolve, reject) => {
+      this.waiters = [...this.waiters, { position, resolve, reject }];
+    });
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+    clearTimeout(this.backoff);
+    await this.running;
+    this.waiters.forEach(({ reject }) => reject(new Unavailable('the relay is closed')));
+    this.waiters = [];
+  }
+
+  private run(): void {
+    if (this.isClosed || this.running !== undefined) return;
+    this.running = this.publishAll()
+      .then(() => (this.failures = 0))
+      .catch((error: unknown) => this.backOff(error))
+      .then(() => {
+        this.running = undefined;
+        // Handed over after the last look.
+        if (this.backoff === undefined && this.offered.length > 0) this.run();
+      });
+  }
+
+  private async publishAll(): Promise<void> {
+    for (let events = await this.next(); events.length > 0; events = await this.next()) {
+      await this.options.publish(events);
+      this.publishedTo = events.at(-1)?.position ?? this.publishedTo;
+      this.failures = 0;
+      this.settle();
+      await this.storeCursor();
+      if (this.isClosed) return;
+    }
+    await this.storeCursor(); // After a failure only the cursor may be behind.
+  }
+
+  /** The events after the last published one: those handed over, or those of the log when some are missing between. */
+  private async next(): Promise<readonly StoredEvent[]> {
+    this.offered = this.offered.filter(({ position }) => position > this.publishedTo);
+    const [first] = this.offered;
+    if (first?.position === this.publishedTo + 1) return this.offered.slice(0, PAGE_SIZE);
+    if (first === undefined && !this.mustRead) return [];
+    const page = await this.readPage();
+    this.mustRead = page.length === PAGE_SIZE;
+    if (page.length === 0 && first !== undefined) {
+      throw new Unavailable(`the log does not show position ${String(this.publishedTo + 1)} yet`);
+    }
+    return page;
+  }
+
+  private async readPage(): Promise<readonly StoredEvent[]> {
+    const after = this.publishedTo;
+    for await (const page of this.options.reader.read({ after, upTo: after + PAGE_SIZE, pageSize: PAGE_SIZE }))
+      return page;
+    return [];
+  }
+
+  private async storeCursor(): Promise<void> {
+    if (this.cursor === this.publishedTo) return;
+    await this.options.reader.moveCursor(this.options.cursorName, this.publishedTo);
+    this.cursor = this.publishedTo;
+  }
+
+  private settle(): void {
+    const reached = this.waiters.filter(({ position }) => position <= this.publishedTo);
+    this.waiters = this.waiters.filter(({ position }) => position > this.publishedTo);
+    reached.forEach(({ resolve }) => resolve());
+  }
+
+  private backOff(error: unknown): void {
+    this.failures += 1;
+    this.options.onTrouble?.(error);
+    if (this.isClosed) return;
+    const ceiling = Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** Math.min(this.failures, 10));
+    // Jitter, so that those who lost the same bus do not come back in step.
+    this.backoff = setTimeout(() => this.retryNow(), ceiling * (0.5 + Math.random() / 2));
+  }
+}
