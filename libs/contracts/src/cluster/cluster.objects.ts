@@ -94,6 +94,7 @@ export const PlacementAttempt = z.strictObject({
   /** `placed`, or why this number of sets was given up. */
   outcome: z.enum(['placed', 'brick-too-large', 'brick-too-small', 'too-many-bricks', 'no-space']),
 });
+export type PlacementAttempt = z.infer<typeof PlacementAttempt>;
 
 /**
  * Why the bricks lie where they lie. Devices ruled out before the walk are counted by rule; the full list is

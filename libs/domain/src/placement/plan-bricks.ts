@@ -1,0 +1,140 @@
+/** Which bricks a volume gets, where, and why there. Says everything a node agent needs; leaves nothing to choose. */
+import {
+  BrickId,
+  kib,
+  type Brick,
+  type ClusterRefusal,
+  type DeviceId,
+  type PlacementAttempt,
+  type PlacementExplanation,
+} from '@brickyard/contracts';
+import type { PersistentMap } from '@brickyard/event-sourcing';
+import type { Cluster, Device } from '../control/control.state';
+import { placementOptions } from './filters';
+import {
+  brickIdOf,
+  missingFor,
+  placeSets,
+  planningOf,
+  type PlacedSet,
+  type PlacedSets,
+  type Planning,
+} from './place-sets';
+import type { BrickPlan, BrickRequest } from './placement.types';
+import { ringOf } from './ring';
+import { brickFootprint, splits, USUAL_EXTENT_KIB, type Split } from './sizing';
+import type { Walk } from './walk';
+
+/** Devices a refusal names. */
+const NAMED_IN_REFUSAL_MAX = 64;
+const MOUNT_ROOT = '/var/lib/heketi/mounts';
+
+/** The directory of a brick on its node: heketi's path, which clients and operators know. */
+export const brickPath = (deviceId: string, brickId: string): string =>
+  `${MOUNT_ROOT}/vg_${deviceId}/brick_${brickId}/brick`;
+
+function brickAt(planning: Planning, brickKib: number, set: number, place: number, index: number): Brick[] {
+  const { request, ring, devices } = planning;
+  const on = ring.devices[index];
+  const device = on === undefined ? undefined : devices.get(on.deviceId);
+  if (on === undefined || device === undefined) return [];
+  const { nodeId, deviceId } = on;
+  const brickId = BrickId.parse(brickIdOf(request.seed, set, place));
+  const { poolKib, metadataKib } = brickFootprint(brickKib, request.snapshotFactor, device.extentKib);
+  const sizes = { sizeKib: kib(brickKib), poolKib: kib(poolKib), metadataKib: kib(metadataKib) };
+  return [{ brickId, nodeId, deviceId, path: brickPath(deviceId, brickId), ...sizes, set, place }];
+}
+
+const bricksOf = (planning: Planning, brickKib: number, sets: readonly PlacedSet[]): Brick[] =>
+  sets.flatMap(({ set, chosen }) => chosen.flatMap((index, place) => brickAt(planning, brickKib, set, place, index)));
+
+function explanationOf(
+  planning: Planning,
+  attempts: PlacementAttempt[],
+  sets: readonly PlacedSet[],
+): PlacementExplanation {
+  const { request, ring } = planning;
+  return {
+    policy: 'ring-v1',
+    clusterId: request.clusterId,
+    seed: request.seed,
+    ringSize: ring.devices.length,
+    unusable: [...ring.unusableByRule],
+    attempts,
+    sets: sets.map(({ set, start, order, passedOver, passedOverMore }) => {
+      return { set, ringStart: start, order, passedOver: [...passedOver], passedOverMore };
+    }),
+  };
+}
+
+const attemptOf = (planning: Planning, split: Split, outcome: PlacementAttempt['outcome']): PlacementAttempt => ({
+  sets: split.sets,
+  brickKib: split.brickKib,
+  neededKib: brickFootprint(split.brickKib, planning.request.snapshotFactor, USUAL_EXTENT_KIB).totalKib,
+  outcome,
+});
+
+type Evidence = Omit<Extract<ClusterRefusal, { kind: 'NoSpace' }>, 'kind'>;
+
+function evidenceOf({ ring }: Planning, attempts: PlacementAttempt[], failed: Walk | undefined): Evidence {
+  const walked = (failed?.passedOver ?? []).map(({ deviceId, refusal }) => ({ deviceId, refusal }));
+  const unusable = ring.unusable.slice(0, Math.max(0, NAMED_IN_REFUSAL_MAX - walked.length));
+  const devices = [...walked, ...unusable.map(({ device, refusal }) => ({ deviceId: device.deviceId, refusal }))];
+  const byRule = [...(failed?.counts ?? [])].map(([rule, count]) => ({ rule, count }));
+  const all = [...byRule, ...ring.unusableByRule];
+  const total = all.reduce((sum, { count }) => sum + count, 0);
+  return { attempts, byRule: all, devices, devicesMore: total - devices.length };
+}
+
+/** The refusal in the words of what ended the search, as heketi's expansion answers. */
+function refusalOf(planning: Planning, last: Split | undefined, evidence: Evidence): ClusterRefusal {
+  const { policy } = planning.request;
+  if (last?.verdict === 'too-many-bricks')
+    return { kind: 'TooManyBricks', limit: policy.bricksPerVolumeMax, ...evidence };
+  if (last?.verdict === 'brick-too-small')
+    return { kind: 'BricksTooSmall', minimumKib: policy.brickMinKib, ...evidence };
+  return { kind: 'NoSpace', ...evidence };
+}
+
+/** Tries one cut; when a larger one failed, first counts whether it can succeed at all, which spares a walk for each set. */
+function tryCut(planning: Planning, split: Split, failedBefore: boolean): PlacedSets | undefined {
+  if (failedBefore && missingFor(planning, split) > 0) return undefined;
+  return placeSets(planning, split);
+}
+
+function search(planning: Planning): BrickPlan {
+  const attempts: PlacementAttempt[] = [];
+  let last: Split | undefined;
+  let lastTried: { readonly split: Split; readonly result: PlacedSets | undefined } | undefined;
+  for (const split of splits(planning.request)) {
+    last = split;
+    if (split.verdict !== 'may-be-tried') {
+      attempts.push(attemptOf(planning, split, split.verdict));
+      continue;
+    }
+    const result = tryCut(planning, split, lastTried !== undefined);
+    attempts.push(attemptOf(planning, split, result?.kind ?? 'no-space'));
+    if (result?.kind === 'placed') {
+      const bricks = bricksOf(planning, split.brickKib, result.sets);
+      return { kind: 'placed', bricks, explanation: explanationOf(planning, attempts, result.sets) };
+    }
+    lastTried = { split, result };
+  }
+  const shown = lastTried === undefined ? undefined : (lastTried.result ?? placeSets(planning, lastTried.split));
+  const failed = shown?.kind === 'no-space' ? shown.failed : undefined;
+  return { kind: 'refused', refusal: refusalOf(planning, last, evidenceOf(planning, attempts, failed)) };
+}
+
+/**
+ * Plans the bricks of a volume or an expansion: the fewest and largest that fit, each set on different nodes, in
+ * different zones when those are strict. Same request and state, same plan. Refuses when no arrangement exists.
+ */
+export function planBricks(
+  request: BrickRequest,
+  cluster: Cluster,
+  devices: PersistentMap<DeviceId, Device>,
+): BrickPlan {
+  const read = placementOptions(request.options, request.policy);
+  if (read.kind === 'invalid-tag-rule') return read;
+  return search(planningOf(request, read.options, ringOf(cluster.ring, read.options.tagRule), devices));
+}
