@@ -186,9 +186,37 @@ class TrieMap<K extends string, V> implements PersistentMap<K, V> {
   }
 }
 
+/** A branch of a trie that is still being built: nobody else holds it, so it may be changed in place. */
+interface FreshBranch<V> {
+  readonly kind: 'branch';
+  bitmap: number;
+  readonly children: TrieNode<V>[];
+}
+
+/** Adds to a trie that is still being built, copying nothing; true when the key is new. */
+function grow<V>(branch: FreshBranch<V>, entry: Entry<V>, shift: number): boolean {
+  const bit = bitOf(entry.hash, shift);
+  const slot = slotOf(branch.bitmap, bit);
+  const child = branch.children[slot];
+  if ((branch.bitmap & bit) === 0 || child === undefined) {
+    branch.bitmap |= bit;
+    branch.children.splice(slot, 0, entry);
+    return true;
+  }
+  if (child.kind === 'branch') return grow(child as FreshBranch<V>, entry, shift + BITS);
+  branch.children[slot] = insert(child, entry, shift + BITS);
+  return find(child, entry.hash, entry.key) === undefined;
+}
+
 /** A map with these entries; later ones win. */
 export function persistentMap<K extends string, V>(entries: Iterable<readonly [K, V]> = []): PersistentMap<K, V> {
-  let map: PersistentMap<K, V> = new TrieMap<K, V>(undefined, 0);
-  for (const [key, value] of entries) map = map.set(key, value);
-  return map;
+  const root: FreshBranch<V> = { kind: 'branch', bitmap: 0, children: [] };
+  let size = 0;
+  for (const [key, value] of entries) {
+    if (grow(root, { kind: 'entry', hash: hashOf(key), key, value }, 0)) size += 1;
+  }
+  const only = root.children[0];
+  if (only === undefined) return new TrieMap<K, V>(undefined, 0);
+  const isLeaf = size === 1 || (root.children.length === 1 && only.kind === 'collision');
+  return new TrieMap<K, V>(isLeaf ? only : root, size);
 }

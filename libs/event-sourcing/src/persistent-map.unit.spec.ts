@@ -32,10 +32,14 @@ describe('PersistentMap', () => {
       fc.property(fc.uniqueArray(key, { maxLength: 200 }), fc.array(key, { maxLength: 50 }), (keys, passing) => {
         const plain = persistentMap(keys.map((name) => [name, 1] as const));
         let detour = persistentMap<string, number>();
+        let oneByOne = persistentMap<string, number>();
+        for (const name of keys) oneByOne = oneByOne.set(name, 1);
         for (const name of passing) detour = detour.set(name, 0);
         for (const name of [...keys].reverse()) detour = detour.set(name, 1);
         for (const name of passing) if (!keys.includes(name)) detour = detour.delete(name);
         expect([...detour.keys()]).toEqual([...plain.keys()]);
+        expect([...oneByOne.keys()]).toEqual([...plain.keys()]);
+        for (const name of keys) expect(plain.delete(name).size).toBe(keys.length - 1);
       }),
     );
   });
@@ -46,6 +50,16 @@ describe('PersistentMap', () => {
       ['kf2ad', 2],
     ]);
     expect([map.get('k4uzx'), map.get('kf2ad'), map.delete('k4uzx').get('kf2ad')]).toEqual([1, 2, 2]);
+  });
+
+  it('is built from many entries as it would be set by set', () => {
+    const keys = Array.from({ length: 20_000 }, (_, index) => `key${String(index % 15_000)}`);
+    let oneByOne = persistentMap<string, number>();
+    keys.forEach((key, index) => (oneByOne = oneByOne.set(key, index)));
+    const built = persistentMap(keys.map((key, index) => [key, index] as const));
+    expect(built.size).toBe(15_000);
+    expect([...built.entries()]).toEqual([...oneByOne.entries()]);
+    expect(built).toEqual(oneByOne);
   });
 
   it('leaves the map it came from as it was', () => {
