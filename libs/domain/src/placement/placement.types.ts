@@ -35,7 +35,7 @@ export interface BrickRequest extends PlacementShape {
 
 /** Bricks with the reasons for each, or the reason why there are none. */
 export type BrickPlan =
-  | { readonly kind: 'placed'; readonly bricks: readonly Brick[]; readonly explanation: PlacementExplanation }
+  | { readonly kind: 'placed'; readonly bricks: Brick[]; readonly explanation: PlacementExplanation }
   | { readonly kind: 'refused'; readonly refusal: ClusterRefusal }
   | { readonly kind: 'invalid-tag-rule'; readonly rule: string };
 
@@ -50,14 +50,14 @@ export type VolumePlacement =
   | {
       readonly kind: 'placed';
       readonly clusterId: ClusterId;
-      readonly bricks: readonly Brick[];
+      readonly bricks: Brick[];
       readonly explanation: PlacementExplanation;
     }
   | { readonly kind: 'refused'; readonly rejection: VolumeNotPlaced };
 
 /** More bricks for a volume, or the whole answer why not. */
 export type ExpansionPlacement =
-  | { readonly kind: 'placed'; readonly bricks: readonly Brick[]; readonly explanation: PlacementExplanation }
+  | { readonly kind: 'placed'; readonly bricks: Brick[]; readonly explanation: PlacementExplanation }
   | {
       readonly kind: 'refused';
       readonly rejection: Extract<Rejection, { kind: 'ExpansionNotPlaced' | 'InvalidTagRule' }>;

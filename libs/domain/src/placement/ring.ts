@@ -71,6 +71,10 @@ function numbered<K>(devices: readonly RingDevice[], keyOf: (device: RingDevice)
   });
 }
 
+/** For each device a small number that stands for its group: its zone when those are strict, else its node. */
+export const groupNumbers = (devices: readonly RingDevice[], strictZones: boolean): Int32Array =>
+  strictZones ? numbered(devices, (device) => device.zone) : numbered(devices, (device) => device.nodeId);
+
 /** How many things there are of each rule, the rules in order of their first appearance. */
 export const countByRule = (rules: Iterable<string>): { rule: string; count: number }[] =>
   [...grouped(rules, (rule) => rule)].map(([rule, all]) => ({ rule, count: all.length }));
@@ -86,8 +90,8 @@ function buildRing(all: Devices, rule: TagRule | undefined): Ring {
   const devices = interleaved(usable);
   return {
     devices,
-    nodeNumbers: numbered(devices, (device) => device.nodeId),
-    zoneNumbers: numbered(devices, (device) => device.zone),
+    nodeNumbers: groupNumbers(devices, false),
+    zoneNumbers: groupNumbers(devices, true),
     unusable,
     unusableByRule: countByRule(unusable.map((each) => each.refusal.rule)),
   };
