@@ -154,12 +154,24 @@ function sealEvent<State>(
   const header = { ledger, position, streamId, streamVersion, eventId, type, version, recordedAt };
   const hash = canonicalEventHash(tip.hash, header, data, metadata);
   const hex = hash.toString('hex');
-  // Parsed back, so that the live event has its keys in the order the replayed one will have.
+  // Parsed back, so that the live event has all its keys in the order the replayed one will have.
   const parsed = { data: JSON.parse(data) as JsonObject, metadata: JSON.parse(metadata) as EventMetadata };
   const texts = `"s":${canonicalJson(streamId)},"t":${canonicalJson(type)},"d":${data},"m":${metadata}`;
   const numbers = `"p":${String(position)},"v":${String(streamVersion)},"n":${canonicalJson(version)}`;
   const row = `{${numbers},${texts},"i":"${eventId}","r":"${recordedAt}","h":"${hex}"}`;
-  return { stored: { ...header, ...parsed, hash: hex }, row, hash };
+  const stored = {
+    ledger,
+    position,
+    streamId,
+    streamVersion,
+    eventId,
+    type,
+    version,
+    ...parsed,
+    recordedAt,
+    hash: hex,
+  };
+  return { stored, row, hash };
 }
 
 function commandRow<State>(commandId: string, reply: JsonValue, tip: Tip<State>): string {

@@ -83,14 +83,12 @@ class PostgresLedgerReader implements LedgerReader {
   async latestSnapshot(wanted: { foldVersion: string; atOrBefore?: number }): Promise<Snapshot | undefined> {
     const { foldVersion, atOrBefore = Number.MAX_SAFE_INTEGER } = wanted;
     const result = await this.guarded((client) =>
-      client.query<{ position: bigint; chunk: Buffer }>({
+      client.query<{ position: string; chunk: Buffer }>({
         name: 'latest-snapshot',
         text: `SELECT position, chunk FROM es.snapshots WHERE ledger = $1 AND fold_version = $2 AND position =
                  (SELECT max(position) FROM es.snapshots WHERE ledger = $1 AND fold_version = $2 AND position <= $3)
                ORDER BY chunk_no`,
         values: [this.ledger, foldVersion, atOrBefore],
-        // Binary: hexadecimal text would be twice the bytes.
-        ...{ binary: true },
       }),
     );
     const [first] = result.rows;

@@ -47,7 +47,7 @@ describe('LedgerWriter', () => {
     await withReader(url, async (reader) => {
       const events = await readAll(reader);
       expect(events).toEqual(committed);
-      expect(JSON.stringify(events)).toBe(JSON.stringify(committed)); // Keys in the same order, live and replayed.
+      expect(JSON.stringify(events) === JSON.stringify(committed)).toBe(true); // Keys in the same order, live and replayed.
       expect(verifyChain(events)).toBeUndefined();
       const head = await reader.head();
       expect(verifyEnd({ position: events.length, hash: events.at(-1)?.hash ?? '' }, head)).toBeUndefined();

@@ -21,7 +21,7 @@ interface Waiter {
 }
 
 class LogRelay implements Relay {
-  /** Events handed over by the writer and not yet published: consecutive. */
+  /** Events handed over or read, and not yet published. */
   private offered: readonly StoredEvent[] = [];
   /** True while the log may hold events after the last published one that were not handed over. */
   private mustRead = true;
@@ -96,18 +96,25 @@ class LogRelay implements Relay {
     await this.storeCursor(); // After a failure only the cursor may be behind.
   }
 
-  /** The events after the last published one: those handed over, or those of the log when some are missing between. */
+  /** The events after the last published one, none left out; fetched when they were not handed over. */
   private async next(): Promise<readonly StoredEvent[]> {
-    this.offered = this.offered.filter(({ position }) => position > this.publishedTo);
+    const after = this.publishedTo;
+    this.offered = this.offered.filter(({ position }) => position > after);
     const [first] = this.offered;
-    if (first?.position === this.publishedTo + 1) return this.offered.slice(0, PAGE_SIZE);
-    if (first === undefined && !this.mustRead) return [];
+    if (first === undefined ? this.mustRead : first.position !== after + 1) await this.fetch();
+    const gap = this.offered.findIndex(({ position }, index) => position !== after + index + 1);
+    return this.offered.slice(0, Math.min(PAGE_SIZE, gap === -1 ? PAGE_SIZE : gap));
+  }
+
+  private async fetch(): Promise<void> {
+    this.mustRead = false; // Before reading, as what is handed over meanwhile may be too much again.
     const page = await this.readPage();
-    this.mustRead = page.length === PAGE_SIZE;
-    if (page.length === 0 && first !== undefined) {
-      throw new Unavailable(`the log does not show position ${String(this.publishedTo + 1)} yet`);
+    this.mustRead ||= page.length === PAGE_SIZE;
+    const end = page.at(-1)?.position ?? this.publishedTo;
+    this.offered = [...page, ...this.offered.filter(({ position }) => position > end)];
+    if (page.length === 0 && this.offered.length > 0) {
+      throw new Unavailable(`the log does not show position ${String(end + 1)} yet`);
     }
-    return page;
   }
 
   private async readPage(): Promise<readonly StoredEvent[]> {
