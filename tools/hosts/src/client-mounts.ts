@@ -2,12 +2,13 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { mustRun, runCommand, until } from './command';
-import { isWithin, parseMountinfo, unmountOrder } from './mount-table';
-import { commandLineOf, endAll, ownProcessesWhere, signal } from './processes';
+import { isWithin, type Mount, parseMountinfo, unmountOrder } from './mount-table';
+import { endAll, ownProcessesWhere, signal } from './processes';
 import { type AddressBlock, mentions } from './subnet';
 
 const MOUNT_TIMEOUT_MS = 60_000;
-const UNMOUNT_TIMEOUT_MS = 5_000;
+const UNMOUNT_PATIENCE_MS = 3_000;
+const UNMOUNT_TIMEOUT_MS = 60_000;
 const CLIENT_EXIT_MS = 2_000;
 
 /** What to mount, and from where; `servers` are tried one after the other. */
@@ -28,26 +29,49 @@ export async function mountVolume({ volume, servers, target, logDirectory }: Vol
   await mustRun(['mount', '-t', 'glusterfs', '-o', options, `${first}:/${volume}`, target], MOUNT_TIMEOUT_MS);
 }
 
-/** Unmounts a path; a file system that does not answer any more is detached lazily. */
+/**
+ * Unmounts a path. A volume whose servers are silent would hold the kernel up for gluster's ping-timeout (42 s) and more,
+ * so its client is killed after a few seconds, which fails what waits for it; what still remains is detached lazily.
+ */
 export async function unmount(target: string): Promise<void> {
-  const orderly = await runCommand(['umount', target], { timeoutMs: UNMOUNT_TIMEOUT_MS }).catch(() => undefined);
-  if (orderly?.exitCode !== 0) await mustRun(['umount', '--lazy', target]);
+  const endClients = (): void => {
+    for (const pid of ownProcessesWhere((line) => isClient(line) && line.endsWith(` ${target}`)))
+      signal(pid, 'SIGKILL');
+  };
+  const patience = setTimeout(endClients, UNMOUNT_PATIENCE_MS);
+  await runCommand(['umount', target], { timeoutMs: UNMOUNT_TIMEOUT_MS }).catch(() => undefined);
+  clearTimeout(patience);
+  if (mountsNow().some((mount) => mount.target === target)) await mustRun(['umount', '--lazy', target]);
+}
+
+/** Mounts below the directory and of the subnet's volumes, in the order in which they can be unmounted. */
+export function clientMounts(directory: string, subnet: AddressBlock | undefined): string[] {
+  const ours = mountsNow().filter(
+    ({ target, type, source }) =>
+      (target !== directory && isWithin(directory, target)) || (type === 'fuse.glusterfs' && isOf(subnet, source)),
+  );
+  return unmountOrder(ours);
+}
+
+/** Process ids of the FUSE clients that talk to the subnet. */
+export function clientProcesses(subnet: AddressBlock | undefined): number[] {
+  return ownProcessesWhere((line) => isClient(line) && isOf(subnet, line));
 }
 
 /** Unmounts what lies below the directory and every volume of the subnet, ends their clients, and names all of it. */
 export async function removeClientMounts(directory: string, subnet: AddressBlock | undefined): Promise<string[]> {
-  const ofLab = (source: string): boolean => subnet !== undefined && mentions(subnet, source);
-  const mounts = parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8'));
-  const ours = mounts.filter(
-    ({ target, type, source }) =>
-      (target !== directory && isWithin(directory, target)) || (type === 'fuse.glusterfs' && ofLab(source)),
-  );
-  for (const target of unmountOrder(ours)) await unmount(target);
+  const targets = clientMounts(directory, subnet);
+  for (const target of targets) await unmount(target);
   // A client without a mount ends by itself, unless it waits for a server that will never answer.
-  const clients = (): number[] => ownProcessesWhere((line) => /^\S*glusterfs /.test(line) && ofLab(line));
+  const clients = (): number[] => clientProcesses(subnet);
   for (const pid of clients()) signal(pid, 'SIGTERM');
-  const ended = clients().map((pid) => `process ${String(pid)} (${commandLineOf(pid)})`);
   await until(() => clients().length === 0, CLIENT_EXIT_MS);
-  await endAll(clients, 'gluster clients');
-  return [...unmountOrder(ours).map((target) => `mount ${target}`), ...ended];
+  return [...targets.map((target) => `mount ${target}`), ...(await endAll(clients, 'gluster clients'))];
 }
+
+const isOf = (subnet: AddressBlock | undefined, text: string): boolean =>
+  subnet !== undefined && mentions(subnet, text);
+
+const isClient = (commandLine: string): boolean => /^\S*glusterfs /.test(commandLine);
+
+const mountsNow = (): Mount[] => parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8'));

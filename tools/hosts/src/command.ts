@@ -33,7 +33,9 @@ export async function runCommand(argv: readonly string[], options: CommandOption
   };
   const stdout = collect(child.stdout, stop);
   const stderr = collect(child.stderr, stop);
-  const timer = setTimeout(() => stop(`took longer than ${String(options.timeoutMs)} ms`), options.timeoutMs);
+  const timer = setTimeout(() => {
+    stop(`took longer than ${String(options.timeoutMs)} ms`);
+  }, options.timeoutMs);
   try {
     const exitCode = await exitOf(child);
     await pipesClosed(child);

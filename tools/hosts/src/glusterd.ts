@@ -48,11 +48,12 @@ export class Glusterd {
     this.wanted = true;
     this.restartMs = RESTART_FIRST_MS;
     clearTimeout(this.restart);
+    const logged = this.log().length;
     const child = this.child !== undefined && isRunning(this.child) ? this.child : this.launch();
     const answered = await until(async () => !isRunning(child) || (await this.answers(child)), START_TIMEOUT_MS, 25);
     if (answered && this.ready) return;
     const what = isRunning(child) ? `does not answer after ${String(START_TIMEOUT_MS)} ms` : 'ended while starting';
-    throw new GlusterdDown(`glusterd of ${this.place.hostName} ${what}:\n${this.logTail()}`);
+    throw new GlusterdDown(`glusterd of ${this.place.hostName} ${what}:\n${errorsIn(this.log().slice(logged))}`);
   }
 
   /** Asks it to end, and leaves it stopped. */
@@ -89,7 +90,9 @@ export class Glusterd {
     closeSync(log);
     child.unref();
     child.once('error', () => undefined); // Shows as a process that never ran.
-    child.once('exit', () => this.ended(child));
+    child.once('exit', () => {
+      this.ended(child);
+    });
     this.child = child;
     return child;
   }
@@ -98,7 +101,9 @@ export class Glusterd {
     if (this.child !== child) return;
     this.ready = false;
     if (!this.wanted) return;
-    this.restart = setTimeout(() => this.again(), this.restartMs).unref();
+    this.restart = setTimeout(() => {
+      this.again();
+    }, this.restartMs).unref();
     this.restartMs = Math.min(this.restartMs * 2, RESTART_MAX_MS);
   }
 
@@ -122,12 +127,15 @@ export class Glusterd {
     return this.ready;
   }
 
-  private logTail(): string {
+  private log(): string {
     const file = join(this.place.logDirectory, 'glusterd.log');
-    if (!existsSync(file)) return '(no log)';
-    const errors = readFileSync(file, 'utf8')
-      .split('\n')
-      .filter((line) => / [EC] \[/.test(line));
-    return errors.slice(-LOG_LINES).join('\n');
+    return existsSync(file) ? readFileSync(file, 'utf8') : '';
   }
 }
+
+const errorsIn = (log: string): string =>
+  log
+    .split('\n')
+    .filter((line) => / [EC] \[/.test(line))
+    .slice(-LOG_LINES)
+    .join('\n');

@@ -1,5 +1,5 @@
-/** What a storage host sees of the file system: the machine's, but for its own /run, gluster state, logs and fstab. */
-import { existsSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs';
+/** What a storage host sees of the file system: the machine's, but for its own /run, gluster state, logs and fstab, and without geo-replication. */
+import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { mustRun } from './command';
 import { parseMountinfo, unmountOrder } from './mount-table';
@@ -28,6 +28,7 @@ export async function arrangeMounts(holder: number, directories: HostDirectories
   await mount('--bind', directories.glusterd, '/var/lib/glusterd');
   await mount('--bind', directories.brickyard, STATE_DIRECTORY);
   await mount('--bind', directories.log, '/var/log/glusterfs');
+  await withoutGeoReplication(root, mount);
   // An agent that writes /etc/fstab must never write the machine's.
   if (existsSync('/etc/fstab')) await mount('--bind', directories.fstab, '/etc/fstab');
 }
@@ -46,6 +47,20 @@ async function ownVarLib(root: string, mount: (...args: string[]) => Promise<str
   for (const name of readdirSync('/var/lib')) {
     if (!own.includes(name)) symlinkSync(join(machine, name), join(root, 'var/lib', name));
   }
+}
+
+/**
+ * Every start of glusterd runs some two dozen Python programs to configure geo-replication, two seconds of work; where
+ * gsyncd cannot be executed it says "not installed" and goes on. A missing interpreter is "No such file" to execve(2).
+ */
+async function withoutGeoReplication(root: string, mount: (...args: string[]) => Promise<string>): Promise<void> {
+  const libraries = readdirSync('/usr/lib').map((name) => join('/usr/lib', name));
+  const gsyncd = ['/usr/libexec', '/usr/lib', ...libraries].map((place) => join(place, 'glusterfs/gsyncd'));
+  const installed = gsyncd.find((file) => existsSync(file));
+  if (installed === undefined) return;
+  const stub = '/run/machine/gsyncd';
+  writeFileSync(join(root, stub), '#!/nonexistent\n', { mode: 0o755 });
+  await mount('--bind', stub, installed);
 }
 
 /** A new mount namespace copies every mount; holding other labs' volumes and namespaces would keep them alive. */

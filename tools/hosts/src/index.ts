@@ -2,6 +2,6 @@ export type { CommandOptions, Completed } from './command';
 export { GlusterdDown } from './glusterd';
 export { installPackages } from './install-packages';
 export { type HostLab, type HostLabOptions, prepareHosts, startHosts } from './lab';
-export { type LabIdentity, removeLeftovers } from './leftovers';
+export { type LabIdentity, removeLeftovers, tracesOf } from './leftovers';
 export type { SpawnOptions, StorageHost } from './storage-host';
 export { hostsSupported, type HostsSupport, onlyPackagesMissing } from './support';

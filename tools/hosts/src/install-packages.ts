@@ -9,11 +9,8 @@ const PACKAGE_FORM = /^[a-z0-9][a-z0-9+.-]+$/;
 /** Installs Debian packages with apt-get, without recommendations and questions; says so, and throws with apt's reason. */
 export async function installPackages(packages: readonly string[], onProgress: (text: string) => void): Promise<void> {
   if (packages.length === 0) return;
-  const odd = packages.find((name) => !PACKAGE_FORM.test(name));
-  if (odd !== undefined) throw new Error(`not a package name: "${odd}"`);
   const list = packages.join(' ');
-  if (!existsSync('/usr/bin/apt-get')) throw new Error(`this machine has no apt-get; install these yourself: ${list}`);
-  if (process.getuid?.() !== 0) throw new Error(`only root can install packages; run: apt-get install ${list}`);
+  checkInstallable(packages, list);
   onProgress(`installing ${list} (apt-get)`);
   const install = ['install', '--yes', '--no-install-recommends', ...packages];
   const first = await aptGet(install);
@@ -25,6 +22,13 @@ export async function installPackages(packages: readonly string[], onProgress: (
   if (second.exitCode === 0) return;
   const reason = [update.exitCode === 0 ? '' : update.output, second.output].join('\n').trim();
   throw new Error(`cannot install ${list}; install them yourself and start again. apt-get said:\n${reason}`);
+}
+
+function checkInstallable(packages: readonly string[], list: string): void {
+  const odd = packages.find((name) => !PACKAGE_FORM.test(name));
+  if (odd !== undefined) throw new Error(`not a package name: "${odd}"`);
+  if (!existsSync('/usr/bin/apt-get')) throw new Error(`this machine has no apt-get; install these yourself: ${list}`);
+  if (process.getuid?.() !== 0) throw new Error(`only root can install packages; run: apt-get install ${list}`);
 }
 
 async function aptGet(args: readonly string[]): Promise<{ exitCode: number; output: string }> {

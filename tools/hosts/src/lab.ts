@@ -17,7 +17,7 @@ export interface HostLabOptions {
   /** Its files: states, devices, logs, addresses. A second start of the same directory finds its volumes again. */
   readonly directory: string;
   readonly count: number;
-  /** Begins the names of interface and namespaces, up to 12 lower-case letters and digits; derived from the directory by default. */
+  /** Begins the names of interface and namespaces, up to 11 lower-case letters and digits; derived from the directory by default. */
   readonly prefix?: string;
   readonly devicesPerHost?: number;
   /** Size of each new device; sparse, so it costs what is written. 10 GiB by default. */

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { existsSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { removeClientMounts } from './client-mounts';
-import { detachLoopsBelow } from './loop-devices';
+import { clientMounts, clientProcesses, removeClientMounts } from './client-mounts';
+import { detachLoopsBelow, loopsBelow } from './loop-devices';
 import { type NameLock, tryLock } from './name-lock';
-import { namespacesOf, prefixFor, rememberedNetwork, removeNetwork } from './network';
-import { endAll, processesIn } from './processes';
+import { interfacesOf, namespacesOf, prefixFor, rememberedNetwork, removeNetwork } from './network';
+import { endAll, processesIn, readProc } from './processes';
 
 /** Which lab is meant: its directory, and its prefix if the caller chose one. */
 export interface LabIdentity {
@@ -18,14 +18,29 @@ export interface LabIdentity {
  * names it; the files stay. Refuses while the lab is running.
  */
 export async function removeLeftovers(options: LabIdentity): Promise<string[]> {
-  const directory = existsSync(options.directory) ? realpathSync(options.directory) : resolve(options.directory);
-  const prefix = prefixFor(directory, options.prefix);
+  const { directory, prefix } = identify(options);
   const lock = await lockLab(directory, prefix);
   try {
     return await clearMachine(directory, prefix);
   } finally {
     await lock.release();
   }
+}
+
+/** Names everything of a lab, running or left over, that is on the machine now besides its files; changes nothing. */
+export async function tracesOf(options: LabIdentity): Promise<string[]> {
+  const { directory, prefix } = identify(options);
+  const namespaces = namespacesOf(prefix);
+  const subnet = rememberedNetwork(directory)?.subnet;
+  const loops = await loopsBelow(directory);
+  const processes = [...namespaces.flatMap(processesIn), ...clientProcesses(subnet)];
+  return [
+    ...clientMounts(directory, subnet).map((target) => `mount ${target}`),
+    ...processes.map((pid) => `process ${String(pid)} (${readProc(pid, 'comm').trim()})`),
+    ...loops.map((loop) => `loop device ${loop.name} (${loop.file})`),
+    ...interfacesOf(prefix).map((name) => `interface ${name}`),
+    ...namespaces.map((name) => `namespace ${name}`),
+  ];
 }
 
 /** Makes this process the only one that may touch the lab; throws when another one runs it. */
@@ -58,4 +73,9 @@ export async function clearMachine(directory: string, prefix: string): Promise<s
   ];
   for (const name of prefixes) removed.push(...(await removeNetwork(name)));
   return removed;
+}
+
+function identify(options: LabIdentity): { directory: string; prefix: string } {
+  const directory = existsSync(options.directory) ? realpathSync(options.directory) : resolve(options.directory);
+  return { directory, prefix: prefixFor(directory, options.prefix) };
 }

@@ -81,6 +81,11 @@ export async function detachLoopsBelow(directory: string): Promise<string[]> {
   return found.map((loop) => `loop device ${loop.name} (${loop.file})`);
 }
 
+/** The loop devices over the files below a directory, as they are now. */
+export async function loopsBelow(directory: string): Promise<LoopDevice[]> {
+  return ownLoops(await readLoops(), { directory, identities: identitiesBelow(directory) });
+}
+
 async function readLoops(): Promise<LoopDevice[]> {
   const columns = 'NAME,MAJ:MIN,BACK-FILE,BACK-INO,BACK-MAJ:MIN';
   return parseLosetup(await mustRun(['losetup', '--json', '--list', '--output', columns]));

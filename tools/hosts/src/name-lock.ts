@@ -19,7 +19,14 @@ export function tryLock(name: string): Promise<NameLock | undefined> {
     });
     server.listen(`\0brickyard-hosts/${name}`, () => {
       server.unref();
-      resolve({ release: () => new Promise((released) => server.close(() => released())) });
+      resolve({
+        release: () =>
+          new Promise((released) =>
+            server.close(() => {
+              released();
+            }),
+          ),
+      });
     });
   });
 }

@@ -1,7 +1,7 @@
 /**
  * The network of one lab. Its bridge lives in a namespace of its own (`<prefix>-switch`), so that neither Docker's
  * "FORWARD DROP" nor bridge-nf-call-iptables of this machine ever sees traffic between hosts, and no setting of the
- * machine has to change. In the root namespace there is a single interface, `<prefix>0`, with the client's address.
+ * machine has to change. In the root namespace there is a single interface, `<prefix>-lab`, with the client's address.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
@@ -24,8 +24,8 @@ import {
 const ALLOCATION_TIMEOUT_MS = 30_000;
 const REACH_TIMEOUT_MS = 5_000;
 const BRIDGE = 'bridge';
-/** An interface name has at most 15 characters (IFNAMSIZ in netdevice(7)); ours is the prefix and a digit. */
-const PREFIX_LENGTH_MAX = 12;
+/** An interface name has at most 15 characters (IFNAMSIZ in netdevice(7)); ours is `<prefix>-lab`, which no one else uses. */
+const PREFIX_LENGTH_MAX = 11;
 
 const NetworkFile = z.object({ prefix: z.string(), subnet: z.string() });
 
@@ -70,6 +70,11 @@ export function createNetwork(directory: string, prefix: string, count: number):
     for (let number = 1; number <= count; number += 1) await plugIn(prefix, subnet, number);
     return { prefix, subnet };
   });
+}
+
+/** The root namespace's interface of a prefix, if it exists now. */
+export function interfacesOf(prefix: string): string[] {
+  return existsSync(`/sys/class/net/${clientInterfaceOf(prefix)}`) ? [clientInterfaceOf(prefix)] : [];
 }
 
 /** Takes a host's cable out of the switch: silence, as after a cut, and not a closed connection. */
@@ -168,5 +173,5 @@ async function plugIn(prefix: string, subnet: AddressBlock, number: number): Pro
 
 const switchOf = (prefix: string): string => `${prefix}-switch`;
 const portOf = (number: number): string => `host${String(number)}`;
-const clientInterfaceOf = (prefix: string): string => `${prefix}0`;
+const clientInterfaceOf = (prefix: string): string => `${prefix}-lab`;
 const networkFileIn = (directory: string): string => join(directory, 'network.json');
