@@ -1,5 +1,5 @@
 /** Every event of the control ledger: its schemas by version, and the union the domain folds. */
-import { z } from 'zod';
+import { type z } from 'zod';
 import { clusterEvents } from './cluster/cluster.events';
 import { operationEvents } from './operation/operation.events';
 

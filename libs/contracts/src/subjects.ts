@@ -17,6 +17,12 @@ export const taskConsumerOf = (host: HostName): string => `agent-${hostToken(hos
 /** The durable consumer of the process that plays every simulated host. */
 export const SIMULATED_TASK_CONSUMER = 'agents-simulated';
 
+/**
+ * An agent's question before it does a task that has lain about: is it still wanted? A task that its allocator gave up
+ * while the host was away must not be done after its return.
+ */
+export const TASKS_WANTED = 'tasks.wanted';
+
 /** JetStream stream of outcomes: a work queue that the leading allocator empties. */
 export const OUTCOMES_STREAM = 'OUTCOMES';
 export const OUTCOMES_ALL = 'agents.*.outcomes';

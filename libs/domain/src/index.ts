@@ -4,3 +4,6 @@ export * from './control/control.evolve';
 export * from './operation/operation.state';
 export * from './control/control.decide';
 export { sagas } from './operation/sagas/registry';
+export { FOLD_VERSION, decodeSnapshot, encodeSnapshot } from './control/snapshot';
+export { newEvent, recordedEvent } from './control/control.codec';
+export { evolveStored } from './control/control.evolve';

@@ -3,11 +3,11 @@ import type { JsonObject } from './canonical-json';
 /** Who caused an event. */
 export interface Actor {
   readonly name: string;
-  readonly role?: string;
+  readonly role?: string | undefined;
   /** Network address the request came from. */
-  readonly address?: string;
+  readonly address?: string | undefined;
   /** The person or service the actor acted for. */
-  readonly onBehalfOf?: string;
+  readonly onBehalfOf?: string | undefined;
 }
 
 /** What is recorded beside the fact itself: which request, caused by what, by whom. */

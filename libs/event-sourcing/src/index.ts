@@ -3,3 +3,6 @@ export * from './decider';
 export * from './fold';
 export * from './persistent-map';
 export * from './saga';
+export * from './event-log';
+export * from './canonical-json';
+export * from './hash-chain';

@@ -35,8 +35,7 @@ export type TaskFailure = z.infer<typeof TaskFailure>;
 
 /** A driver's answer. */
 export type Outcome =
-  | { readonly ok: true; readonly result: TaskResult }
-  | { readonly ok: false; readonly failure: TaskFailure };
+  { readonly ok: true; readonly result: TaskResult } | { readonly ok: false; readonly failure: TaskFailure };
 
 /** An agent's report on one task. */
 export const TaskOutcome = z.strictObject({

@@ -94,7 +94,10 @@ export type AgentTask = z.infer<typeof AgentTask>;
 export type TaskOf<Type extends AgentTask['type']> = Extract<AgentTask, { type: Type }>;
 
 /** Names one order to one agent; derived from its operation, so a second issue of it is recognised. */
-export const TaskId = z.string().regex(/^[0-9a-f]{32}\.[a-z0-9.-]+$/).brand('TaskId');
+export const TaskId = z
+  .string()
+  .regex(/^[0-9a-f]{32}\.[a-z0-9.-]+$/)
+  .brand('TaskId');
 export type TaskId = z.infer<typeof TaskId>;
 
 /** A task on its way to an agent. */
@@ -112,3 +115,9 @@ export const TaskEnvelope = z.strictObject({
   traceparent: z.string().optional(),
 });
 export type TaskEnvelope = z.infer<typeof TaskEnvelope>;
+
+/** Whether a task is still wanted: asked and answered on `TASKS_WANTED`. */
+export const TaskQuestion = z.strictObject({ taskId: TaskId, operationId: OperationId });
+export type TaskQuestion = z.infer<typeof TaskQuestion>;
+export const TaskAnswer = z.strictObject({ wanted: z.boolean() });
+export type TaskAnswer = z.infer<typeof TaskAnswer>;

@@ -1,8 +1,9 @@
 /** What each fact changes: the one fold behind the allocator, the gateway, every look into the past and every what-if. */
 import type { ControlEvent, ControlEventType, EventOf } from '@brickyard/contracts';
-import type { Recorded } from '@brickyard/event-sourcing';
+import type { Recorded, StoredEvent } from '@brickyard/event-sourcing';
 import * as operation from '../operation/operation.folds';
 import * as cluster from './cluster.folds';
+import { recordedEvent } from './control.codec';
 import type { ControlState } from './control.state';
 import * as device from './device.folds';
 import * as node from './node.folds';
@@ -58,4 +59,10 @@ const folds: Folds = {
 export function evolve(state: ControlState, recorded: Recorded<ControlEvent>): ControlState {
   const apply = folds[recorded.event.type] as (state: ControlState, recorded: Recorded<ControlEvent>) => ControlState;
   return apply(state, recorded);
+}
+
+/** The state after one more event of the log; one of a later release's types changes nothing here. */
+export function evolveStored(state: ControlState, stored: StoredEvent): ControlState {
+  const recorded = recordedEvent(stored);
+  return recorded === undefined ? state : evolve(state, recorded);
 }

@@ -29,7 +29,7 @@ export const withCluster = (
 ): ControlState => ({ ...state, clusters: changed(state.clusters, clusterId, change) });
 
 /** A device as placement sees it. */
-const ringDevice = (device: Device, node: Node): RingDevice => ({
+export const ringDevice = (device: Device, node: Node): RingDevice => ({
   deviceId: device.deviceId,
   nodeId: node.nodeId,
   zone: node.zone,

@@ -14,7 +14,8 @@ export function createVolume(command: CommandOf<'CreateVolume'>, state: ControlS
   if (state.volumes.has(volumeId)) return accepted(); // The same request, delivered twice.
   const placed = placeVolume({ volumeId, spec, clusters, policy }, state);
   if (placed.kind === 'refused') return rejected(placed.rejection);
-  const { clusterId, bricks, explanation: placement } = placed;
+  const { clusterId, explanation: placement } = placed;
+  const bricks = [...placed.bricks];
   return accepted({ type: 'VolumePlanned', version: 1, operationId, volumeId, clusterId, spec, bricks, placement });
 }
 
@@ -32,7 +33,8 @@ export function expandVolume(command: CommandOf<'ExpandVolume'>, state: ControlS
   }
   const placed = placeExpansion({ operationId, addKib, policy }, volume, state);
   if (placed.kind === 'refused') return rejected(placed.rejection);
-  const { bricks, explanation: placement } = placed;
+  const { explanation: placement } = placed;
+  const bricks = [...placed.bricks];
   return accepted({ type: 'VolumeExpansionPlanned', version: 1, operationId, volumeId, addKib, bricks, placement });
 }
 

@@ -10,7 +10,7 @@ export interface Order {
 }
 
 const isUp = (node: Node | undefined): node is Node =>
-  node !== undefined && node.lifecycle === 'ready' && node.lostSince === undefined;
+  node?.lifecycle === 'ready' && node.lostSince === undefined;
 
 /**
  * The node that runs a cluster's Gluster commands: the first by id that speaks, the next one on a second attempt.

@@ -1,0 +1,51 @@
+import { Controller, Inject } from '@nestjs/common';
+import { MessagePattern, Payload } from '@nestjs/microservices';
+import {
+  CommandBatch,
+  COMMANDS,
+  type CommandBatchReply,
+  type CommandEnvelope,
+  type CommandReply,
+} from '@brickyard/contracts';
+import { Defect, Overloaded } from '@brickyard/event-sourcing';
+import { describeError, type Logger } from '@brickyard/service-host';
+import type { ControlWriter } from './control-writer';
+import { CONTROL_WRITER, LOGGER } from './tokens';
+
+const RETRY_AFTER_MS = 500;
+
+/** Takes batches of client commands and answers each command for itself. */
+@Controller()
+export class CommandConsumer {
+  constructor(
+    @Inject(CONTROL_WRITER) private readonly writer: ControlWriter,
+    @Inject(LOGGER) private readonly log: Logger,
+  ) {}
+
+  @MessagePattern(COMMANDS)
+  async take(@Payload() payload: unknown): Promise<CommandBatchReply> {
+    const { commands } = CommandBatch.parse(payload);
+    return { replies: await Promise.all(commands.map((envelope) => this.answer(envelope))) };
+  }
+
+  private async answer(envelope: CommandEnvelope): Promise<CommandReply> {
+    if (envelope.deadline < Date.now()) return unavailable('the deadline had passed when the command arrived');
+    const { command, commandId, correlationId, actor, traceparent } = envelope;
+    const metadata = { correlationId, actor, ...(traceparent === undefined ? {} : { traceparent }) };
+    try {
+      const { reply, position, repeated } = await this.writer.submit({ command, commandId, metadata });
+      return reply.kind === 'accepted' ? { ...reply, position, repeated } : { ...reply, position };
+    } catch (error) {
+      return this.explain(error, envelope);
+    }
+  }
+
+  private explain(error: unknown, { commandId, command }: CommandEnvelope): CommandReply {
+    if (error instanceof Overloaded) return unavailable('the allocator has more commands waiting than it takes');
+    if (!(error instanceof Defect)) return unavailable('the allocator has lost its lead or its log');
+    this.log.error({ commandId, command: command.type, error: describeError(error) }, 'command not decided');
+    return { kind: 'defect', reference: commandId };
+  }
+}
+
+const unavailable = (reason: string): CommandReply => ({ kind: 'unavailable', reason, retryAfterMs: RETRY_AFTER_MS });

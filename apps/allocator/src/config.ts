@@ -1,0 +1,19 @@
+import { z } from 'zod';
+
+const seconds = (fallback: number): z.ZodType<number> => z.coerce.number().positive().default(fallback);
+
+/** The allocator's settings, read from the environment. */
+export const AllocatorConfig = z.object({
+  BRICKYARD_PG_URL: z.url(),
+  BRICKYARD_NATS_URL: z.string().min(1),
+  BRICKYARD_NATS_USER: z.string().optional(),
+  BRICKYARD_NATS_PASSWORD: z.string().optional(),
+  /** Port of health and metrics; 0 takes a free one. */
+  BRICKYARD_HEALTH_PORT: z.coerce.number().int().min(0).default(0),
+  BRICKYARD_LOG_LEVEL: z.string().default('info'),
+  /** An agent that is silent this long is lost: its running tasks are given up. */
+  BRICKYARD_NODE_LOST_SECONDS: seconds(10),
+  /** Events between two snapshots of the fold. */
+  BRICKYARD_SNAPSHOT_EVENTS: z.coerce.number().int().min(1).default(20_000),
+});
+export type AllocatorConfig = z.infer<typeof AllocatorConfig>;

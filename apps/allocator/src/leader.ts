@@ -1,0 +1,114 @@
+/** One term of leadership: from winning the lock to losing it. */
+import type { StoredEvent } from '@brickyard/event-sourcing';
+import { openLedgerWriter, type LedgerReader, type Relay } from '@brickyard/event-sourcing/postgres';
+import type { ControlState } from '@brickyard/domain';
+import { describeError, type Bus, type Logger } from '@brickyard/service-host';
+import { decideForLog, evolveForLog, type ControlWriter } from './control-writer';
+import { eventsStream, startEventRelay } from './event.relay';
+import type { LedgerFollower } from './ledger-follower';
+import { watchNodes } from './node-liveness';
+import { createProcessManager, outcomesStream } from './operation.process-manager';
+import { createSnapshotKeeper } from './snapshot.keeper';
+import { createTaskRelay, tasksStream } from './task.relay';
+
+export interface LeaderOptions {
+  readonly pgUrl: string;
+  readonly reader: LedgerReader;
+  readonly bus: Bus;
+  readonly log: Logger;
+  readonly follower: LedgerFollower;
+  readonly lostAfterMs: number;
+  readonly snapshotEvents: number;
+  readonly signal: AbortSignal;
+  /** Called once when the lead is lost; this process has then nothing true to say any more. */
+  onLost(error: Error): void;
+}
+
+export interface Leadership {
+  readonly writer: ControlWriter;
+  /** Finishes what waits, then gives the lead up. */
+  stop(): Promise<void>;
+}
+
+/** Work that must be begun again whenever the bus comes back: streams may be gone with it. */
+async function ensureStreams(bus: Bus): Promise<void> {
+  await bus.ensureStream(tasksStream);
+  await bus.ensureStream(outcomesStream);
+  await bus.ensureStream(eventsStream);
+}
+
+/** Waits for the lead, then runs everything that only the leader may. Resolves when commands can be taken. */
+export async function lead(options: LeaderOptions): Promise<Leadership> {
+  const { bus, log, reader, follower } = options;
+  const hooks: { committed(events: readonly StoredEvent[], state: ControlState): void } = {
+    committed: () => undefined,
+  };
+  const writer = await openWriter(options, (events, state) => {
+    hooks.committed(events, state);
+  });
+  await follower.stop();
+  log.info({ epoch: writer.epoch, position: writer.position }, 'leading');
+
+  const tasks = createTaskRelay(bus, log);
+  const manager = createProcessManager(() => writer, bus, log);
+  const keeper = createSnapshotKeeper(reader, options.snapshotEvents, writer.position, log);
+  const relay = await startEventRelay(reader, bus, log);
+  hooks.committed = (events, state) => {
+    relay.offer(events);
+    tasks.offer(events, state);
+    manager.offer(events);
+    keeper.offer(events.at(-1)?.position ?? 0, state);
+  };
+  const begin = async (): Promise<void> => {
+    await ensureStreams(bus);
+    await manager.consumeOutcomes();
+    relay.retryNow();
+    tasks.sendRunning(writer.state);
+  };
+  const beginAgain = bus.onConnected(() => {
+    begin().catch((error: unknown) => {
+      log.warn({ error: describeError(error) }, 'the bus came back and went away again');
+    });
+  });
+  await begin();
+  manager.resume(writer.state);
+  const liveness = watchNodes({
+    bus,
+    state: () => writer.state,
+    lostAfterMs: options.lostAfterMs,
+    submit: manager.submit,
+    onRestarted: (host) => {
+      tasks.sendRunning(writer.state, host);
+    },
+  });
+  return { writer, stop: () => stopAll(writer, relay, [beginAgain, manager.stop, liveness.stop, keeper.idle]) };
+}
+
+async function stopAll(
+  writer: ControlWriter,
+  relay: Relay,
+  parts: readonly (() => void | Promise<void>)[],
+): Promise<void> {
+  for (const stop of parts) await stop();
+  await writer.close();
+  await relay.close();
+}
+
+function openWriter(
+  { pgUrl, reader, follower, signal, onLost, log }: LeaderOptions,
+  onCommitted: (events: readonly StoredEvent[], state: ControlState) => void,
+): Promise<ControlWriter> {
+  return openLedgerWriter({
+    url: pgUrl,
+    ledger: reader.ledger,
+    restore: () => Promise.resolve(follower.current()),
+    decide: decideForLog,
+    evolve: evolveForLog,
+    onCommitted,
+    onLost,
+    onBatch: ({ commands, events, commitMs }) => {
+      log.trace({ commands, events, commitMs }, 'batch');
+    },
+    signal,
+  });
+}

@@ -1,0 +1,133 @@
+import 'reflect-metadata';
+import { setTimeout as pause } from 'node:timers/promises';
+import { NestFactory } from '@nestjs/core';
+import { Transport, type MicroserviceOptions, type NatsOptions } from '@nestjs/microservices';
+import type { INestMicroservice } from '@nestjs/common';
+import { migrate, openLedgerReader } from '@brickyard/event-sourcing/postgres';
+import {
+  connectBus,
+  createLogger,
+  describeError,
+  onShutdown,
+  readConfig,
+  startHealthServer,
+  type Logger,
+} from '@brickyard/service-host';
+import { AllocatorModule } from './allocator.module';
+import { AllocatorConfig } from './config';
+import type { ControlWriter } from './control-writer';
+import { lead, type Leadership } from './leader';
+import { followLedger } from './ledger-follower';
+
+const LEDGER = 'control';
+const RETRY_MAX_MS = 5_000;
+/** Tells the supervisor that this is no crash: the lead was lost and a fresh process shall stand by. */
+const EXIT_LEAD_LOST = 75;
+
+/** Tries until it works: Postgres may start later than we do. */
+async function eventually<T>(what: string, work: () => Promise<T>, log: Logger): Promise<T> {
+  for (let waitMs = 100; ; waitMs = Math.min(RETRY_MAX_MS, waitMs * 2)) {
+    try {
+      return await work();
+    } catch (error) {
+      log.warn({ error: describeError(error), waitMs }, `${what}: not yet`);
+      await pause(waitMs);
+    }
+  }
+}
+
+function natsOptions(config: AllocatorConfig): NatsOptions {
+  return {
+    transport: Transport.NATS,
+    options: {
+      servers: [config.BRICKYARD_NATS_URL],
+      name: 'allocator-commands',
+      ...(config.BRICKYARD_NATS_USER === undefined ? {} : { user: config.BRICKYARD_NATS_USER }),
+      ...(config.BRICKYARD_NATS_PASSWORD === undefined ? {} : { pass: config.BRICKYARD_NATS_PASSWORD }),
+      maxReconnectAttempts: -1,
+      reconnectTimeWait: 200,
+    },
+  };
+}
+
+async function openDoor(config: AllocatorConfig, writer: ControlWriter, log: Logger): Promise<INestMicroservice> {
+  const module = AllocatorModule.leading(writer, log);
+  const door = await NestFactory.createMicroservice<MicroserviceOptions>(module, {
+    ...natsOptions(config),
+    logger: false,
+    abortOnError: false,
+  });
+  await door.listen();
+  return door;
+}
+
+async function main(): Promise<void> {
+  const config = readConfig(AllocatorConfig, process.env);
+  const log = createLogger({ service: 'allocator', level: config.BRICKYARD_LOG_LEVEL });
+  const ending = new AbortController();
+  const bus = await connectBus({
+    url: config.BRICKYARD_NATS_URL,
+    name: 'allocator',
+    log,
+    user: config.BRICKYARD_NATS_USER,
+    password: config.BRICKYARD_NATS_PASSWORD,
+    waitOnFirstConnect: true,
+  });
+  await eventually('migrate the event log', () => migrate(config.BRICKYARD_PG_URL), log);
+  const reader = openLedgerReader({ url: config.BRICKYARD_PG_URL, ledger: LEDGER, role: 'writer' });
+  const follower = await eventually('read the event log', () => followLedger(reader, bus, log), log);
+
+  let leadership: Leadership | undefined;
+  let door: INestMicroservice | undefined;
+  const health = await startHealthServer({
+    port: config.BRICKYARD_HEALTH_PORT,
+    ready: () =>
+      Promise.resolve({
+        bus: { ok: bus.connected },
+        fold: { ok: true, detail: `position ${String(leadership?.writer.position ?? follower.current().position)}` },
+        role: {
+          ok: true,
+          detail: leadership === undefined ? 'standby' : `leader, epoch ${String(leadership.writer.epoch)}`,
+        },
+      }),
+  });
+  onShutdown({
+    log,
+    deadlineMs: 10_000,
+    steps: [
+      { name: 'commands', run: async () => door?.close() },
+      { name: 'lead', run: () => endLead(leadership, ending) },
+      { name: 'log', run: () => reader.close() },
+      { name: 'bus', run: () => bus.drain() },
+      { name: 'health', run: () => health.close() },
+    ],
+  });
+  log.info({ position: follower.current().position, healthPort: health.port }, 'standing by');
+  leadership = await lead({
+    pgUrl: config.BRICKYARD_PG_URL,
+    reader,
+    bus,
+    log,
+    follower,
+    lostAfterMs: config.BRICKYARD_NODE_LOST_SECONDS * 1_000,
+    snapshotEvents: config.BRICKYARD_SNAPSHOT_EVENTS,
+    signal: ending.signal,
+    onLost(error) {
+      if (ending.signal.aborted) return;
+      log.error({ error: describeError(error) }, 'the lead is lost');
+      process.exit(EXIT_LEAD_LOST);
+    },
+  });
+  door = await openDoor(config, leadership.writer, log);
+  log.info({ epoch: leadership.writer.epoch }, 'taking commands');
+}
+
+async function endLead(leadership: Leadership | undefined, ending: AbortController): Promise<void> {
+  await leadership?.stop();
+  ending.abort();
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`allocator: ${describeError(error)}\n`);
+  process.exit(1);
+});

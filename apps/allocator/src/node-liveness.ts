@@ -1,0 +1,77 @@
+/** Which agents speak. Silence is only counted while this process can hear: an outage of the bus makes no node lost. */
+import { Heartbeat, HEARTBEATS_ALL, type HostName, type InternalCommand } from '@brickyard/contracts';
+import type { ControlState, Node } from '@brickyard/domain';
+import type { Bus, Subscription } from '@brickyard/service-host';
+
+const LOOK_EVERY_MS = 1_000;
+/** How often a node that speaks is asked again to give up what abandoned operations left on it. */
+const RESIDUE_EVERY_MS = 30_000;
+
+export interface NodeLiveness {
+  stop(): Promise<void>;
+}
+
+export interface LivenessOptions {
+  readonly bus: Bus;
+  readonly state: () => ControlState;
+  readonly lostAfterMs: number;
+  submit(command: InternalCommand, correlationId: string): Promise<void>;
+  /** An agent has just started: what it was told before, it may have lost. */
+  onRestarted(host: HostName): void;
+  readonly now?: () => number;
+}
+
+interface Heard {
+  readonly at: number;
+  readonly incarnation: string;
+}
+
+const hostOf = (node: Node): string => node.hostnames.manage[0] ?? '';
+
+/** Watches heartbeats and says what they mean. */
+export function watchNodes(options: LivenessOptions): NodeLiveness {
+  const { bus, state, lostAfterMs, submit, onRestarted, now = Date.now } = options;
+  const heard = new Map<string, Heard>();
+  /** Before this moment nothing could be heard: no silence is older than it. */
+  let listeningSince = now();
+  let residueAskedAt = now();
+
+  const hear = (payload: unknown): void => {
+    const beat = Heartbeat.safeParse(payload);
+    if (!beat.success) return;
+    const { host, incarnation } = beat.data;
+    const before = heard.get(host);
+    heard.set(host, { at: now(), incarnation });
+    if (before !== undefined && before.incarnation !== incarnation) onRestarted(host);
+  };
+  const lookAt = (node: Node, residueIsDue: boolean): void => {
+    const at = Math.max(heard.get(hostOf(node))?.at ?? 0, listeningSince);
+    const isSilent = now() - at > lostAfterMs;
+    const hasSpoken = (heard.get(hostOf(node))?.at ?? 0) >= listeningSince;
+    if (node.lostSince === undefined && isSilent) {
+      const silentSince = new Date(at).toISOString();
+      void submit({ type: 'DeclareNodeLost', nodeId: node.nodeId, silentSince }, `node-${node.nodeId}`);
+    } else if (!isSilent && hasSpoken && (node.lostSince !== undefined || (residueIsDue && node.residue.length > 0))) {
+      void submit({ type: 'DeclareNodeReturned', nodeId: node.nodeId }, `node-${node.nodeId}`);
+    }
+  };
+  const look = (): void => {
+    if (!bus.connected) return;
+    const residueIsDue = now() - residueAskedAt > RESIDUE_EVERY_MS;
+    if (residueIsDue) residueAskedAt = now();
+    for (const node of state().nodes.values()) lookAt(node, residueIsDue);
+  };
+
+  const subscription: Subscription = bus.subscribe(HEARTBEATS_ALL, hear);
+  const forget = bus.onConnected(() => {
+    listeningSince = now();
+  });
+  const timer = setInterval(look, LOOK_EVERY_MS);
+  return {
+    async stop() {
+      clearInterval(timer);
+      forget();
+      await subscription.close();
+    },
+  };
+}

@@ -1,0 +1,98 @@
+/** Outcomes and pauses → the next steps of operations. Holds nothing that the log does not hold. */
+import {
+  OUTCOMES_ALL,
+  OUTCOMES_CONSUMER,
+  OUTCOMES_STREAM,
+  TaskOutcome,
+  type InternalCommand,
+  type OperationId,
+} from '@brickyard/contracts';
+import { recordedEvent, type ControlState } from '@brickyard/domain';
+import type { StoredEvent } from '@brickyard/event-sourcing';
+import { describeError, type Bus, type DurableMessage, type Logger, type Subscription } from '@brickyard/service-host';
+import type { ControlWriter } from './control-writer';
+
+/** The stream of outcomes: emptied by the leading allocator. */
+export const outcomesStream = {
+  name: OUTCOMES_STREAM,
+  subjects: [OUTCOMES_ALL],
+  retention: 'workqueue',
+  duplicateWindowMs: 120_000,
+} as const;
+
+const OUTCOMES_AT_ONCE = 512;
+const OUTCOME_ACK_WAIT_MS = 30_000;
+
+export interface ProcessManager {
+  /** Notices pauses that begin with these events. */
+  offer(events: readonly StoredEvent[]): void;
+  /** Takes up every pause the state knows of: this process may be new. */
+  resume(state: ControlState): void;
+  /** Begins, or after a reconnect begins again, to take outcomes from the queue. */
+  consumeOutcomes(): Promise<Subscription>;
+  /** Submits a command of the allocator's own; trouble is logged, the cause will come again. */
+  submit(command: InternalCommand, correlationId: string): Promise<void>;
+  stop(): void;
+}
+
+export function createProcessManager(writer: () => ControlWriter, bus: Bus, log: Logger): ProcessManager {
+  const pauses = new Map<OperationId, NodeJS.Timeout>();
+
+  const submit = async (command: InternalCommand, correlationId: string, actor = 'allocator'): Promise<void> => {
+    await writer().submit({ command, metadata: { correlationId, actor: { name: actor } } });
+  };
+  const trySubmit = async (command: InternalCommand, correlationId: string): Promise<void> => {
+    try {
+      await submit(command, correlationId);
+    } catch (error) {
+      log.warn({ command: command.type, error: describeError(error) }, 'own command not recorded');
+    }
+  };
+  const pause = (operationId: OperationId, attempt: number, pauseMs: number): void => {
+    clearTimeout(pauses.get(operationId));
+    const over = (): void => {
+      pauses.delete(operationId);
+      void trySubmit({ type: 'RetryStep', operationId, attempt }, operationId);
+    };
+    pauses.set(operationId, setTimeout(over, pauseMs));
+  };
+  const recordOutcome = async ({ payload, subject }: DurableMessage): Promise<void> => {
+    const parsed = TaskOutcome.safeParse(payload);
+    if (!parsed.success) {
+      log.error({ subject, error: parsed.error.message }, 'an outcome that cannot be read was dropped');
+      return;
+    }
+    const outcome = parsed.data;
+    await submit({ type: 'RecordOutcome', outcome }, outcome.operationId, `agent:${outcome.host}`);
+  };
+
+  return {
+    offer(events) {
+      for (const stored of events) {
+        const event = stored.type === 'StepRetryPlanned' ? recordedEvent(stored)?.event : undefined;
+        if (event?.type === 'StepRetryPlanned') pause(event.operationId, event.attempt, event.pauseMs);
+      }
+    },
+    resume(state) {
+      for (const { operationId, retry } of state.operations.values()) {
+        if (retry !== undefined) pause(operationId, retry.attempt, retry.pauseMs);
+      }
+    },
+    consumeOutcomes: () =>
+      bus.consume(
+        {
+          stream: OUTCOMES_STREAM,
+          consumer: OUTCOMES_CONSUMER,
+          filter: OUTCOMES_ALL,
+          concurrency: OUTCOMES_AT_ONCE,
+          ackWaitMs: OUTCOME_ACK_WAIT_MS,
+        },
+        recordOutcome,
+      ),
+    submit: trySubmit,
+    stop() {
+      for (const timer of pauses.values()) clearTimeout(timer);
+      pauses.clear();
+    },
+  };
+}

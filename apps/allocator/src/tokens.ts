@@ -1,0 +1,3 @@
+/** What Nest injects by name. */
+export const CONTROL_WRITER = Symbol('control writer');
+export const LOGGER = Symbol('logger');

@@ -1,0 +1,17 @@
+/** The log's door: between events as they are stored and events as the domain sees them. */
+import { checkEvent, isControlEventType, streamOf, upcast, type ControlEvent } from '@brickyard/contracts';
+import type { JsonObject, NewEvent, Recorded, StoredEvent } from '@brickyard/event-sourcing';
+
+/** A fact on its way into the log; one that breaks its own schema is a defect and stops here. */
+export function newEvent(event: ControlEvent): NewEvent {
+  checkEvent(event);
+  const { type, version, ...data } = event;
+  return { streamId: streamOf(event), type, version, data: data };
+}
+
+/** A fact from the log, in today's version; undefined when it is of a type this release does not know. */
+export function recordedEvent(stored: StoredEvent): Recorded<ControlEvent> | undefined {
+  if (!isControlEventType(stored.type)) return undefined;
+  const event = upcast(stored.type, stored.version, stored.data);
+  return { position: stored.position, at: stored.recordedAt, event };
+}

@@ -1,0 +1,171 @@
+/**
+ * The folded state as text and back: a cache of the fold, nothing more. Whatever follows from something else (names,
+ * rings, which brick lies where) is left out and made again.
+ */
+import type { Brick, BrickId, ClusterId, DeviceId, NodeId, OperationId, TaskId, VolumeId } from '@brickyard/contracts';
+import { persistentMap } from '@brickyard/event-sourcing';
+import type { EndedOperation, Operation, TaskState } from '../operation/operation.state';
+import {
+  hostnameKey,
+  volumeNameKey,
+  type Cluster,
+  type ControlState,
+  type Device,
+  type Node,
+  type RingDevice,
+  type Volume,
+} from './control.state';
+import { ringDevice } from './fold-tools';
+
+/** Changes with every change of the folding code that gives another state for the same events; then old snapshots are not read. */
+export const FOLD_VERSION = 'control-1';
+
+/** How many things stand in one line: enough to parse fast, few enough to stay near a megabyte. */
+const ITEMS_PER_LINE = 500;
+
+type Plain<T, Left extends keyof T> = Omit<T, Left>;
+type PlainOperation = Plain<Operation, 'current'> & {
+  readonly current?: Plain<NonNullable<Operation['current']>, 'tasks'> & {
+    readonly tasks: readonly [TaskId, TaskState][];
+  };
+};
+
+interface Lines {
+  readonly clusters: Plain<Cluster, 'ring' | 'volumeIds'>;
+  readonly nodes: Node;
+  readonly devices: Plain<Device, 'bricks'>;
+  readonly volumes: Volume;
+  readonly operations: PlainOperation;
+  readonly ended: readonly [string, EndedOperation];
+  readonly endedCount: number;
+}
+
+type Kind = keyof Lines;
+
+const sortedValues = <V>(map: { entries(): IterableIterator<readonly [string, V]> }): V[] =>
+  [...map.entries()].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, value]) => value);
+
+function* linesOf<K extends Kind>(kind: K, items: readonly Lines[K][]): Generator<string> {
+  for (let from = 0; from < items.length; from += ITEMS_PER_LINE) {
+    yield JSON.stringify({ kind, items: items.slice(from, from + ITEMS_PER_LINE) });
+  }
+}
+
+function plainOperation({ current, ...operation }: Operation): PlainOperation {
+  return current === undefined ? operation : { ...operation, current: { ...current, tasks: [...current.tasks] } };
+}
+
+const endedInOrder = (state: ControlState): [string, EndedOperation][] =>
+  [...state.endedOrder.entries()].flatMap(([number, operationId]) => {
+    const ended = state.ended.get(operationId);
+    return ended === undefined ? [] : [[number, ended] as [string, EndedOperation]];
+  });
+
+/** The state as lines of JSON; equal states give equal lines. */
+export function* encodeSnapshot(state: ControlState): Generator<string> {
+  yield* linesOf(
+    'clusters',
+    sortedValues(state.clusters).map(({ ring: _, volumeIds: __, ...cluster }) => cluster),
+  );
+  yield* linesOf('nodes', sortedValues(state.nodes));
+  yield* linesOf(
+    'devices',
+    sortedValues(state.devices).map(({ bricks: _, ...device }) => device),
+  );
+  yield* linesOf('volumes', sortedValues(state.volumes));
+  yield* linesOf('operations', sortedValues(state.operations).map(plainOperation));
+  yield* linesOf(
+    'ended',
+    endedInOrder(state).sort(([one], [other]) => Number(one) - Number(other)),
+  );
+  yield* linesOf('endedCount', [state.endedCount]);
+}
+
+/** Lines of a snapshot, sorted by kind. */
+function collect(lines: Iterable<string>): { readonly [K in Kind]: Lines[K][] } {
+  const all: { [K in Kind]: Lines[K][] } = {
+    clusters: [],
+    nodes: [],
+    devices: [],
+    volumes: [],
+    operations: [],
+    ended: [],
+    endedCount: [],
+  };
+  for (const line of lines) {
+    const { kind, items } = JSON.parse(line) as { readonly kind: Kind; readonly items: readonly never[] };
+    for (const item of items) all[kind].push(item);
+  }
+  return all;
+}
+
+/** Values grouped under a key, each group in the order of its values. */
+function grouped<K, V>(pairs: Iterable<readonly [K, V]>): Map<K, V[]> {
+  const groups = new Map<K, V[]>();
+  for (const [key, value] of pairs) {
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [value]);
+    else group.push(value);
+  }
+  return groups;
+}
+
+function* bricksByDevice(volumes: readonly Volume[]): Generator<readonly [DeviceId, readonly [BrickId, VolumeId]]> {
+  for (const volume of volumes) {
+    for (const brick of volume.bricks) yield [brick.deviceId, [brick.brickId, volume.volumeId]];
+  }
+}
+
+function devicesOf(plain: readonly Lines['devices'][], volumes: readonly Volume[]): Device[] {
+  const bricks = grouped(bricksByDevice(volumes));
+  return plain.map((device) => ({ ...device, bricks: persistentMap(bricks.get(device.deviceId) ?? []) }));
+}
+
+function clustersOf(all: ReturnType<typeof collect>, devices: readonly Device[]): Cluster[] {
+  const nodes = new Map(all.nodes.map((node) => [node.nodeId, node] as const));
+  const rings = grouped<ClusterId, readonly [DeviceId, RingDevice]>(
+    devices.flatMap((device) => {
+      const node = nodes.get(device.nodeId);
+      const isListed = node !== undefined && device.lifecycle !== 'adding';
+      return isListed ? [[device.clusterId, [device.deviceId, ringDevice(device, node)]] as const] : [];
+    }),
+  );
+  const volumes = grouped(
+    all.volumes.map(({ clusterId, volumeId }) => [clusterId, [volumeId, true] as const] as const),
+  );
+  return all.clusters.map((cluster) => ({
+    ...cluster,
+    ring: persistentMap(rings.get(cluster.clusterId) ?? []),
+    volumeIds: persistentMap(volumes.get(cluster.clusterId) ?? []),
+  }));
+}
+
+const namesOf = ({ nodeId, hostnames }: Node): (readonly [string, NodeId])[] => [
+  ...hostnames.manage.map((name) => [hostnameKey('manage', name), nodeId] as const),
+  ...hostnames.storage.map((name) => [hostnameKey('storage', name), nodeId] as const),
+];
+
+function operationOf({ current, ...operation }: PlainOperation): readonly [OperationId, Operation] {
+  if (current === undefined) return [operation.operationId, operation];
+  return [operation.operationId, { ...operation, current: { ...current, tasks: new Map(current.tasks) } }];
+}
+
+/** The state that these lines were made of. */
+export function decodeSnapshot(lines: Iterable<string>): ControlState {
+  const all = collect(lines);
+  const devices = devicesOf(all.devices, all.volumes);
+  return {
+    clusters: persistentMap(clustersOf(all, devices).map((cluster) => [cluster.clusterId, cluster] as const)),
+    nodes: persistentMap(all.nodes.map((node) => [node.nodeId, node] as const)),
+    devices: persistentMap(devices.map((device) => [device.deviceId, device] as const)),
+    volumes: persistentMap(all.volumes.map((volume) => [volume.volumeId, volume] as const)),
+    volumeNames: persistentMap(
+      all.volumes.map(({ clusterId, spec, volumeId }) => [volumeNameKey(clusterId, spec.name), volumeId] as const),
+    ),
+    hostnames: persistentMap(all.nodes.flatMap(namesOf)),
+    operations: persistentMap(all.operations.map(operationOf)),
+    ended: persistentMap(all.ended.map(([, ended]) => [ended.operationId, ended] as const)),
+    endedOrder: persistentMap(all.ended.map(([number, ended]) => [number, ended.operationId] as const)),
+    endedCount: all.endedCount[0] ?? 0,
+  };
+}
