@@ -46,6 +46,11 @@ async function publishRaw(subject: string, text: string): Promise<void> {
   socket.destroy();
 }
 
+async function streamState(bus: Bus): Promise<{ readonly messages: number; readonly first_seq: number }> {
+  const info = await bus.request('$JS.API.STREAM.INFO.TASKS', {}, { timeoutMs: 5_000 });
+  return (info as { state: { messages: number; first_seq: number } }).state;
+}
+
 let folder: string;
 let server: NatsServer;
 let buses: Bus[];
@@ -407,16 +412,19 @@ describe('consume', () => {
     async () => {
       const bus = await open();
       const { until, check } = watch();
-      const [held, letGo] = gate<void>();
-      const seen: unknown[] = [];
-      const handler = ({ payload }: DurableMessage): Promise<void> => {
-        seen.push(payload);
-        check();
-        return payload === 'old' ? held : Promise.resolve();
-      };
+      const [oldHeld, endOld] = gate<void>();
+      const [newHeld, endNew] = gate<void>();
+      const held: Record<string, Promise<void>> = { old: oldHeld, new: newHeld };
+      const [seen, done]: [unknown[], unknown[]] = [[], []];
       const own = async (): Promise<void> => {
         await bus.ensureStream(TASKS);
-        await bus.consume({ ...AGENT, concurrency: 1 }, handler);
+        await bus.consume({ ...AGENT, concurrency: 2 }, async ({ payload }) => {
+          seen.push(payload);
+          check();
+          await held[String(payload)];
+          done.push(payload);
+          check();
+        });
       };
       await own();
       await bus.publishDurable('agents.a.tasks', 'old', { messageId: 'old' });
@@ -424,13 +432,18 @@ describe('consume', () => {
       await crash();
       await restart({ wiped: true });
       await own();
-      // Same numbers in the new store as 'old' had in the lost one; it waits, as the only place is taken.
       await bus.publishDurable('agents.a.tasks', 'new', { messageId: 'new' });
-      letGo();
-      await until(() => seen.includes('new'));
+      await until(() => seen.length === 2);
+      endOld(); // Its numbers in the lost store are those of 'new' in this one.
+      await until(() => done.length === 1);
       await bus.publishDurable('agents.a.tasks', 'newer', { messageId: 'newer' });
-      await until(() => seen.includes('newer'));
-      expect(seen).toEqual(['old', 'new', 'newer']);
+      await until(() => done.length === 2);
+      expect(done).toEqual(['old', 'newer']);
+      // 'new' has the first number of this store, as 'old' had in the lost one.
+      let state = await streamState(bus);
+      while (state.messages > 1) state = await streamState(bus);
+      expect(state).toMatchObject({ messages: 1, first_seq: 1 });
+      endNew();
     },
     TIMEOUT_MS,
   );

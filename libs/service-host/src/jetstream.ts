@@ -20,8 +20,7 @@ export type Ask = (subject: string, text: string, timeoutMs: number) => Promise<
 
 const Failure = z.object({ code: z.number(), err_code: z.number().optional(), description: z.string() });
 const Answer = z.object({ error: Failure.optional() });
-const StreamInfo = z.object({ config: z.record(z.string(), z.unknown()) });
-const ConsumerInfo = z.object({ created: z.string() });
+const StreamInfo = z.object({ created: z.string(), config: z.record(z.string(), z.unknown()) });
 const PubAck = z.object({ stream: z.string(), duplicate: z.boolean().default(false) });
 
 /** JetStream understood the request and refused it. */
@@ -70,7 +69,10 @@ function streamConfig(spec: StreamSpec): Record<string, unknown> {
   };
 }
 
-/** Creates or updates the durable pull consumer; says when it was created, which tells one incarnation from the next. */
+/**
+ * Creates or updates the durable pull consumer; says when its stream was created, which tells a stream from one of the
+ * same name in an emptied store. (A consumer's own time of creation changes with every restart of nats-server.)
+ */
 export async function ensureConsumer(ask: Ask, options: ConsumeOptions): Promise<string> {
   const { stream, consumer, filter, concurrency, ackWaitMs } = options;
   const config = {
@@ -84,8 +86,8 @@ export async function ensureConsumer(ask: Ask, options: ConsumeOptions): Promise
     max_deliver: -1,
     max_ack_pending: Math.max(ACK_PENDING_MIN, concurrency * 4),
   };
-  const subject = `CONSUMER.CREATE.${stream}.${consumer}.${filter}`;
-  return ConsumerInfo.parse(await callApi(ask, subject, { stream_name: stream, config })).created;
+  await callApi(ask, `CONSUMER.CREATE.${stream}.${consumer}.${filter}`, { stream_name: stream, config });
+  return StreamInfo.parse(await callApi(ask, `STREAM.INFO.${stream}`, {})).created;
 }
 
 /** Subject and text of a pull: `batch` messages now or later, signs of life in between. */

@@ -29,7 +29,7 @@ export interface PulledMessage {
 
 /** What the consumer needs of a connection. */
 export interface PullWire {
-  /** Creates the consumer if need be; says when it was created, which tells one incarnation from the next. */
+  /** Creates the consumer if need be; says when its stream was created. */
   establish(options: ConsumeOptions): Promise<string>;
   /** Subscribes to a new inbox. `close` first delivers what is on its way. */
   openInbox(receive: (message: PulledMessage) => void): { readonly subject: string; close(): Promise<void> };
@@ -46,6 +46,7 @@ interface Started extends Subscription {
   isCurrent(): boolean;
 }
 interface Link {
+  /** When the stream was created: acknowledgements of another incarnation of it would hit strangers. */
   readonly created: string;
   readonly inbox: { readonly subject: string; close(): Promise<void> };
 }
@@ -231,7 +232,7 @@ export class PullConsumer {
         { subject, deliveries, delayMs, reason: describeError(error) },
         'handler failed; message comes again',
       );
-      // A word about a message of an earlier incarnation would hit a stranger with the same numbers.
+      // In an emptied store the same numbers belong to a stranger.
       if (this.#link?.created === running.created) {
         this.#wire.tell(running.ackSubject, `-NAK ${JSON.stringify({ delay: delayMs * 1_000_000 })}`);
       }
@@ -244,7 +245,7 @@ export class PullConsumer {
     if (this.#link === undefined && !this.#closing)
       await new Promise<void>((resolve) => this.#linkWaiters.add(resolve));
     if (this.#link?.created !== running.created) {
-      this.#log.warn({ subject }, 'done, but its delivery is of a lost connection or store; it may come again');
+      this.#log.warn({ subject }, 'done, but it cannot be acknowledged any more; it may come again');
       return;
     }
     try {
