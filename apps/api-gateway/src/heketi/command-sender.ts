@@ -1,0 +1,89 @@
+/** From a request to an answered command: who asks, under which id, until when. */
+import { randomBytes } from 'node:crypto';
+import { type ClientCommand, CommandId } from '@brickyard/contracts';
+import { currentTraceparent, type Logger, Unavailable } from '@brickyard/service-host';
+import type { CommandBus } from '../command-bus';
+import { POSITION_HEADER } from '../http/answers';
+import { contextOf, type GatewayReply, type GatewayRequest } from '../http/gateway-request';
+import type { ClusterStateReader } from '../state/cluster-state.reader';
+import type { InFlightLimit } from './in-flight';
+import { badRequest, CommandRejected, TextError } from './text-error';
+
+/** What a command came to: ids as they were chosen the first time, also when this was a repeat. */
+export type AcceptedIds = Readonly<Record<string, string>>;
+
+/** What the sender needs. */
+export interface SenderParts {
+  readonly bus: CommandBus;
+  readonly reader: ClusterStateReader;
+  readonly limit: InFlightLimit;
+  readonly log: Logger;
+}
+
+const DEADLINE_MS = 10_000;
+/** Room for method and path within the longest command id. */
+const KEY = /^[\x21-\x7e]{1,120}$/;
+/** A command leaves room for others in a message of at most 1 MiB. */
+const COMMAND_BYTES_MAX = 384 * 1024;
+
+/** 16 random bytes as every id of heketi's. */
+export const newId = (): string => randomBytes(16).toString('hex');
+
+/** Sends commands on behalf of requests. */
+export class CommandSender {
+  constructor(private readonly parts: SenderParts) {}
+
+  /** Resolves when the command is in the log. Throws `CommandRejected`, `Unavailable` or 429. */
+  async send(request: GatewayRequest, reply: GatewayReply, command: ClientCommand): Promise<AcceptedIds> {
+    const commandId = commandIdOf(request);
+    const bytes = Buffer.isBuffer(request.body) ? request.body.length : 0;
+    if (bytes > COMMAND_BYTES_MAX) throw new TextError(413, 'request body too large');
+    const leave = this.parts.limit.enter(command);
+    const answer = await this.ask(request, commandId, command, bytes, leave);
+    if (answer.kind === 'defect') {
+      leave(0);
+      throw new TextError(500, `internal error; the log tells more under reference ${answer.reference}`);
+    }
+    leave(answer.kind === 'accepted' ? answer.position : 0);
+    this.parts.reader.acknowledge(answer.position);
+    void reply.header(POSITION_HEADER, answer.position);
+    if (answer.kind === 'rejected') throw new CommandRejected(command.type, answer.rejection);
+    return answer.ids;
+  }
+
+  private async ask(
+    request: GatewayRequest,
+    commandId: CommandId,
+    command: ClientCommand,
+    bytes: number,
+    leave: (visibleAt: number) => void,
+  ): ReturnType<CommandBus['send']> {
+    const traceparent = currentTraceparent();
+    const deadline = Date.now() + DEADLINE_MS;
+    const { actor } = contextOf(request);
+    const envelope = { commandId, correlationId: newId(), actor, deadline, command };
+    try {
+      return await this.parts.bus.send(traceparent === undefined ? envelope : { ...envelope, traceparent }, bytes);
+    } catch (error) {
+      leave(0);
+      if (!(error instanceof Unavailable)) throw error;
+      throw new Unavailable(
+        `${error.message}: whether this request took effect is not known; repeat it with the same Idempotency-Key, or look`,
+        { cause: error, ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }) },
+      );
+    }
+  }
+}
+
+/** The same key on the same method and path means the same command. */
+function commandIdOf(request: GatewayRequest): CommandId {
+  const key = request.headers['idempotency-key'];
+  if (key === undefined) return newId() as CommandId;
+  if (typeof key !== 'string' || !KEY.test(key)) {
+    throw badRequest('Idempotency-Key must be 1 to 120 printable ASCII characters without spaces');
+  }
+  const { actor, path } = contextOf(request);
+  const parsed = CommandId.safeParse(`${actor.name}:${request.method}:${path}:${key}`);
+  if (parsed.success) return parsed.data;
+  throw badRequest('Idempotency-Key cannot be used with this path');
+}

@@ -1,0 +1,60 @@
+import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
+import { sendEmpty, sendRedirect } from '../http/answers';
+import { type GatewayReply, type GatewayRequest, idOf } from '../http/gateway-request';
+import type { ClusterStateReader } from '../state/cluster-state.reader';
+import { requestedState } from '../state/requested-state';
+import { STATE_READER } from '../tokens';
+import { queueView, type QueueView } from './queue.view';
+import { ID } from './route-id';
+import { idNotFound, TextError } from './text-error';
+
+/** Older deliveries are forgotten: their operations then may be told twice, which no client minds. */
+const DELIVERED_MAX = 20_000;
+
+/** `/queue/{id}`: how an operation goes. Its end is told once by each gateway. */
+@Controller('queue')
+export class QueueController {
+  private readonly delivered = new Set<string>();
+
+  constructor(@Inject(STATE_READER) private readonly reader: ClusterStateReader) {}
+
+  @Get(ID)
+  async poll(@Req() request: GatewayRequest, @Res() reply: GatewayReply): Promise<void> {
+    const { state, isPast } = await requestedState(this.reader, request, reply);
+    const id = idOf(request);
+    if (!isPast && this.delivered.has(id)) throw idNotFound();
+    const view = queueView(state, id);
+    // What this gateway does not know yet may well be there: saying so would end the client's wait.
+    if (view.kind === 'running' || (view.kind === 'unknown' && !isPast && this.reader.behind)) {
+      void reply.header('x-pending', 'true');
+      sendEmpty(reply, 200);
+      return;
+    }
+    if (!isPast && view.kind !== 'unknown') this.remember(id);
+    end(view, reply);
+  }
+
+  private remember(id: string): void {
+    this.delivered.add(id);
+    if (this.delivered.size <= DELIVERED_MAX) return;
+    for (const oldest of this.delivered) {
+      this.delivered.delete(oldest);
+      return;
+    }
+  }
+}
+
+function end(view: Exclude<QueueView, { kind: 'running' }>, reply: GatewayReply): void {
+  switch (view.kind) {
+    case 'result':
+      sendRedirect(reply, 303, view.location, true);
+      return;
+    case 'no-result':
+      sendEmpty(reply, 204);
+      return;
+    case 'failed':
+      throw new TextError(500, view.detail);
+    case 'unknown':
+      throw idNotFound();
+  }
+}

@@ -1,0 +1,38 @@
+import type { ControlState, EndedOperation } from '@brickyard/domain';
+import { isOperationId } from './visible';
+
+/** What a poll of an operation answers. */
+export type QueueView =
+  | { readonly kind: 'running' }
+  | { readonly kind: 'result'; readonly location: string }
+  | { readonly kind: 'no-result' }
+  | { readonly kind: 'failed'; readonly detail: string }
+  | { readonly kind: 'unknown' };
+
+/** `GET /queue/{id}`. */
+export function queueView(state: ControlState, id: string): QueueView {
+  if (!isOperationId(id)) return { kind: 'unknown' };
+  if (state.operations.has(id)) return { kind: 'running' };
+  const ended = state.ended.get(id);
+  if (ended === undefined) return { kind: 'unknown' };
+  return ended.result === 'undone' ? { kind: 'failed', detail: ended.detail } : resultOf(ended);
+}
+
+/** Only what makes or grows something leads to it; a new device's id is not told. */
+function resultOf({ kind, subjectId }: EndedOperation): QueueView {
+  switch (kind) {
+    case 'add-node':
+      return { kind: 'result', location: `/nodes/${subjectId}` };
+    case 'create-volume':
+    case 'expand-volume':
+      return { kind: 'result', location: `/volumes/${subjectId}` };
+    case 'add-device':
+    case 'remove-device':
+    case 'remove-node':
+    case 'delete-volume':
+    case 'remove-residue':
+    case 'set-node-state':
+    case 'set-device-state':
+      return { kind: 'no-result' };
+  }
+}

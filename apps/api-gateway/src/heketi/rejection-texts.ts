@@ -1,0 +1,153 @@
+/** Every refusal as a client reads it: heketi's status and text. */
+import type { ClientCommand, ClusterRefusal, Rejection } from '@brickyard/contracts';
+
+/** Status and text of one refusal; `remedy` is what heketi never said: why, and the smallest change that would help. */
+export interface ToldRejection {
+  readonly status: number;
+  readonly text: string;
+  readonly remedy?: string;
+}
+
+type CommandType = ClientCommand['type'];
+type OfKind<Kind extends Rejection['kind']> = Extract<Rejection, { kind: Kind }>;
+type Table = {
+  readonly [Kind in Rejection['kind']]: (rejection: OfKind<Kind>, command: CommandType) => ToldRejection;
+};
+
+const NOT_FOUND: ToldRejection = { status: 404, text: 'Id not found' };
+const IN_USE = 'The target exists, contains other items, or is in use.';
+const CREATE_FAILED = 'Failed to allocate new volume: ';
+const EXPAND_FAILED = 'Failed to allocate volume expansion: ';
+
+/** What heketi puts before the reason when a command fails in allocation. */
+const FAILED: Partial<Record<CommandType, string>> = {
+  CreateVolume: CREATE_FAILED,
+  ExpandVolume: EXPAND_FAILED,
+  DeleteVolume: 'Failed to set up volume delete: ',
+};
+
+const contains = (what: string, id: string, contents: string): ToldRejection => ({
+  status: 409,
+  text: `Unable to delete ${what} [${id}] because it contains ${contents}`,
+});
+
+/** One line for each kind of refusal: a kind without its line does not compile. */
+const TABLE: Table = {
+  ClusterNotFound: (_rejection, command) =>
+    command === 'AddNode' ? { status: 404, text: 'Cluster id does not exist' } : NOT_FOUND,
+  ClusterNotEmpty: ({ clusterId }) => contains('cluster', clusterId, 'volumes and/or nodes'),
+  NodeNotFound: (_rejection, command) =>
+    command === 'AddDevice' ? { status: 404, text: 'Node id does not exist' } : NOT_FOUND,
+  // heketi ends this text with a line break of its own.
+  HostnameInUse: ({ hostname, nodeId }) => ({
+    status: 409,
+    text: `Hostname ${hostname} already used by node with id ${nodeId}\n`,
+  }),
+  GlusterdNotRunning: ({ where }) => ({
+    status: 400,
+    text:
+      where === 'new-node'
+        ? "New Node doesn't have glusterd running"
+        : 'None of the nodes in cluster has glusterd running',
+  }),
+  NoAgent: ({ host }) => ({
+    status: 400,
+    text: "New Node doesn't have glusterd running",
+    remedy: `no node agent answers for ${host}; start one there under exactly this name`,
+  }),
+  NodeHasDevices: ({ nodeId }) => contains('node', nodeId, 'devices'),
+  DeviceNotFound: () => NOT_FOUND,
+  DeviceNotFailed: ({ deviceId }) => ({ status: 400, text: `device: ${deviceId} is not in failed state` }),
+  DeviceHasBricks: ({ deviceId }) => contains('device', deviceId, 'bricks'),
+  NoClusters: () => ({ status: 400, text: 'No clusters configured' }),
+  UnknownClusterRequested: ({ clusterId }) => ({ status: 400, text: `Cluster id ${clusterId} not found` }),
+  VolumeNotFound: () => NOT_FOUND,
+  VolumeHoldsDatabase: () => ({ status: 409, text: 'Cannot delete volume containing the Heketi database' }),
+  ConflictingOperation: ({ subject, operationId }, command) => ({
+    status: 500,
+    text: `${FAILED[command] ?? ''}${IN_USE}`,
+    remedy: `operation ${operationId} is at work on ${subject}; ask again when it is over`,
+  }),
+  VolumeTooSmall: ({ requestedGib, minimumKib }) => ({
+    status: 400,
+    text: `Requested volume size (${String(requestedGib)} GB) is smaller than the minimum supported volume size (${String(minimumKib)})`,
+  }),
+  NotPlaced: (rejection) => ({
+    status: 500,
+    text: CREATE_FAILED + notPlacedText(rejection),
+    remedy: remedyWith(
+      rejection.remedy,
+      rejection.refusals.map(({ refusal }) => refusal),
+    ),
+  }),
+  InvalidTagRule: ({ rule }, command) => ({
+    status: 500,
+    text: `${FAILED[command] ?? ''}Invalid tag matching rule: Invalid tag match rule: ${rule}`,
+  }),
+  ExpansionNotPlaced: ({ refusal, remedy }) => ({
+    status: 500,
+    text: EXPAND_FAILED + expansionText(refusal),
+    remedy: remedyWith(remedy, [refusal]),
+  }),
+};
+
+/** How a refusal is told to whoever sent the command. */
+export function tellRejection(rejection: Rejection, command: CommandType): ToldRejection {
+  const tell = TABLE[rejection.kind] as (rejection: Rejection, command: CommandType) => ToldRejection;
+  return tell(rejection, command);
+}
+
+/** Clusters ruled out at the door are told of only when no other is left. */
+function notPlacedText({ refusals, ineligible }: OfKind<'NotPlaced'>): string {
+  const tried = ineligible ? refusals : refusals.filter(({ refusal }) => !isAtTheDoor(refusal));
+  const told = tried.length === 0 ? refusals : tried;
+  const [only, ...others] = told;
+  if (only === undefined) return 'No space';
+  if (others.length === 0) return creationText(only.refusal);
+  const title = ineligible ? 'No eligible cluster for volume' : 'Unable to create volume on any cluster:';
+  return [title, ...told.map(({ clusterId, refusal }) => `Cluster ${clusterId}: ${creationText(refusal)}`)].join('\n');
+}
+
+function isAtTheDoor({ kind }: ClusterRefusal): boolean {
+  return ['AllVolumeTypesDisabled', 'VolumeTypeNotSupported', 'VolumeNameInUse', 'TooManyVolumes'].includes(kind);
+}
+
+function creationText(refusal: ClusterRefusal): string {
+  switch (refusal.kind) {
+    case 'AllVolumeTypesDisabled':
+      return 'Cluster has disabled all volume types';
+    case 'VolumeTypeNotSupported':
+      return 'Cluster does not support requested volume type';
+    case 'VolumeNameInUse':
+      return `Volume name '${refusal.name}' already in use`;
+    case 'TooManyVolumes':
+      return `Cluster has ${String(refusal.count)} volumes and limit is ${String(refusal.limit)}`;
+    case 'NoNodes':
+      return 'No nodes in cluster';
+    case 'NoOnlineDevices':
+      return 'No online storage devices in cluster';
+    case 'NoSpace':
+    case 'TooManyBricks':
+    case 'BricksTooSmall':
+      return 'No space';
+  }
+}
+
+/** Only an expansion tells bricks too many or too small from lack of space. */
+function expansionText(refusal: ClusterRefusal): string {
+  if (refusal.kind === 'TooManyBricks') return 'Maximum number of bricks reached.';
+  if (refusal.kind === 'BricksTooSmall') return 'Minimum brick size limit reached.  Out of space.';
+  return creationText(refusal);
+}
+
+/** The remedy, and for lack of space how many devices failed which rule. */
+function remedyWith(remedy: string, refusals: readonly ClusterRefusal[]): string {
+  const counts = new Map<string, number>();
+  for (const refusal of refusals) {
+    if (refusal.kind !== 'NoSpace') continue;
+    for (const { refusal: device } of refusal.devices) counts.set(device.rule, (counts.get(device.rule) ?? 0) + 1);
+  }
+  if (counts.size === 0) return remedy;
+  const told = [...counts].map(([rule, count]) => `${rule} ${String(count)}`).join(', ');
+  return `${remedy} (devices refused by rule: ${told})`;
+}

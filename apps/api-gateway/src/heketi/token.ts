@@ -1,0 +1,140 @@
+/** Whether a request's token lets it in: heketi's checks in heketi's order, with heketi's texts. Pure but for HMAC. */
+import { createHash, createSecretKey, type KeyObject } from 'node:crypto';
+import jwt from 'jsonwebtoken';
+import { goDuration } from './go-duration';
+
+/** Who may ask: `admin` everything, `user` only to list and create volumes. */
+export type Role = 'admin' | 'user';
+
+/** The secrets tokens are signed with, one for each role. */
+export type TokenKeys = Readonly<Record<Role, KeyObject>>;
+
+/** Keys from the secrets of a configuration. */
+export const tokenKeys = (admin: string, user: string): TokenKeys => ({
+  admin: createSecretKey(admin, 'utf8'),
+  user: createSecretKey(user, 'utf8'),
+});
+
+/** What is known of a request before its body is read. */
+export interface RequestHead {
+  readonly authorization: string | undefined;
+  readonly method: string;
+  /** Decoded, without the query. */
+  readonly path: string;
+}
+
+/** When tokens are checked: now in whole seconds, and how far ahead of us a client's clock may be. */
+export interface TokenTiming {
+  readonly nowSeconds: number;
+  readonly issuedAtLeewaySeconds: number;
+}
+
+/** Let in as a role, or turned away with status and text. */
+export type TokenVerdict =
+  | { readonly ok: true; readonly role: Role }
+  | { readonly ok: false; readonly status: 400 | 401; readonly text: string };
+
+interface Claims {
+  readonly iss: string;
+  readonly exp: number;
+  readonly iat: number;
+  readonly nbf: number;
+  readonly qsh: string;
+}
+
+const HMAC_ALGORITHMS: jwt.Algorithm[] = ['HS256', 'HS384', 'HS512'];
+
+const refused = (status: 400 | 401, text: string): TokenVerdict => ({ ok: false, status, text });
+const invalid = (reason: string): TokenVerdict => refused(401, `Invalid JWT token: ${reason}`);
+
+/** Decides on one request. */
+export function checkToken(head: RequestHead, keys: TokenKeys, timing: TokenTiming): TokenVerdict {
+  if (head.authorization === undefined || head.authorization === '') {
+    return refused(401, 'Required authorization token not found');
+  }
+  const [scheme, token, ...more] = head.authorization.split(' ');
+  if (scheme?.toLowerCase() !== 'bearer' || token === undefined || more.length > 0) {
+    return refused(400, 'Authorization header format must be Bearer {token}');
+  }
+  return checkJwt(token, head, keys, timing);
+}
+
+function checkJwt(token: string, head: RequestHead, keys: TokenKeys, timing: TokenTiming): TokenVerdict {
+  const segments = token.split('.');
+  if (segments.length !== 3) return invalid('token contains an invalid number of segments');
+  const [header, payload] = segments.map(readSegment);
+  if (typeof header !== 'object') return invalid(header ?? 'token header is missing');
+  if (typeof payload !== 'object') return invalid(payload ?? 'token payload is missing');
+  const claims = readClaims(payload);
+  if (typeof claims === 'string') return invalid(claims);
+  const algorithm = HMAC_ALGORITHMS.find((name) => name === header['alg']);
+  if (algorithm === undefined) return invalid(`Unexpected signing method: ${printable(header['alg'])}`);
+  if (claims.iss === '') return invalid('Token missing iss claim');
+  if (claims.iss !== 'admin' && claims.iss !== 'user') return invalid('Unknown user');
+  if (!isSigned(token, keys[claims.iss], algorithm)) {
+    return invalid('signature is invalid (client and server secrets may not match)');
+  }
+  const untimely = timeProblem(claims, timing);
+  if (untimely !== undefined) return invalid(untimely);
+  if (claims.qsh !== queryStringHash(head)) return refused(401, 'Invalid qsh claim in token');
+  return admit(claims.iss, head.path);
+}
+
+/** What binds a token to one method and path. */
+export function queryStringHash({ method, path }: Pick<RequestHead, 'method' | 'path'>): string {
+  return createHash('sha256').update(`${method.toUpperCase()}&${path}`).digest('hex');
+}
+
+function admit(role: Role, path: string): TokenVerdict {
+  if (role === 'user' && path !== '/volumes') return refused(401, 'Administrator access required');
+  return { ok: true, role };
+}
+
+function isSigned(token: string, key: KeyObject, algorithm: jwt.Algorithm): boolean {
+  try {
+    jwt.verify(token, key, { algorithms: [algorithm], ignoreExpiration: true, ignoreNotBefore: true });
+    return true;
+  } catch {
+    return false; // Whatever is wrong with the signature: the client hears the same.
+  }
+}
+
+/** As in Go, the last check that fails is the one that is told. */
+function timeProblem(
+  { exp, iat, nbf }: Claims,
+  { nowSeconds, issuedAtLeewaySeconds }: TokenTiming,
+): string | undefined {
+  if (nbf > nowSeconds) return 'token is not valid yet';
+  if (iat > nowSeconds + issuedAtLeewaySeconds) {
+    return 'Token used before issued (client and server clocks may differ)';
+  }
+  return nowSeconds > exp ? `Token is expired by ${goDuration(nowSeconds - exp)}` : undefined;
+}
+
+/** The JSON object in one segment, or what is wrong with it. */
+function readSegment(segment: string): Record<string, unknown> | string {
+  const bad = /[^A-Za-z0-9_-]/.exec(segment);
+  if (bad !== null) return `illegal base64 data at input byte ${String(bad.index)}`;
+  try {
+    const value: unknown = JSON.parse(Buffer.from(segment, 'base64url').toString('utf8'));
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+    return 'token segment is not a JSON object';
+  } catch {
+    return 'token segment is not valid JSON';
+  }
+}
+
+/** Absent claims are empty or zero, as Go leaves them. */
+function readClaims(payload: Record<string, unknown>): Claims | string {
+  const text = { iss: payload['iss'] ?? '', qsh: payload['qsh'] ?? '' };
+  const times = { exp: payload['exp'] ?? 0, iat: payload['iat'] ?? 0, nbf: payload['nbf'] ?? 0 };
+  const badText = Object.entries(text).find(([, value]) => typeof value !== 'string');
+  const badTime = Object.entries(times).find(([, value]) => !Number.isInteger(value));
+  if (badText !== undefined) return `claim ${badText[0]} is not a string`;
+  if (badTime !== undefined) return `claim ${badTime[0]} is not a whole number of seconds`;
+  return { ...text, ...times } as Claims;
+}
+
+function printable(value: unknown): string {
+  return typeof value === 'string' ? value : '<nil>';
+}

@@ -1,0 +1,93 @@
+/** What clients see of a state, in the order they see it: sorted once for each state, however often it is asked. */
+import type { ClusterId, DeviceId, NodeId, OperationId, VolumeId } from '@brickyard/contracts';
+import {
+  type ControlState,
+  type Device,
+  isVisible,
+  type Node,
+  type OperationKind,
+  type Volume,
+} from '@brickyard/domain';
+
+/** Volumes clients see: all of them, and by cluster; ascending by id. */
+interface VisibleVolumes {
+  readonly all: readonly VolumeId[];
+  readonly byCluster: ReadonlyMap<ClusterId, readonly VolumeId[]>;
+}
+
+/** Maps never change, so what was worked out from one holds as long as it is the same object. */
+function memoised<Key extends object, Value>(work: (key: Key) => Value): (key: Key) => Value {
+  const known = new WeakMap<Key, Value>();
+  return (key) => {
+    const before = known.get(key);
+    if (before !== undefined) return before;
+    const value = work(key);
+    known.set(key, value);
+    return value;
+  };
+}
+
+const sortedClusterIds = memoised((clusters: ControlState['clusters']) => [...clusters.keys()].sort());
+
+const visibleVolumes = memoised((volumes: ControlState['volumes']): VisibleVolumes => {
+  const all: VolumeId[] = [];
+  for (const volume of volumes.values()) if (isVisible(volume)) all.push(volume.volumeId);
+  all.sort();
+  const byCluster = new Map<ClusterId, VolumeId[]>();
+  for (const volumeId of all) {
+    const clusterId = volumes.get(volumeId)?.clusterId;
+    if (clusterId === undefined) continue;
+    const known = byCluster.get(clusterId);
+    if (known === undefined) byCluster.set(clusterId, [volumeId]);
+    else known.push(volumeId);
+  }
+  return { all, byCluster };
+});
+
+const COUNTED: ReadonlySet<OperationKind> = new Set(['create-volume', 'expand-volume', 'delete-volume']);
+
+const countedOperations = memoised((operations: ControlState['operations']): { readonly count: number } => {
+  let count = 0;
+  for (const { plan } of operations.values()) if (COUNTED.has(plan.kind)) count += 1;
+  return { count };
+});
+
+/** Ids of all clusters, ascending. */
+export const clusterIdsOf = (state: ControlState): readonly ClusterId[] => sortedClusterIds(state.clusters);
+
+/** Ids of the volumes clients see, ascending. */
+export const volumeIdsOf = (state: ControlState): readonly VolumeId[] => visibleVolumes(state.volumes).all;
+
+/** The same of one cluster. */
+export const volumeIdsIn = (state: ControlState, clusterId: ClusterId): readonly VolumeId[] =>
+  visibleVolumes(state.volumes).byCluster.get(clusterId) ?? [];
+
+/** How many running operations heketi would count against its limit. */
+export const countedOperationsOf = (state: ControlState): number => countedOperations(state.operations).count;
+
+/** A node clients see: not while it is being added. */
+export function visibleNode(state: ControlState, nodeId: string): Node | undefined {
+  const node = state.nodes.get(nodeId as NodeId);
+  return node === undefined || node.lifecycle === 'adding' ? undefined : node;
+}
+
+/** A device clients see: not while it is being added. */
+export function visibleDevice(state: ControlState, deviceId: string): Device | undefined {
+  const device = state.devices.get(deviceId as DeviceId);
+  return device === undefined || device.lifecycle === 'adding' ? undefined : device;
+}
+
+/** A volume clients see. */
+export function visibleVolume(state: ControlState, volumeId: string): Volume | undefined {
+  const volume = state.volumes.get(volumeId as VolumeId);
+  return volume !== undefined && isVisible(volume) ? volume : undefined;
+}
+
+/** The nodes of a cluster that clients see, ascending by id. */
+export function visibleNodesOf(state: ControlState, clusterId: ClusterId): readonly Node[] {
+  const nodeIds = state.clusters.get(clusterId)?.nodeIds ?? [];
+  return nodeIds.map((nodeId) => visibleNode(state, nodeId)).filter((node) => node !== undefined);
+}
+
+/** Whether an id could be one of ours: anything else is not looked up. */
+export const isOperationId = (id: string): id is OperationId => /^[0-9a-f]{32}$/.test(id);

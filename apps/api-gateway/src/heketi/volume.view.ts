@@ -1,0 +1,61 @@
+import { gibOf, kib, type VolumeSpec } from '@brickyard/contracts';
+import type { ControlState, Volume } from '@brickyard/domain';
+import { brickView, type BrickView, byId } from './brick.view';
+import { visibleNodesOf, volumeIdsOf } from './visible';
+
+/** One volume as heketi shows it: the size in GiB, bricks in KiB. */
+export interface VolumeView {
+  readonly size: number;
+  readonly name: string;
+  readonly durability: VolumeSpec['requestedDurability'];
+  readonly gid?: number;
+  readonly glustervolumeoptions: readonly string[];
+  readonly block?: true;
+  readonly snapshot: { readonly enable: boolean; readonly factor: number };
+  readonly id: string;
+  readonly cluster: string;
+  readonly mount: { readonly glusterfs: MountView };
+  readonly blockinfo: Readonly<Record<string, never>>;
+  readonly bricks: readonly BrickView[];
+}
+
+/** How a client mounts a volume. */
+interface MountView {
+  readonly hosts: readonly string[];
+  readonly device: string;
+  readonly options: { readonly 'backup-volfile-servers': string };
+}
+
+/** `GET /volumes`. */
+export const volumeListView = (state: ControlState): { readonly volumes: readonly string[] } => ({
+  volumes: volumeIdsOf(state),
+});
+
+/** `GET /volumes/{id}`; an expansion shows in the size when it is done and in the bricks at once. */
+export function volumeView(state: ControlState, volume: Volume): VolumeView {
+  const { spec, volumeId } = volume;
+  return {
+    size: gibOf(kib(volume.sizeKib)),
+    name: spec.name,
+    durability: spec.requestedDurability,
+    ...(spec.gid === 0 ? {} : { gid: spec.gid }),
+    glustervolumeoptions: spec.options,
+    ...(spec.block ? { block: true } : {}),
+    snapshot: { enable: spec.snapshots, factor: Number(spec.snapshotFactor) },
+    id: volumeId,
+    cluster: volume.clusterId,
+    mount: { glusterfs: mountView(state, volume) },
+    blockinfo: {},
+    bricks: volume.bricks.map((brick) => brickView(brick, volumeId)).sort(byId),
+  };
+}
+
+/** Any node of the cluster serves the volume's description to a client, whatever state an operator gave it. */
+function mountView(state: ControlState, { clusterId, spec }: Volume): MountView {
+  const hosts = visibleNodesOf(state, clusterId).flatMap(({ hostnames }) => hostnames.storage.slice(0, 1));
+  return {
+    hosts,
+    device: `${hosts[0] ?? ''}:${spec.name}`,
+    options: { 'backup-volfile-servers': hosts.slice(1).join(',') },
+  };
+}

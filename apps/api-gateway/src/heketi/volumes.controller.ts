@@ -1,0 +1,82 @@
+import { type OperationId, VolumeCreateRequest, VolumeExpandRequest, VolumeId } from '@brickyard/contracts';
+import { Controller, Delete, Get, Inject, Post, Req, Res } from '@nestjs/common';
+import type { GatewaySettings } from '../config/gateway.settings';
+import { sendAccepted, sendJson } from '../http/answers';
+import type { GatewayReply, GatewayRequest } from '../http/gateway-request';
+import type { ClusterStateReader } from '../state/cluster-state.reader';
+import { requestedState } from '../state/requested-state';
+import { COMMAND_SENDER, SETTINGS, STATE_READER } from '../tokens';
+import { type CommandSender, newId } from './command-sender';
+import { readBody } from './request-body';
+import { ID, routeId } from './route-id';
+import { badRequest, idNotFound } from './text-error';
+import { volumeExpandProblem } from './validation';
+import { visibleVolume } from './visible';
+import { sizeKibFrom, volumeSpecFrom } from './volume-request';
+import { volumeListView, volumeView } from './volume.view';
+
+/** `/volumes`. */
+@Controller('volumes')
+export class VolumesController {
+  constructor(
+    @Inject(STATE_READER) private readonly reader: ClusterStateReader,
+    @Inject(COMMAND_SENDER) private readonly commands: CommandSender,
+    @Inject(SETTINGS) private readonly settings: GatewaySettings,
+  ) {}
+
+  @Get()
+  async list(@Req() request: GatewayRequest, @Res() reply: GatewayReply): Promise<void> {
+    const { state } = await requestedState(this.reader, request, reply);
+    sendJson(reply, 200, volumeListView(state));
+  }
+
+  @Get(ID)
+  async show(@Req() request: GatewayRequest, @Res() reply: GatewayReply): Promise<void> {
+    const { state } = await requestedState(this.reader, request, reply);
+    const volume = visibleVolume(state, routeId(VolumeId, request));
+    if (volume === undefined) throw idNotFound();
+    sendJson(reply, 200, volumeView(state, volume));
+  }
+
+  /** Plans a volume; the answer says where to watch it being built. */
+  @Post()
+  async create(@Req() request: GatewayRequest, @Res() reply: GatewayReply): Promise<void> {
+    const body = readBody(VolumeCreateRequest, request.body);
+    const volumeId = newId() as VolumeId;
+    const operationId = newId() as OperationId;
+    const ids = await this.commands.send(request, reply, {
+      type: 'CreateVolume',
+      operationId,
+      volumeId,
+      spec: volumeSpecFrom(body, volumeId, this.settings.volumeOptions),
+      clusters: body.clusters ?? [],
+      policy: this.settings.policy,
+    });
+    sendAccepted(reply, ids['operationId'] ?? operationId);
+  }
+
+  @Post(`${ID}/expand`)
+  async expand(@Req() request: GatewayRequest, @Res() reply: GatewayReply): Promise<void> {
+    const body = readBody(VolumeExpandRequest, request.body);
+    const problem = volumeExpandProblem(body);
+    if (problem !== undefined) throw badRequest(problem);
+    const volumeId = routeId(VolumeId, request);
+    const operationId = newId() as OperationId;
+    const ids = await this.commands.send(request, reply, {
+      type: 'ExpandVolume',
+      operationId,
+      volumeId,
+      addKib: sizeKibFrom(body.expand_size ?? 0),
+      policy: this.settings.policy,
+    });
+    sendAccepted(reply, ids['operationId'] ?? operationId);
+  }
+
+  @Delete(ID)
+  async remove(@Req() request: GatewayRequest, @Res() reply: GatewayReply): Promise<void> {
+    const volumeId = routeId(VolumeId, request);
+    const operationId = newId() as OperationId;
+    const ids = await this.commands.send(request, reply, { type: 'DeleteVolume', operationId, volumeId });
+    sendAccepted(reply, ids['operationId'] ?? operationId);
+  }
+}

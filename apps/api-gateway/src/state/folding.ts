@@ -1,0 +1,44 @@
+/** From stored events to states: today's version of each event, in order, none left out. */
+import { type ControlEvent, isControlEventType, upcast } from '@brickyard/contracts';
+import { type ControlState, decodeSnapshot, evolve } from '@brickyard/domain';
+import type { Recorded } from '@brickyard/event-sourcing';
+import type { Snapshot, StateAt } from '@brickyard/event-sourcing/postgres';
+
+/** The ledger all of this is about. */
+export const CONTROL_LEDGER = 'control';
+
+/** What folding needs of an event, however it came here. */
+export interface FoldableEvent {
+  readonly position: number;
+  readonly type: string;
+  readonly version: number;
+  readonly data: Record<string, unknown>;
+  readonly recordedAt: string;
+}
+
+/** An event this version of the gateway does not know, or a hole in the log: going on would answer wrongly. */
+export class CannotFold extends Error {
+  override readonly name = 'CannotFold';
+}
+
+/** The state one event later. */
+export function foldOne({ state, position }: StateAt<ControlState>, event: FoldableEvent): StateAt<ControlState> {
+  if (event.position !== position + 1) {
+    throw new CannotFold(`event ${String(event.position)} does not follow position ${String(position)}`);
+  }
+  return { state: evolve(state, recordedFrom(event)), position: event.position };
+}
+
+function recordedFrom({ position, recordedAt, type, version, data }: FoldableEvent): Recorded<ControlEvent> {
+  if (!isControlEventType(type)) throw new CannotFold(`event ${String(position)} is of unknown type ${type}`);
+  return { position, at: recordedAt, event: upcast(type, version, data) };
+}
+
+/** The state a snapshot holds. Lines never go across its chunks. */
+export function restore({ position, chunks }: Snapshot): StateAt<ControlState> {
+  return { state: decodeSnapshot(linesOf(chunks)), position };
+}
+
+function* linesOf(chunks: readonly string[]): Generator<string> {
+  for (const chunk of chunks) for (const line of chunk.split('\n')) if (line !== '') yield line;
+}
