@@ -1,6 +1,6 @@
 /** The log's door: between events as they are stored and events as the domain sees them. */
 import { checkEvent, isControlEventType, streamOf, upcast, type ControlEvent } from '@brickyard/contracts';
-import type { JsonObject, NewEvent, Recorded, StoredEvent } from '@brickyard/event-sourcing';
+import type { NewEvent, Recorded, StoredEvent } from '@brickyard/event-sourcing';
 
 /** A fact on its way into the log; one that breaks its own schema is a defect and stops here. */
 export function newEvent(event: ControlEvent): NewEvent {

@@ -2,7 +2,7 @@
  * The folded state as text and back: a cache of the fold, nothing more. Whatever follows from something else (names,
  * rings, which brick lies where) is left out and made again.
  */
-import type { Brick, BrickId, ClusterId, DeviceId, NodeId, OperationId, TaskId, VolumeId } from '@brickyard/contracts';
+import type { BrickId, ClusterId, DeviceId, NodeId, OperationId, TaskId, VolumeId } from '@brickyard/contracts';
 import { persistentMap } from '@brickyard/event-sourcing';
 import type { EndedOperation, Operation, TaskState } from '../operation/operation.state';
 import {

@@ -9,8 +9,7 @@ export interface Order {
   readonly task: AgentTask;
 }
 
-const isUp = (node: Node | undefined): node is Node =>
-  node?.lifecycle === 'ready' && node.lostSince === undefined;
+const isUp = (node: Node | undefined): node is Node => node?.lifecycle === 'ready' && node.lostSince === undefined;
 
 /**
  * The node that runs a cluster's Gluster commands: the first by id that speaks, the next one on a second attempt.

@@ -1,0 +1,274 @@
+import type {
+  AgentTask,
+  ClusterId,
+  CommandOf,
+  ControlCommand,
+  DeviceId,
+  NodeId,
+  PlannedTask,
+  VolumeId,
+} from '@brickyard/contracts';
+import { gib, kibOf } from '@brickyard/contracts';
+import { encodeSnapshot } from '../control/snapshot';
+import { freeKib, type ControlState } from '../control/control.state';
+import {
+  addDevice,
+  addNode,
+  clusterOf,
+  createVolume,
+  defaultPolicy,
+  failed,
+  id,
+  newOperationId,
+  obedient,
+  type ControlPlane,
+} from '../testing';
+import { sagas } from './sagas/registry';
+
+const DEVICE_KIB = 500 * 1_048_576;
+const threeNodes = (): ControlPlane => clusterOf([1, 2, 3].map((zone) => ({ zone, devicesKib: [DEVICE_KIB] })));
+
+/** A plane with a finished 10 GiB volume. */
+function withVolume(): { readonly plane: ControlPlane; readonly volumeId: VolumeId } {
+  const plane = threeNodes();
+  const command = createVolume('data', 10);
+  expect(plane.submit(command)).toBeUndefined();
+  plane.settle(obedient());
+  return { plane, volumeId: command.volumeId };
+}
+
+const expand = (volumeId: VolumeId): CommandOf<'ExpandVolume'> => ({
+  type: 'ExpandVolume',
+  operationId: newOperationId(),
+  volumeId,
+  addKib: kibOf(gib(5)),
+  policy: defaultPolicy,
+});
+const remove = (volumeId: VolumeId): CommandOf<'DeleteVolume'> => ({
+  type: 'DeleteVolume',
+  operationId: newOperationId(),
+  volumeId,
+});
+
+/** Without what only says that something happened: ended operations. */
+function essence(state: ControlState): string {
+  return [...encodeSnapshot(state)].filter((line) => !line.startsWith('{"kind":"ended')).join('\n');
+}
+
+/** Every kind of operation that a client can start, on a plane that is ready for it. */
+const cases: Readonly<Record<string, () => { plane: ControlPlane; command: ControlCommand }>> = {
+  'create-volume': () => ({ plane: threeNodes(), command: createVolume('data', 10) }),
+  'expand-volume': () => {
+    const { plane, volumeId } = withVolume();
+    return { plane, command: expand(volumeId) };
+  },
+  'delete-volume': () => {
+    const { plane, volumeId } = withVolume();
+    return { plane, command: remove(volumeId) };
+  },
+  'add-node': () => ({ plane: threeNodes(), command: addNode(4, 4) }),
+  'remove-node': () => {
+    const plane = threeNodes();
+    plane.submit(addNode(4, 4));
+    plane.settle(obedient());
+    return { plane, command: { type: 'RemoveNode', operationId: newOperationId(), nodeId: id('a4') as NodeId } };
+  },
+  'add-device': () => ({ plane: threeNodes(), command: addDevice(1, 2) }),
+  'remove-device': () => {
+    const plane = threeNodes();
+    const deviceId = id('d101') as DeviceId;
+    for (const state of ['offline', 'failed'] as const) {
+      plane.submit({ type: 'SetDeviceState', operationId: newOperationId(), deviceId, state });
+    }
+    return {
+      plane,
+      command: { type: 'RemoveDevice', operationId: newOperationId(), deviceId, forceForget: false },
+    };
+  },
+};
+
+/** Steps from which there is no way back: once begun, they are finished or left for later. */
+const noReturn: Readonly<Record<string, number>> = { 'delete-volume': 2 };
+
+const clientKinds = Object.keys(sagas).filter((kind) => kind !== 'remove-residue');
+
+describe('every saga', () => {
+  it('has a case here', () => {
+    expect(Object.keys(cases).sort()).toEqual([...clientKinds].sort());
+  });
+
+  it.each(clientKinds)('%s ends done when every agent obeys, and no operation is left', (kind) => {
+    const { plane, command } = prepared(kind);
+    expect(plane.submit(command)).toBeUndefined();
+    plane.settle(obedient());
+    expect(plane.state.operations.size).toBe(0);
+    expect(lastEnded(plane)?.result).toBe('done');
+  });
+
+  const steps = clientKinds.flatMap((kind) =>
+    sagas[kind as keyof typeof sagas].steps.map((step, index) => ({
+      kind,
+      step: step.name,
+      index,
+      onFailure: step.onFailure,
+    })),
+  );
+
+  it.each(steps)(
+    '$kind unwinds when $step fails for good, and leaves the state as it was',
+    ({ kind, index, onFailure }) => {
+      const { plane, command } = prepared(kind);
+      const before = essence(plane.state);
+      plane.submit(command);
+      let hits = 0;
+      plane.settle((task) => {
+        if (!task.taskId.includes(`.${String(index)}.act.`)) return obedient(DEVICE_KIB)(task);
+        hits += 1;
+        return failed('the disk is on fire');
+      });
+      expect(plane.state.operations.size).toBe(0);
+      if (hits === 0) return expect(lastEnded(plane)?.result).toBe('done'); // The step has nothing to do in this case.
+      if (onFailure !== undefined) return expect(lastEnded(plane)?.result).toBe('done');
+      expect(lastEnded(plane)).toMatchObject({ result: 'undone', detail: 'the disk is on fire' });
+      expect(essence(plane.state)).toBe(before);
+    },
+  );
+
+  it.each(steps)('$kind tries $step again when the failure passes', ({ kind, index }) => {
+    const { plane, command } = prepared(kind);
+    plane.submit(command);
+    const seen = new Set<string>();
+    plane.settle((task) => {
+      const isFirst = task.taskId.includes(`.${String(index)}.act.1.`) && !seen.has(task.resource);
+      seen.add(task.resource);
+      return isFirst ? failed('busy', { transient: true }) : obedient(DEVICE_KIB)(task);
+    });
+    expect(plane.state.operations.size).toBe(0);
+    expect(lastEnded(plane)?.result).toBe('done');
+  });
+
+  const losses = steps.flatMap((step) => ['a1', 'a3'].map((node) => ({ ...step, node })));
+
+  it.each(losses)('$kind ends, and its residue goes, when node $node is lost during $step', ({ kind, index, node }) => {
+    const { plane, command } = prepared(kind);
+    const nodeId = id(node) as NodeId;
+    let held = 0;
+    plane.submit(command);
+    plane.settle((task) => {
+      if (task.nodeId === nodeId && (held > 0 || task.taskId.includes(`.${String(index)}.act.`))) {
+        held += 1;
+        return undefined;
+      }
+      return obedient(DEVICE_KIB)(task);
+    });
+    if (held === 0) return expect(lastEnded(plane)?.result).toBe('done'); // No task of this step runs on that node.
+    expect(plane.state.operations.size).toBe(1);
+    plane.submit({ type: 'DeclareNodeLost', nodeId, silentSince: 'then' });
+    plane.settle(obedient(DEVICE_KIB));
+    expect(plane.state.operations.size).toBe(0);
+    const left = plane.state.nodes.get(nodeId)?.residue ?? [];
+    if (kind === 'create-volume' || sagas[kind as keyof typeof sagas].steps[index]?.onFailure === 'leave') {
+      expect(left.length).toBeGreaterThan(0);
+    }
+    const removed: string[] = [];
+    plane.submit({ type: 'DeclareNodeReturned', nodeId });
+    plane.settle((task) => {
+      removed.push(task.task.type);
+      return obedient(DEVICE_KIB)(task);
+    });
+    expect([...removed].sort()).toEqual(left.map(({ task }) => task.type).sort());
+    expect(plane.state.operations.size).toBe(0);
+    expect([...plane.state.nodes.values()].flatMap(({ residue }) => residue)).toEqual([]);
+  });
+
+  it.each(Object.entries(noReturn))('%s does not turn round at step %i', (kind, index) => {
+    expect(sagas[kind as keyof typeof sagas].steps[index]?.onFailure).toBe('leave');
+  });
+});
+
+function prepared(kind: string): { plane: ControlPlane; command: ControlCommand } {
+  const make = cases[kind];
+  if (make === undefined) throw new Error(`no case for ${kind}`);
+  return make();
+}
+
+function lastEnded({ state }: ControlPlane) {
+  const operationId = state.endedOrder.get(String(state.endedCount - 1));
+  return operationId === undefined ? undefined : state.ended.get(operationId);
+}
+
+describe('create-volume', () => {
+  it('asks the host when an attempt ends without an answer, and goes on when the effect is there', () => {
+    const plane = threeNodes();
+    plane.submit(createVolume('data', 10));
+    const tasks: AgentTask['type'][] = [];
+    plane.settle((task) => {
+      tasks.push(task.task.type);
+      const isLost = task.task.type === 'CreateGlusterVolume';
+      return isLost ? failed('timed out', { transient: true, uncertain: true }) : obedient()(task);
+    });
+    expect(tasks.filter((type) => type === 'CreateGlusterVolume')).toHaveLength(1);
+    expect(tasks).toContain('ReadGlusterVolume');
+    expect(lastEnded(plane)?.result).toBe('done');
+  });
+
+  it('asks, and tries again, when the effect is not there', () => {
+    const plane = threeNodes();
+    plane.submit(createVolume('data', 10));
+    let tries = 0;
+    plane.settle((task) => {
+      if (task.task.type === 'ReadGlusterVolume') return { kind: 'done', result: { kind: 'presence', present: false } };
+      if (task.task.type !== 'CreateGlusterVolume') return obedient()(task);
+      tries += 1;
+      return tries === 1 ? failed('timed out', { transient: true, uncertain: true }) : obedient()(task);
+    });
+    expect(tries).toBe(2);
+    expect(lastEnded(plane)?.result).toBe('done');
+  });
+
+  it('gives every byte back after its deletion', () => {
+    const plane = threeNodes();
+    const free = () => [...plane.state.devices.values()].map(freeKib);
+    const before = free();
+    const command = createVolume('data', 100);
+    plane.submit(command);
+    expect(free()).not.toEqual(before);
+    plane.settle(obedient());
+    plane.submit(remove(command.volumeId));
+    plane.settle(obedient());
+    expect(free()).toEqual(before);
+  });
+
+  it('hears an outcome once: late and repeated ones change nothing', () => {
+    const plane = threeNodes();
+    plane.submit(createVolume('data', 10));
+    const [task] = plane.waiting();
+    if (task === undefined) throw new Error('no task waits');
+    plane.answer(task, obedient()(task));
+    const position = plane.log.length;
+    plane.answer(task, obedient()(task));
+    plane.answer(task, failed('too late'));
+    expect(plane.log).toHaveLength(position);
+  });
+
+  it('runs its Gluster commands on a member that speaks', () => {
+    const plane = clusterOf([1, 2, 3, 4].map((zone) => ({ zone, devicesKib: [DEVICE_KIB] })));
+    plane.submit({ type: 'DeclareNodeLost', nodeId: id('a1') as NodeId, silentSince: 'then' });
+    plane.submit(createVolume('data', 10));
+    const runners: PlannedTask[] = [];
+    plane.settle((task) => {
+      if (task.task.type === 'CreateGlusterVolume') runners.push(task);
+      return obedient()(task);
+    });
+    expect(runners.map(({ nodeId }) => nodeId)).toEqual([id('a2')]);
+    expect([...plane.state.volumes.values()][0]?.bricks.map(({ nodeId }) => nodeId)).not.toContain(id('a1'));
+  });
+});
+
+describe('RemoveCluster', () => {
+  it('is refused while a node is joining', () => {
+    const plane = threeNodes();
+    const clusterId = id('c1') as ClusterId;
+    expect(plane.submit({ type: 'RemoveCluster', clusterId })).toEqual({ kind: 'ClusterNotEmpty', clusterId });
+  });
+});
