@@ -1,6 +1,21 @@
+export {
+  type ApiAnswer,
+  type ApiClient,
+  type ApiClientOptions,
+  ApiError,
+  type CallOptions,
+  createApiClient,
+  isPassing,
+  queryStringHash,
+  signRequest,
+} from './api-client';
 export { type BusOptions, connectBus } from './bus';
 export type { Bus, ConsumeOptions, DurableMessage, RespondOptions, StreamSpec, Subscription } from './bus.port';
 export { ConfigError, readConfig } from './config';
 export { describeError, Unavailable } from './errors';
+export { type Check, type HealthServer, type HealthServerOptions, readiness, startHealthServer } from './health';
 export { createLogger, type Logger, type LoggerOptions } from './logger';
+export { type Counter, createMetrics, type Gauge, type Histogram, type MetricOptions, type Metrics } from './metrics';
+export { onShutdown, type ShutdownOptions } from './shutdown';
 export { continueTrace, currentTraceparent, inSpan } from './tracing';
+export { stopTracing } from './tracing-flush';

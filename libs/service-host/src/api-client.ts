@@ -1,0 +1,233 @@
+/** A client of the HTTP API as heketi's clients are: signed requests, and a queue to look at until the work is done. */
+import { createHash } from 'node:crypto';
+import { Agent as HttpAgent, type IncomingMessage, request as httpRequest, type RequestOptions } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { setTimeout as pause } from 'node:timers/promises';
+import { sign } from 'jsonwebtoken';
+import { describeError, Unavailable } from './errors';
+
+/** What heketi's own clients wait between two looks at the queue. */
+const POLL_MS = 400;
+const TIMEOUT_MS = 30_000;
+const OPERATION_TIMEOUT_MS = 600_000;
+const TOKEN_SECONDS = 300;
+const ANSWER_BYTES_MAX = 256 * 1024 * 1024;
+/** The API may be away for a moment while it is watched; these answers mean "look again". */
+const PASSING = new Set([429, 503]);
+
+/** Where the API is and as whom to talk to it. */
+export interface ApiClientOptions {
+  readonly url: string;
+  /** Issuer of the tokens. */
+  readonly user: 'admin' | 'user';
+  /** Shared key of that user; absent where authentication is off. */
+  readonly key?: string | undefined;
+  /** For one request, milliseconds. */
+  readonly timeoutMs?: number;
+  /** Between two looks at the queue, milliseconds; 400 when absent, as heketi's clients do. */
+  readonly pollMs?: number;
+}
+
+/** How one call is made. */
+export interface CallOptions {
+  /** The same key again gets the first answer, never a second effect. */
+  readonly idempotencyKey?: string;
+  readonly signal?: AbortSignal;
+  /** For the whole operation with its queue, milliseconds; ten minutes when absent. */
+  readonly operationTimeoutMs?: number;
+  /** Do not follow a 202; the answer then carries the queue's `location`. */
+  readonly follow?: boolean;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** An answer of the API that is not an error. */
+export interface ApiAnswer {
+  readonly status: number;
+  /** Parsed when it is JSON, else text; `undefined` when there is none. */
+  readonly body: unknown;
+  readonly location?: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Talks to the API; every method follows `202` to the queue and from there to the result. */
+export interface ApiClient {
+  get(path: string, options?: CallOptions): Promise<ApiAnswer>;
+  post(path: string, body: unknown, options?: CallOptions): Promise<ApiAnswer>;
+  delete(path: string, options?: CallOptions): Promise<ApiAnswer>;
+  /** Waits for an operation begun earlier, such as `/queue/0123…`. */
+  follow(queuePath: string, options?: CallOptions): Promise<ApiAnswer>;
+  /** Ends idle connections. */
+  close(): void;
+}
+
+/** The API refused a request or an operation failed; the message is the API's own text. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    text: string,
+    readonly retryAfterMs?: number,
+  ) {
+    super(text === '' ? `status ${String(status)} without a message` : text);
+    this.name = 'ApiError';
+  }
+}
+
+/** heketi's `qsh` claim: SHA-256, in hex, of `METHOD&/path`, the path decoded and without its query. */
+export function queryStringHash(method: string, path: string): string {
+  const [plain = ''] = path.split('?');
+  return createHash('sha256')
+    .update(`${method.toUpperCase()}&${decodeURIComponent(plain)}`)
+    .digest('hex');
+}
+
+/** A token for exactly one method and path; `now` in seconds since 1970. */
+export function signRequest(user: string, key: string, method: string, path: string, now: number): string {
+  const claims = { iss: user, iat: now, exp: now + TOKEN_SECONDS, qsh: queryStringHash(method, path) };
+  return sign(claims, key, { algorithm: 'HS256' });
+}
+
+/** Makes a client; connections are kept and used again. */
+export function createApiClient(options: ApiClientOptions): ApiClient {
+  const base = new URL(options.url);
+  const agent = base.protocol === 'https:' ? new HttpsAgent({ keepAlive: true }) : new HttpAgent({ keepAlive: true });
+  const send = (method: string, path: string, body: unknown, call: CallOptions): Promise<ApiAnswer> =>
+    sendOnce({ ...options, base, agent }, method, path, body, call);
+  const follow = (queuePath: string, call: CallOptions = {}): Promise<ApiAnswer> =>
+    followQueue((path) => send('GET', path, undefined, withoutKey(call)), queuePath, options.pollMs ?? POLL_MS, call);
+  const call = async (method: string, path: string, body: unknown, how: CallOptions): Promise<ApiAnswer> => {
+    const answer = await send(method, path, body, how);
+    if (answer.status !== 202 || answer.location === undefined || how.follow === false) return answer;
+    return follow(answer.location, how);
+  };
+  return {
+    get: (path, how = {}) => call('GET', path, undefined, how),
+    post: (path, body, how = {}) => call('POST', path, body, how),
+    delete: (path, how = {}) => call('DELETE', path, undefined, how),
+    follow,
+    close: () => agent.destroy(),
+  };
+}
+
+async function followQueue(
+  get: (path: string) => Promise<ApiAnswer>,
+  queuePath: string,
+  pollMs: number,
+  { signal, operationTimeoutMs = OPERATION_TIMEOUT_MS }: CallOptions,
+): Promise<ApiAnswer> {
+  const deadline = performance.now() + operationTimeoutMs;
+  let trouble: unknown;
+  while (performance.now() < deadline) {
+    try {
+      const answer = await get(queuePath);
+      if (answer.status === 303 && answer.location !== undefined) return await get(answer.location);
+      if (answer.status !== 200 || answer.headers['x-pending'] !== 'true') return answer;
+      trouble = undefined;
+    } catch (error) {
+      if (!isPassing(error)) throw error;
+      trouble = error;
+    }
+    await pause(pollMs, undefined, signal === undefined ? {} : { signal });
+  }
+  throw new Unavailable(`${queuePath} is not done within ${String(operationTimeoutMs)} ms`, { cause: trouble });
+}
+
+/** Whether the same request may succeed later: nobody answered, or the API says that it is busy. */
+export function isPassing(error: unknown): boolean {
+  return error instanceof Unavailable || (error instanceof ApiError && PASSING.has(error.status));
+}
+
+interface Target extends ApiClientOptions {
+  readonly base: URL;
+  readonly agent: HttpAgent | HttpsAgent;
+}
+
+async function sendOnce(
+  target: Target,
+  method: string,
+  path: string,
+  body: unknown,
+  call: CallOptions,
+): Promise<ApiAnswer> {
+  const url = new URL(target.base.pathname.replace(/\/$/, '') + path, target.base);
+  const text = body === undefined ? undefined : JSON.stringify(body);
+  const options: RequestOptions = {
+    method,
+    agent: target.agent,
+    headers: headersOf(target, method, url.pathname, text, call),
+    signal: signalOf(target, call),
+  };
+  try {
+    return readAnswer(await exchange(url, options, text));
+  } catch (error) {
+    call.signal?.throwIfAborted();
+    if (error instanceof ApiError) throw error;
+    throw new Unavailable(`${method} ${path}: ${describeError(error)}`, { cause: error });
+  }
+}
+
+function signalOf({ timeoutMs = TIMEOUT_MS }: Target, { signal }: CallOptions): AbortSignal {
+  const late = AbortSignal.timeout(timeoutMs);
+  return signal === undefined ? late : AbortSignal.any([late, signal]);
+}
+
+function headersOf(
+  { user, key }: Target,
+  method: string,
+  path: string,
+  text: string | undefined,
+  { idempotencyKey, headers = {} }: CallOptions,
+): Record<string, string> {
+  const now = Math.floor(Date.now() / 1_000);
+  return {
+    ...headers,
+    ...(key === undefined ? {} : { authorization: `bearer ${signRequest(user, key, method, path, now)}` }),
+    ...(text === undefined
+      ? {}
+      : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(text)) }),
+    ...(idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }),
+  };
+}
+
+interface Exchanged {
+  readonly message: IncomingMessage;
+  readonly text: string;
+}
+
+function exchange(url: URL, options: RequestOptions, text: string | undefined): Promise<Exchanged> {
+  return new Promise((resolve, reject) => {
+    const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
+    const outgoing = send(url, options, (message) => {
+      readAll(message).then((received) => resolve({ message, text: received }), reject);
+    });
+    outgoing.once('error', reject);
+    outgoing.end(text);
+  });
+}
+
+async function readAll(message: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of message as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > ANSWER_BYTES_MAX) throw new Error(`the answer has more than ${String(ANSWER_BYTES_MAX)} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function readAnswer({ message, text }: Exchanged): ApiAnswer {
+  const status = message.statusCode ?? 0;
+  const headers = Object.fromEntries(Object.entries(message.headers).map(([name, value]) => [name, String(value)]));
+  if (status >= 400) throw new ApiError(status, text.trim(), retryAfterOf(headers));
+  const isJson = (headers['content-type'] ?? '').includes('json');
+  const body: unknown = text.trim() === '' ? undefined : isJson ? JSON.parse(text) : text;
+  const { location } = message.headers;
+  return { status, body, headers, ...(location === undefined ? {} : { location }) };
+}
+
+function retryAfterOf(headers: Readonly<Record<string, string>>): number | undefined {
+  const seconds = Number(headers['retry-after'] ?? Number.NaN);
+  return Number.isFinite(seconds) ? seconds * 1_000 : undefined;
+}
+
+const withoutKey = ({ signal }: CallOptions): CallOptions => (signal === undefined ? {} : { signal });
