@@ -12,6 +12,9 @@ const DEAD_PEER_SETTINGS = {
   tcp_user_timeout: '2000',
 };
 
+/** Every statement here has an index; a plan made while a table was new and without statistics must not read all of it for ever. */
+const PLAN_SETTINGS = { enable_seqscan: 'off', enable_bitmapscan: 'off' };
+
 const CONNECT_TIMEOUT_MS = 5_000;
 
 /** The configuration of a connection: role, time zone for exact times, limits, keepalive on both sides. */
@@ -28,6 +31,7 @@ export function connectionConfig(
     lock_timeout: '2000',
     idle_in_transaction_session_timeout: '10000',
     ...DEAD_PEER_SETTINGS,
+    ...PLAN_SETTINGS,
     ...settings,
   };
   const connection = new URL(url);

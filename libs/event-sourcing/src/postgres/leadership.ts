@@ -6,11 +6,7 @@ import { hexFrom, RAW } from './event-rows';
 import type { Head } from './types';
 
 const STATEMENT_TIMEOUT_MS = 5_000;
-/** The server ends the session of a leader that has said nothing for so long (stopped, or cut off), so that a standby can take over. */
-const SILENCE_MAX_MS = 15_000;
-/** So long after a sign of life nobody else can have taken over, unless an operator ended the session. */
-const CERTAIN_MS = 10_000;
-const HEARTBEAT_MS = 3_000;
+const SILENCE_MS_MAX = 15_000;
 
 /** The leadership of a ledger: held as long as the connection on which the lock was taken. */
 export interface Leadership {
@@ -27,22 +23,30 @@ export interface Leadership {
   abandon(): void;
 }
 
+/** How to become the leader. */
+export interface Candidacy {
+  readonly url: string;
+  readonly ledger: string;
+  readonly silenceMsMax?: number;
+  readonly signal?: AbortSignal;
+}
+
 /** Waits until this process may lead, then shuts out every earlier leader by a new epoch. `onLost` is told of a broken connection. */
-export async function lead(
-  url: string,
-  ledger: string,
-  onLost: (error: Error) => void,
-  signal?: AbortSignal,
-): Promise<Leadership> {
+export async function lead(candidacy: Candidacy, onLost: (error: Error) => void): Promise<Leadership> {
+  const { url, ledger, signal, silenceMsMax = SILENCE_MS_MAX } = candidacy;
   signal?.throwIfAborted();
-  const [client, lookups] = [openSession(url, onLost), openSession(url, onLost)];
-  const drop = (): void => [client, lookups].forEach(destroy);
+  const sessions: Sessions = {
+    client: openSession(url, silenceMsMax, onLost),
+    lookups: openSession(url, silenceMsMax, onLost),
+  };
+  const drop = (): void => abandon(sessions);
   signal?.addEventListener('abort', drop);
   try {
-    await Promise.all([client.connect(), lookups.connect()]);
-    await waitForLock(client, ledger);
-    const head = await nextEpoch(client, ledger);
-    return holdLeadership(head, client, lookups, onLost);
+    await sessions.client.connect();
+    await waitForLock(sessions.client, ledger);
+    await sessions.lookups.connect(); // Not before: it would have been silent for as long as the wait took.
+    const head = await nextEpoch(sessions.client, ledger);
+    return holdLeadership(head, sessions, silenceMsMax, onLost);
   } catch (error) {
     drop();
     signal?.throwIfAborted();
@@ -52,11 +56,24 @@ export async function lead(
   }
 }
 
-function holdLeadership(head: Head, client: Client, lookups: Client, onLost: (error: Error) => void): Leadership {
+interface Sessions {
+  readonly client: Client;
+  readonly lookups: Client;
+}
+
+function holdLeadership(
+  head: Head,
+  sessions: Sessions,
+  silenceMsMax: number,
+  onLost: (error: Error) => void,
+): Leadership {
+  const { client, lookups } = sessions;
+  /** So long after a sign of life nobody else can have taken over, unless an operator ended the session. */
+  const certainMs = (silenceMsMax * 2) / 3;
   let lastSeenAt = performance.now();
   const beat = async (): Promise<void> => {
     const askedAt = performance.now();
-    const silence = setTimeout(() => onLost(new Unavailable('Postgres does not answer')), SILENCE_MAX_MS);
+    const silence = setTimeout(() => onLost(new Unavailable('Postgres does not answer')), silenceMsMax);
     try {
       await Promise.all([client.query('SELECT 1'), lookups.query('SELECT 1')]);
       lastSeenAt = askedAt;
@@ -66,13 +83,13 @@ function holdLeadership(head: Head, client: Client, lookups: Client, onLost: (er
   };
   const heart = setInterval(() => {
     beat().catch((error: unknown) => onLost(asUnavailable('heartbeat of the leader', error)));
-  }, HEARTBEAT_MS);
+  }, silenceMsMax / 5);
   return {
     head,
     client,
     lookups,
     confirm: async () => {
-      if (performance.now() - lastSeenAt > CERTAIN_MS) await beat();
+      if (performance.now() - lastSeenAt > certainMs) await beat();
     },
     resign: async () => {
       clearInterval(heart);
@@ -80,13 +97,13 @@ function holdLeadership(head: Head, client: Client, lookups: Client, onLost: (er
     },
     abandon: () => {
       clearInterval(heart);
-      [client, lookups].forEach(destroy);
+      abandon(sessions);
     },
   };
 }
 
-function openSession(url: string, onLost: (error: Error) => void): Client {
-  const settings = { statement_timeout: String(STATEMENT_TIMEOUT_MS), idle_session_timeout: String(SILENCE_MAX_MS) };
+function openSession(url: string, silenceMsMax: number, onLost: (error: Error) => void): Client {
+  const settings = { statement_timeout: String(STATEMENT_TIMEOUT_MS), idle_session_timeout: String(silenceMsMax) };
   const session = new Client(connectionConfig(url, 'writer', settings));
   session.on('error', onLost);
   return session;
@@ -121,7 +138,9 @@ async function nextEpoch(client: Client, ledger: string): Promise<Head> {
   return { position: Number(row[0]), hash: hexFrom(row[1]), epoch: Number(row[2]) };
 }
 
-function destroy(session: Client): void {
+function abandon(sessions: Sessions): void {
   // Client.end would wait for the statement in hand, such as the one that waits for the lock.
-  (session as Client & { readonly connection: { readonly stream: { destroy(): void } } }).connection.stream.destroy();
+  for (const session of [sessions.client, sessions.lookups]) {
+    (session as Client & { readonly connection: { readonly stream: { destroy(): void } } }).connection.stream.destroy();
+  }
 }

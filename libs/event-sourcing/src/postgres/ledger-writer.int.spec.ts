@@ -207,6 +207,22 @@ describe('leadership', () => {
     await writer.close();
   });
 
+  it('stays with a leader that has nothing to do, and passes from one that has stopped', async () => {
+    const silenceMsMax = 500;
+    const leader = await openTally(url, { silenceMsMax });
+    const standby = openTally(url, { silenceMsMax });
+    const beats = `SELECT count(*)::int AS n FROM pg_stat_activity
+                   WHERE application_name = 'brickyard-writer' AND now() - backend_start > interval '1200 ms'`;
+    let old = 0; // Leader, its lookups and the standby, all older than the longest silence.
+    while (old < 3) old = (await sql<{ n: number }>(url, `${beats} AND datname = current_database()`))[0]?.n ?? 0;
+    await leader.writer.submit({ command: add('s', 1), metadata });
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 900); // This process stops, as under SIGSTOP.
+    const { writer } = await standby;
+    expect(await leader.lost).toBeInstanceOf(Unavailable);
+    expect(writer).toMatchObject({ epoch: 2, position: 1 });
+    await writer.close();
+  });
+
   it('is given up waiting for when asked', async () => {
     const leader = await openTally(url);
     const asked = new AbortController();

@@ -16,10 +16,10 @@ const BATCH_SIZE_MAX = 1_000_000;
 export async function openLedgerWriter<State, Command, Reply extends JsonValue>(
   options: LedgerWriterOptions<State, Command, Reply>,
 ): Promise<LedgerWriter<State, Command, Reply>> {
-  const { url, ledger, signal } = options;
+  const { ledger, signal } = options;
   const losses: Error[] = [];
   let onLost = (error: Error): void => void losses.push(error);
-  const leadership = await lead(url, ledger, (error) => onLost(error), signal);
+  const leadership = await lead(options, (error) => onLost(error));
   const abort = (): void => onLost(new Unavailable('the writer was aborted'));
   signal?.addEventListener('abort', abort, { once: true });
   try {

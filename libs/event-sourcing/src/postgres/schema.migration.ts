@@ -13,7 +13,7 @@ const TABLES = `
   ) WITH (fillfactor = 50);
 
   CREATE TABLE es.events (
-    ledger         text        NOT NULL REFERENCES es.heads,
+    ledger         text        NOT NULL,
     position       bigint      NOT NULL CHECK (position > 0),
     stream_id      text        NOT NULL CHECK (length(stream_id) BETWEEN 1 AND 500),
     stream_version integer     NOT NULL CHECK (stream_version > 0),

@@ -4,7 +4,7 @@ import { constants, gunzip, gzip } from 'node:zlib';
 const compress = promisify(gzip);
 const decompress = promisify(gunzip);
 
-/** Level 1: a tenth of the size at a third of the time of the default level. */
+/** Fast rather than small: a snapshot is written often and kept shortly. */
 export function packChunk(chunk: string): Promise<Buffer> {
   return compress(chunk, { level: constants.Z_BEST_SPEED });
 }

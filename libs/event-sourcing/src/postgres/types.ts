@@ -52,6 +52,8 @@ export interface LedgerWriterOptions<State, Command, Reply extends JsonValue> {
   onBatch?(report: BatchReport): void;
   /** Ends the wait for leadership (the open rejects with its reason), or closes the writer at once, as a crash would. */
   readonly signal?: AbortSignal;
+  /** After so long without a sign of life (stopped, cut off) Postgres ends the leader's session, so that a standby can take over; 15,000 when absent. */
+  readonly silenceMsMax?: number;
   /** Milliseconds since 1970; the system clock when absent. */
   readonly clock?: () => number;
 }
