@@ -14,3 +14,4 @@ export * from './command-envelope';
 export * from './committed-events';
 export * from './subjects';
 export * from './http/heketi.api';
+export * from './wire';

@@ -1,0 +1,58 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { checkEvent, controlEventSchemas, currentVersionOf, isControlEventType, streamOf, upcast } from './events';
+import { publishedSchemas } from './wire';
+
+const golden = join(__dirname, '..', 'golden');
+const fixtures = join(__dirname, '..', 'fixtures', 'events');
+const readJson = (path: string): unknown => JSON.parse(readFileSync(path, 'utf8'));
+
+describe('published schemas', () => {
+  it.each([...publishedSchemas()])('%s is as it was published', (name, schema) => {
+    const path = join(golden, name);
+    // A new version has no file yet: `npm run golden` writes it. A file that exists is never written again.
+    expect(existsSync(path) ? 'published' : 'not published: run `npm run golden`').toBe('published');
+    expect(JSON.parse(JSON.stringify(schema))).toEqual(readJson(path));
+  });
+
+  it('keep every version that was ever published', () => {
+    const kept = [...publishedSchemas().keys()].sort();
+    const files = ['events', 'wire'].flatMap((folder) =>
+      readdirSync(join(golden, folder)).map((name) => `${folder}/${name}`),
+    );
+    expect(files.sort()).toEqual(kept);
+  });
+});
+
+describe('stored events', () => {
+  const versions = Object.entries(controlEventSchemas).flatMap(([type, schemas]) =>
+    schemas.map((_, index) => `${type}.v${String(index + 1)}.json`),
+  );
+
+  it('have a fixture for each version', () => {
+    expect(readdirSync(fixtures).sort()).toEqual(versions.sort());
+  });
+
+  it.each(versions)('%s loads as today’s version and belongs to a stream', (name) => {
+    const [type = '', version = ''] = name.split('.v');
+    if (!isControlEventType(type)) throw new Error(`${type} is no event type`);
+    const data = z.record(z.string(), z.unknown()).parse(readJson(join(fixtures, name)));
+    const event = upcast(type, Number.parseInt(version, 10), data);
+    expect(event.version).toBe(currentVersionOf(type));
+    expect(() => {
+      checkEvent(event);
+    }).not.toThrow();
+    expect(streamOf(event)).toMatch(/^(cluster|node|device|volume|operation)-[0-9a-f]{32}$/);
+  });
+
+  it('are refused when a field is missing, wrong or unknown', () => {
+    const refusal = (data: Record<string, unknown>) => () => {
+      checkEvent(upcast('NodeReturned', 1, data));
+    };
+    expect(refusal({ nodeId: 'a'.repeat(32) })).not.toThrow();
+    expect(refusal({ nodeId: 'A' })).toThrow(/nodeId/);
+    expect(refusal({})).toThrow(/nodeId/);
+    expect(refusal({ nodeId: 'a'.repeat(32), more: 1 })).toThrow(/more/);
+  });
+});
