@@ -1,6 +1,5 @@
 /** Names under which the module binds what controllers are given. */
 export const STATE_READER = Symbol('ClusterStateReader');
-export const COMMAND_BUS = Symbol('CommandBus');
 export const COMMAND_SENDER = Symbol('CommandSender');
 export const NODE_PROBE = Symbol('NodeProbe');
 export const LEDGER = Symbol('LedgerReader');

@@ -1,0 +1,59 @@
+/** Binds the parts to the controllers that use them. */
+import { type DynamicModule, Module } from '@nestjs/common';
+import { APP_FILTER } from '@nestjs/core';
+import { HistoryController } from './audit/history.controller';
+import type { AgentWatch } from './audit/agent-watch';
+import type { GatewaySettings } from './config/gateway.settings';
+import { ClustersController } from './heketi/clusters.controller';
+import type { CommandSender } from './heketi/command-sender';
+import { DevicesController } from './heketi/devices.controller';
+import { HelloController } from './heketi/hello.controller';
+import type { NodeProbe } from './heketi/node-probe';
+import { NodesController } from './heketi/nodes.controller';
+import { QueueController } from './heketi/queue.controller';
+import { TextErrorFilter } from './heketi/text-error.filter';
+import { VolumesController } from './heketi/volumes.controller';
+import type { ClusterStateReader } from './state/cluster-state.reader';
+import { AGENTS, COMMAND_SENDER, LEDGER, LOG, NODE_PROBE, SETTINGS, STATE_READER } from './tokens';
+import type { LedgerReader } from '@brickyard/event-sourcing/postgres';
+import type { Logger } from '@brickyard/service-host';
+
+/** What the controllers are made of. */
+export interface GatewayParts {
+  readonly settings: GatewaySettings;
+  readonly log: Logger;
+  readonly ledger: LedgerReader;
+  readonly reader: ClusterStateReader;
+  readonly commands: CommandSender;
+  readonly probe: NodeProbe;
+  readonly agents: AgentWatch;
+}
+
+@Module({})
+export class ApiGatewayModule {
+  /** The module around parts that are there already: they live and end with the process, not with Nest. */
+  static around(parts: GatewayParts): DynamicModule {
+    return {
+      module: ApiGatewayModule,
+      controllers: [
+        HelloController,
+        ClustersController,
+        NodesController,
+        DevicesController,
+        VolumesController,
+        QueueController,
+        HistoryController,
+      ],
+      providers: [
+        { provide: APP_FILTER, useValue: new TextErrorFilter(parts.log) },
+        { provide: SETTINGS, useValue: parts.settings },
+        { provide: LOG, useValue: parts.log },
+        { provide: LEDGER, useValue: parts.ledger },
+        { provide: STATE_READER, useValue: parts.reader },
+        { provide: COMMAND_SENDER, useValue: parts.commands },
+        { provide: NODE_PROBE, useValue: parts.probe },
+        { provide: AGENTS, useValue: parts.agents },
+      ],
+    };
+  }
+}

@@ -1,0 +1,44 @@
+/** What node agents say of themselves: the last heartbeat of each. Told to people, never decided on. */
+import { Heartbeat, HEARTBEATS_ALL } from '@brickyard/contracts';
+import type { Bus, Subscription } from '@brickyard/service-host';
+
+/** An agent as last heard of. */
+export interface HeardAgent {
+  readonly heartbeat: Heartbeat;
+  readonly heardAt: string;
+  /** False when the next heartbeats are overdue. */
+  readonly isAlive: boolean;
+}
+
+/** Missed heartbeats before an agent counts as silent here. */
+const MISSED_MAX = 3;
+/** Agents remembered; more than any site has. */
+const AGENTS_MAX = 10_000;
+
+/** Listens to heartbeats from `listen` to `close`. */
+export class AgentWatch {
+  private readonly heard = new Map<string, { heartbeat: Heartbeat; at: number }>();
+  private subscription: Subscription | undefined;
+
+  /** Begins to listen. */
+  listen(bus: Bus): void {
+    this.subscription = bus.subscribe(HEARTBEATS_ALL, (payload) => {
+      const heartbeat = Heartbeat.safeParse(payload);
+      if (!heartbeat.success || this.heard.size >= AGENTS_MAX) return;
+      this.heard.set(heartbeat.data.host, { heartbeat: heartbeat.data, at: Date.now() });
+    });
+  }
+
+  /** The agent that answers to a host name, when it was heard since this gateway started. */
+  of(host: string): HeardAgent | undefined {
+    const known = this.heard.get(host);
+    if (known === undefined) return undefined;
+    const isAlive = Date.now() - known.at <= known.heartbeat.intervalMs * MISSED_MAX;
+    return { heartbeat: known.heartbeat, heardAt: new Date(known.at).toISOString(), isAlive };
+  }
+
+  /** Stops listening. */
+  async close(): Promise<void> {
+    await this.subscription?.close();
+  }
+}

@@ -1,0 +1,141 @@
+/** Builds one gateway and starts it: it listens at once and says 503 until it has a state to answer from. */
+import 'reflect-metadata';
+import { openLedgerReader } from '@brickyard/event-sourcing/postgres';
+import {
+  type Check,
+  connectBus,
+  createMetrics,
+  describeError,
+  type HealthServer,
+  type Logger,
+  type Metrics,
+  startHealthServer,
+} from '@brickyard/service-host';
+import { NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { AddressInfo } from 'node:net';
+import { ApiGatewayModule, type GatewayParts } from './api-gateway.module';
+import { AgentWatch } from './audit/agent-watch';
+import { BusLink } from './bus-link';
+import { CommandBus } from './command-bus';
+import { commandClient } from './command-client';
+import type { GatewaySettings } from './config/gateway.settings';
+import { CommandSender } from './heketi/command-sender';
+import { InFlightLimit } from './heketi/in-flight';
+import { NodeProbe } from './heketi/node-probe';
+import { tokenKeys } from './heketi/token';
+import { tellPosition } from './http/position-header';
+import { httpAdapter } from './http/server';
+import { nestLogger } from './nest-logger';
+import { ClusterStateReader } from './state/cluster-state.reader';
+import { CONTROL_LEDGER } from './state/folding';
+
+/** A gateway that listens. */
+export interface RunningGateway {
+  /** Where clients reach it. */
+  readonly url: string;
+  readonly healthPort: number;
+  /** What has to be done to end it, in this order. */
+  readonly steps: readonly { readonly name: string; readonly run: () => Promise<void> }[];
+  /** Does all of it. */
+  stop(): Promise<void>;
+}
+
+/** Starts a gateway; resolves when it listens, whether or not Postgres and NATS are there. */
+export async function startGateway(settings: GatewaySettings, log: Logger): Promise<RunningGateway> {
+  const ledger = openLedgerReader({ url: settings.postgresUrl, ledger: CONTROL_LEDGER });
+  const reader = new ClusterStateReader({ ledger, log });
+  const link = new BusLink();
+  const agents = new AgentWatch();
+  const bus = new CommandBus(commandClient(settings.nats));
+  const limit = new InFlightLimit(reader, settings.inFlightMax);
+  const commands = new CommandSender({ bus, reader, limit, log });
+  const probe = new NodeProbe(link);
+  const app = await createApp({ settings, log, ledger, reader, commands, probe, agents });
+  await app.listen(settings.http.port, settings.http.host);
+  reader.start();
+  void joinBus(settings, log, { link, reader, agents });
+  const health = await startHealth(settings, reader, bus);
+  const steps = [
+    { name: 'http', run: () => app.close() },
+    { name: 'commands', run: () => bus.close() },
+    { name: 'agents', run: () => agents.close() },
+    { name: 'state', run: () => reader.close() },
+    { name: 'bus', run: () => link.drain() },
+    { name: 'postgres', run: () => ledger.close() },
+    { name: 'health', run: () => health.close() },
+  ];
+  return { url: urlOf(app, settings), healthPort: health.port, steps, stop: () => runAll(steps) };
+}
+
+async function createApp(parts: GatewayParts): Promise<NestFastifyApplication> {
+  const { settings, log, reader } = parts;
+  const keys = settings.keys === undefined ? undefined : tokenKeys(settings.keys.admin, settings.keys.user);
+  const adapter = httpAdapter({
+    door: { keys, issuedAtLeewaySeconds: settings.issuedAtLeewaySeconds },
+    tls: settings.http.tls,
+    requestLog: settings.http.logRequests ? log : undefined,
+  });
+  tellPosition(adapter.getInstance(), reader);
+  return NestFactory.create<NestFastifyApplication>(ApiGatewayModule.around(parts), adapter, {
+    bodyParser: false,
+    abortOnError: false,
+    logger: nestLogger(log),
+  });
+}
+
+interface BusUsers {
+  readonly link: BusLink;
+  readonly reader: ClusterStateReader;
+  readonly agents: AgentWatch;
+}
+
+/** Connecting takes as long as NATS is away; until then the state comes from Postgres alone. */
+async function joinBus(settings: GatewaySettings, log: Logger, { link, reader, agents }: BusUsers): Promise<void> {
+  try {
+    const bus = await connectBus({ ...settings.nats, name: 'api-gateway', log });
+    link.join(bus);
+    reader.follow(bus);
+    agents.listen(bus);
+  } catch (error) {
+    log.fatal({ reason: describeError(error) }, 'NATS cannot be used as configured');
+  }
+}
+
+function startHealth(settings: GatewaySettings, reader: ClusterStateReader, bus: CommandBus): Promise<HealthServer> {
+  return startHealthServer({
+    host: settings.health.host,
+    port: settings.health.port,
+    metrics: gatewayMetrics(reader, bus),
+    ready: () => Promise.resolve({ state: stateCheck(reader) }),
+  });
+}
+
+function stateCheck({ problem, position }: ClusterStateReader): Check {
+  return problem === undefined
+    ? { ok: true, detail: `at position ${String(position)}` }
+    : { ok: false, detail: problem };
+}
+
+/** Read when somebody scrapes: nothing is counted on the way of a request. */
+function gatewayMetrics(reader: ClusterStateReader, bus: CommandBus): Pick<Metrics, 'text' | 'contentType'> {
+  const metrics = createMetrics('api-gateway');
+  const position = metrics.gauge({ name: 'brickyard_state_position', help: 'Position of the log that answers are of' });
+  const waiting = metrics.gauge({ name: 'brickyard_commands_waiting', help: 'Commands sent and not answered yet' });
+  const text = (): Promise<string> => {
+    position.set(reader.position);
+    waiting.set(bus.waiting);
+    return metrics.text();
+  };
+  return { text, contentType: metrics.contentType };
+}
+
+function urlOf(app: NestFastifyApplication, { http }: GatewaySettings): string {
+  const { address, family, port } = app.getHttpServer().address() as AddressInfo;
+  const host = family === 'IPv6' ? `[${address}]` : address;
+  return `${http.tls === undefined ? 'http' : 'https'}://${host}:${String(port)}`;
+}
+
+async function runAll(steps: RunningGateway['steps']): Promise<void> {
+  for (const { run } of steps) await run();
+}
