@@ -104,7 +104,9 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     post: (path, body, how = {}) => call('POST', path, body, how),
     delete: (path, how = {}) => call('DELETE', path, undefined, how),
     follow,
-    close: () => agent.destroy(),
+    close: () => {
+      agent.destroy();
+    },
   };
 }
 
@@ -116,12 +118,17 @@ async function followQueue(
 ): Promise<ApiAnswer> {
   const deadline = performance.now() + operationTimeoutMs;
   let trouble: unknown;
+  let result: string | undefined; // Known once the queue has told; it may do so only once.
   while (performance.now() < deadline) {
     try {
-      const answer = await get(queuePath);
-      if (answer.status === 303 && answer.location !== undefined) return await get(answer.location);
-      if (answer.status !== 200 || answer.headers['x-pending'] !== 'true') return answer;
+      const answer = await get(result ?? queuePath);
+      const isPending = answer.status === 200 && answer.headers['x-pending'] === 'true';
+      if (result !== undefined || (answer.status !== 303 && !isPending)) return answer;
       trouble = undefined;
+      if (answer.status === 303) {
+        result = answer.location;
+        continue;
+      }
     } catch (error) {
       if (!isPassing(error)) throw error;
       trouble = error;
@@ -197,7 +204,9 @@ function exchange(url: URL, options: RequestOptions, text: string | undefined): 
   return new Promise((resolve, reject) => {
     const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
     const outgoing = send(url, options, (message) => {
-      readAll(message).then((received) => resolve({ message, text: received }), reject);
+      readAll(message).then((received) => {
+        resolve({ message, text: received });
+      }, reject);
     });
     outgoing.once('error', reject);
     outgoing.end(text);

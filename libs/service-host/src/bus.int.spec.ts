@@ -11,7 +11,7 @@ const TASKS = { name: 'TASKS', subjects: ['agents.*.tasks'], retention: 'workque
 const AGENT = { stream: 'TASKS', consumer: 'agent-a', filter: 'agents.a.tasks', concurrency: 4, ackWaitMs: 2_000 };
 
 /** Something a test waits for until it holds; checked whenever `check` is called. */
-function watch(): { until(holds: () => boolean): Promise<void>; check(): void } {
+function watch(): { readonly until: (holds: () => boolean) => Promise<void>; readonly check: () => void } {
   const waiting = new Set<{ holds: () => boolean; resolve: () => void }>();
   const check = (): void => {
     for (const one of waiting) {
@@ -31,7 +31,7 @@ function watch(): { until(holds: () => boolean): Promise<void>; check(): void } 
 }
 
 /** A promise and what resolves it. */
-function gate<T>(): readonly [Promise<T>, (value: T) => void] {
+function gate<T = undefined>(): readonly [Promise<T>, (value: T) => void] {
   let open: (value: T) => void = () => undefined;
   const promise = new Promise<T>((resolve) => (open = resolve));
   return [promise, open];
@@ -111,7 +111,7 @@ describe('request', () => {
     const started = performance.now();
     await expect(bus.request('nobody', {}, { timeoutMs: 20_000 })).rejects.toThrow(Unavailable);
     expect(performance.now() - started).toBeLessThan(2_000);
-    const [held, letGo] = gate<undefined>();
+    const [held, letGo] = gate();
     bus.respond('slow', () => held);
     await expect(bus.request('slow', {}, { timeoutMs: 50 })).rejects.toThrow(/no answer within 50 ms/);
     letGo(undefined);
@@ -121,10 +121,10 @@ describe('request', () => {
     'is refused at once while there is no connection, also when it was under way',
     async () => {
       const bus = await open();
-      const [arrived, arrive] = gate<void>();
-      const [held, letGo] = gate<undefined>();
+      const [arrived, arrive] = gate();
+      const [held, letGo] = gate();
       bus.respond('slow', () => {
-        arrive();
+        arrive(undefined);
         return held;
       });
       const underWay = bus.request('slow', {}, { timeoutMs: 20_000 }).catch((error: unknown) => error);
@@ -387,7 +387,7 @@ describe('consume', () => {
       const bus = await open();
       const { until, check } = watch();
       await bus.ensureStream(TASKS);
-      const [held, letGo] = gate<void>();
+      const [held, letGo] = gate();
       const seen: unknown[] = [];
       await bus.consume({ ...AGENT, concurrency: 1 }, ({ payload }) => {
         seen.push(payload);
@@ -397,7 +397,7 @@ describe('consume', () => {
       await bus.publishDurable('agents.a.tasks', 'long', { messageId: 'long' });
       await until(() => seen.length === 1);
       await crash();
-      letGo();
+      letGo(undefined);
       await restart();
       await bus.ensureStream(TASKS);
       await bus.publishDurable('agents.a.tasks', 'next', { messageId: 'next' });
@@ -412,9 +412,9 @@ describe('consume', () => {
     async () => {
       const bus = await open();
       const { until, check } = watch();
-      const [oldHeld, endOld] = gate<void>();
-      const [newHeld, endNew] = gate<void>();
-      const held: Record<string, Promise<void>> = { old: oldHeld, new: newHeld };
+      const [oldHeld, endOld] = gate();
+      const [newHeld, endNew] = gate();
+      const held: Record<string, Promise<undefined>> = { old: oldHeld, new: newHeld };
       const [seen, done]: [unknown[], unknown[]] = [[], []];
       const own = async (): Promise<void> => {
         await bus.ensureStream(TASKS);
@@ -434,7 +434,7 @@ describe('consume', () => {
       await own();
       await bus.publishDurable('agents.a.tasks', 'new', { messageId: 'new' });
       await until(() => seen.length === 2);
-      endOld(); // Its numbers in the lost store are those of 'new' in this one.
+      endOld(undefined); // Its numbers in the lost store are those of 'new' in this one.
       await until(() => done.length === 1);
       await bus.publishDurable('agents.a.tasks', 'newer', { messageId: 'newer' });
       await until(() => done.length === 2);
@@ -443,7 +443,7 @@ describe('consume', () => {
       let state = await streamState(bus);
       while (state.messages > 1) state = await streamState(bus);
       expect(state).toMatchObject({ messages: 1, first_seq: 1 });
-      endNew();
+      endNew(undefined);
     },
     TIMEOUT_MS,
   );
@@ -488,7 +488,7 @@ describe('drain', () => {
       const bus = await open();
       const { until, check } = watch();
       await bus.ensureStream(TASKS);
-      const [held, letGo] = gate<void>();
+      const [held, letGo] = gate();
       const seen: unknown[] = [];
       await bus.consume({ ...AGENT, concurrency: 1 }, async ({ payload }) => {
         seen.push(payload);
@@ -509,7 +509,7 @@ describe('drain', () => {
       const drained = bus.drain().then(() => (isDrained = true));
       await expect(other.request('slow', {}, { timeoutMs: 5_000 })).rejects.toThrow(Unavailable);
       expect(isDrained).toBe(false);
-      letGo();
+      letGo(undefined);
       await drained;
       expect(await answer).toBe('answered');
       expect(bus.connected).toBe(false);

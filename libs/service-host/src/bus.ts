@@ -3,6 +3,7 @@ import {
   type ConnectionOptions,
   connect,
   createInbox,
+  Events,
   headers,
   type Msg,
   type MsgHdrs,
@@ -96,7 +97,11 @@ class NatsBus implements Bus {
     this.#log = log.child({ part: 'bus' });
     this.#inboxPrefix = inboxPrefix;
     this.#replyInbox = createInbox(inboxPrefix);
-    connection.subscribe(`${this.#replyInbox}.*`, { callback: (error, message) => this.#receiveReply(error, message) });
+    connection.subscribe(`${this.#replyInbox}.*`, {
+      callback: (error, message) => {
+        this.#receiveReply(error, message);
+      },
+    });
     void this.#watchConnection();
   }
 
@@ -119,7 +124,9 @@ class NatsBus implements Bus {
   subscribe(subject: string, handler: (payload: unknown, subject: string) => void): Subscription {
     return this.#listen(subject, undefined, (message) => {
       try {
-        continueTrace(traceparentOf(message), () => handler(decodeJson(message.data), message.subject));
+        continueTrace(traceparentOf(message), () => {
+          handler(decodeJson(message.data), message.subject);
+        });
       } catch (error) {
         this.#log.error({ subject: message.subject, reason: describeError(error) }, 'a message was not handled');
       }
@@ -203,14 +210,21 @@ class NatsBus implements Bus {
     establish: (options) => ensureConsumer(this.#askData, options),
     openInbox: (receive) => {
       const subject = createInbox(this.#inboxPrefix);
-      return { subject, close: this.#listen(subject, undefined, (message) => receive(pulledFrom(message))).close };
+      const listening = this.#listen(subject, undefined, (message) => {
+        receive(pulledFrom(message));
+      });
+      return { subject, close: () => listening.close() };
     },
     pull: (options, inbox, batch) => {
       const [subject, text] = pullRequest(options, batch, PULL_EXPIRES_MS, PULL_HEARTBEAT_MS);
       this.#send(subject, text, { reply: inbox });
     },
-    acknowledge: async (ackSubject) => void (await this.#ask(ackSubject, '+ACK', PUB_ACK_TIMEOUT_MS)),
-    tell: (ackSubject, word) => this.#send(ackSubject, word),
+    acknowledge: async (ackSubject) => {
+      await this.#ask(ackSubject, '+ACK', PUB_ACK_TIMEOUT_MS);
+    },
+    tell: (ackSubject, word) => {
+      this.#send(ackSubject, word);
+    },
   };
 
   /** The client would keep messages in memory while there is no connection; here they are dropped, as promised. */
@@ -303,8 +317,8 @@ class NatsBus implements Bus {
 
   async #watchConnection(): Promise<void> {
     for await (const { type } of this.#connection.status()) {
-      if (type === 'disconnect') this.#lose();
-      else if (type === 'reconnect') this.#regain();
+      if (type === Events.Disconnect) this.#lose();
+      else if (type === Events.Reconnect) this.#regain();
     }
     if (this.#closing) return;
     this.#lose();
@@ -373,7 +387,9 @@ function traceparentOf({ headers: set }: Msg): string | undefined {
 }
 
 function addTo(listeners: Set<() => void>, listener: () => void): () => void {
-  const own = (): void => listener();
+  const own = (): void => {
+    listener();
+  };
   listeners.add(own);
   return () => listeners.delete(own);
 }
@@ -381,7 +397,9 @@ function addTo(listeners: Set<() => void>, listener: () => void): () => void {
 async function withinTime<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Unavailable('not done in time')), timeoutMs);
+    timer = setTimeout(() => {
+      reject(new Unavailable('not done in time'));
+    }, timeoutMs);
   });
   try {
     return await Promise.race([work, late]);

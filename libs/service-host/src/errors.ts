@@ -1,3 +1,5 @@
+import { inspect } from 'node:util';
+
 /** Something needed is not there at the moment; the same call may succeed later. */
 export class Unavailable extends Error {
   /** When trying again makes sense, milliseconds from now. */
@@ -29,5 +31,5 @@ function messageOf(error: unknown): string {
     return [error.message, inner.join(' and ')].filter((text) => text !== '').join(': ');
   }
   if (error instanceof Error) return error.message === '' ? error.name : error.message;
-  return typeof error === 'string' ? error : (JSON.stringify(error) ?? typeof error);
+  return typeof error === 'string' ? error : inspect(error, { depth: 2, breakLength: Infinity });
 }

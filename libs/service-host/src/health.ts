@@ -40,7 +40,9 @@ export function startHealthServer(options: HealthServerOptions): Promise<HealthS
         port: address !== null && typeof address === 'object' ? address.port : options.port,
         close: () =>
           new Promise((closed) => {
-            server.close(() => closed());
+            server.close(() => {
+              closed();
+            });
             server.closeAllConnections();
           }),
       });
@@ -80,7 +82,9 @@ function send(response: ServerResponse, status: number, contentType: string, bod
 async function withinTime<T>(work: () => Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${String(READY_TIMEOUT_MS)} ms`)), READY_TIMEOUT_MS);
+    timer = setTimeout(() => {
+      reject(new Error(`no answer within ${String(READY_TIMEOUT_MS)} ms`));
+    }, READY_TIMEOUT_MS);
   });
   try {
     return await Promise.race([work(), late]);

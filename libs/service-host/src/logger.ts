@@ -23,7 +23,9 @@ export function createLogger(options: LoggerOptions, destination?: DestinationSt
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     mixin: traceFields,
     serializers: { err: (value: unknown) => value }, // `hideSecrets` has made plain fields of it.
-    formatters: { level: (label: string) => ({ level: label }), log: hideSecrets, bindings: hideSecrets },
+    formatters: { level: (label: string) => ({ level: label }), log: hideSecrets },
+    // Fields of a child logger do not pass the formatter.
+    redact: { paths: [...SECRET_NAMES].flatMap((name) => [name, `*.${name}`]), censor: HIDDEN },
     hooks: {
       streamWrite: (line: string) => line.replace(URL_PASSWORD, `$1:${HIDDEN}@`),
     },
@@ -59,7 +61,7 @@ function hideInValue(value: unknown, depth: number): unknown {
 
 function errorFields(error: Error, depth: number): Record<string, unknown> {
   const { name, message, stack, cause } = error;
-  const rest = hideInFields({ ...error }, depth);
+  const rest = hideInFields(Object.fromEntries(Object.entries(error)), depth);
   return {
     ...rest,
     type: name,

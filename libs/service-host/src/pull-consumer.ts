@@ -140,7 +140,9 @@ export class PullConsumer {
   async #linkOnce(attempt: number): Promise<void> {
     const created = await this.#wire.establish(this.#options);
     if (!this.#isWanted(attempt)) return;
-    const inbox = this.#wire.openInbox((message) => this.#receive(message));
+    const inbox = this.#wire.openInbox((message) => {
+      this.#receive(message);
+    });
     this.#link = { created, inbox };
     this.#requested = 0;
     this.#wakeLinkWaiters();
@@ -154,8 +156,15 @@ export class PullConsumer {
   #startTimers(): void {
     this.#timers.forEach(clearInterval);
     this.#timers = [
-      setInterval(() => this.#tellWorking(), Math.max(1, Math.floor(this.#options.ackWaitMs / 3))),
-      setInterval(() => this.#checkSilence(), PULL_HEARTBEAT_MS),
+      setInterval(
+        () => {
+          this.#tellWorking();
+        },
+        Math.max(1, Math.floor(this.#options.ackWaitMs / 3)),
+      ),
+      setInterval(() => {
+        this.#checkSilence();
+      }, PULL_HEARTBEAT_MS),
     ];
     this.#timers.forEach((timer) => timer.unref());
   }

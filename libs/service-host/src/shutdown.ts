@@ -57,7 +57,9 @@ async function runSteps({ log, deadlineMs, steps }: ShutdownOptions): Promise<nu
 /** True when the time was over first. The timer keeps the process alive on purpose: a step may hang with nothing to wait for. */
 function raceWith(work: Promise<void>, timeoutMs: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(true), timeoutMs);
+    const timer = setTimeout(() => {
+      resolve(true);
+    }, timeoutMs);
     void work.then(() => {
       clearTimeout(timer);
       resolve(false);

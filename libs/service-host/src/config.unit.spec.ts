@@ -1,0 +1,24 @@
+import { z } from 'zod';
+import { ConfigError, readConfig } from './config';
+
+const Schema = z.object({
+  PG_URL: z.url().describe('where Postgres is'),
+  PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
+  API_KEY: z.string().min(8, 'needs at least 8 characters').optional(),
+});
+
+describe('readConfig', () => {
+  it('reads values, fills in defaults and takes an empty variable for an absent one', () => {
+    const config = readConfig(Schema, { PG_URL: 'postgres://db/x', PORT: '', API_KEY: '', OTHER: '1' });
+    expect(config).toEqual({ PG_URL: 'postgres://db/x', PORT: 8080 });
+  });
+
+  it('names every variable at fault and what it should be, and shows no value', () => {
+    const read = (): unknown => readConfig(Schema, { PORT: '70000', API_KEY: 'hunter2' });
+    expect(read).toThrow(ConfigError);
+    expect(read).toThrow(/PG_URL: is not set; .*\(where Postgres is\)/);
+    expect(read).toThrow(/PORT: .*65535/);
+    expect(read).toThrow(/API_KEY: needs at least 8 characters/);
+    expect(read).not.toThrow(/hunter2/);
+  });
+});
