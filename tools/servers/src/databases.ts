@@ -1,5 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { Client } from 'pg';
+import { Client, DatabaseError } from 'pg';
+
+/** SQLSTATE duplicate_database. */
+const DUPLICATE_DATABASE = '42P04';
 
 /** A running server, or the URL of any database of it. */
 export type PostgresAddress = string | { url(): string };
@@ -9,6 +12,18 @@ export async function freshDatabase(server: PostgresAddress, prefix = 'test'): P
   const url = new URL(adminUrl(server));
   const name = `${prefix}_${randomBytes(8).toString('hex')}`;
   await administrate(url.href, `CREATE DATABASE "${name}"`);
+  url.pathname = `/${name}`;
+  return url.href;
+}
+
+/** Makes a database of this name unless it is there, and returns its URL. */
+export async function ensureDatabase(server: PostgresAddress, name: string): Promise<string> {
+  if (!/^[a-z][a-z0-9_]{0,62}$/.test(name)) throw new Error(`not a name for a database: ${name}`);
+  const url = new URL(adminUrl(server));
+  await administrate(url.href, `CREATE DATABASE "${name}"`).catch((error: unknown) => {
+    const isThere = error instanceof DatabaseError && error.code === DUPLICATE_DATABASE;
+    if (!isThere) throw error;
+  });
   url.pathname = `/${name}`;
   return url.href;
 }

@@ -1,5 +1,5 @@
 export { missingServers } from './binaries';
-export { dropDatabase, freshDatabase, type PostgresAddress } from './databases';
+export { dropDatabase, ensureDatabase, freshDatabase, type PostgresAddress } from './databases';
 export { freePort } from './free-port';
 export { type NatsOptions, type NatsServer, startNats } from './nats';
 export { type PostgresOptions, type PostgresServer, startPostgres } from './postgres';

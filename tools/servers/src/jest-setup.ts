@@ -6,7 +6,7 @@ export const running: { servers?: TestServers } = ((
 ).brickyardTest ??= {});
 
 /** Starts one Postgres and one nats-server for the whole run and tells the specs where they are. */
-// eslint-disable-next-line no-restricted-exports, import/no-default-export -- Jest calls the default export of a globalSetup file
+// eslint-disable-next-line no-restricted-syntax -- Jest calls the default export of a globalSetup file
 export default async function setup(): Promise<void> {
   const servers = await startTestServers();
   running.servers = servers;

@@ -18,7 +18,9 @@ export async function endLeftovers(isLeftover: (facts: ProcessFacts) => boolean)
   const deadline = Date.now() + PATIENCE_MS;
   for (let left = findProcesses(isLeftover); left.length > 0; left = findProcesses(isLeftover)) {
     if (Date.now() > deadline) throw new Error(`process ${left.join(', ')} of an earlier run does not end`);
-    left.forEach((pid) => killQuietly(pid));
+    left.forEach((pid) => {
+      killQuietly(pid);
+    });
     await pause(POLL_MS);
   }
 }

@@ -5,6 +5,7 @@ import { findProgram, notInstalled } from './binaries';
 import { endLeftovers, killQuietly } from './leftovers';
 import { type ServerProcess, startServerProcess, untilReady } from './server-process';
 
+const LOOPBACK = '127.0.0.1';
 const READY_TIMEOUT_MS = 30_000;
 const STOP_PATIENCE_MS = 10_000;
 const GREETING_TIMEOUT_MS = 2_000;
@@ -13,7 +14,9 @@ const GREETING_TIMEOUT_MS = 2_000;
 export interface NatsOptions {
   /** Folder of this server alone: JetStream data, configuration and log; made on first use. */
   readonly storeDir: string;
-  /** TCP port on 127.0.0.1; 0 or absent means a free one. */
+  /** Address to listen on; 127.0.0.1 when absent. Anything else needs accounts in `config`. */
+  readonly host?: string;
+  /** TCP port of that address; 0 or absent means a free one. */
   readonly port?: number;
   /** Text of a nats-server configuration (accounts, limits); address, port and store folder are set by the arguments. */
   readonly config?: string;
@@ -26,39 +29,47 @@ export interface NatsServer {
   readonly url: string;
   readonly port: number;
   readonly pid: number;
+  /** Resolves when the process has ended, however that came. */
+  readonly ended: Promise<void>;
   /** Orderly shutdown. */
   stop(): Promise<void>;
   /** SIGKILL, as a crash would be. */
   kill(): void;
 }
 
-/** Starts a private nats-server with JetStream on 127.0.0.1, ending a leftover of an earlier run on the same folder first. */
+/** Starts a private nats-server with JetStream, ending a leftover of an earlier run on the same folder first. */
 export async function startNats(options: NatsOptions): Promise<NatsServer> {
   const program = findProgram('nats-server');
   if (program === undefined) throw notInstalled('nats-server', 'nats-server');
   const storeDir = resolve(options.storeDir);
   mkdirSync(storeDir, { recursive: true, mode: 0o700 });
   await endLeftovers((facts) => facts.program === 'nats-server' && facts.argv.includes(storeDir));
-  portsFiles(storeDir).forEach((file) => rmSync(file));
+  portsFiles(storeDir).forEach((file) => {
+    rmSync(file);
+  });
   const server = await startServerProcess({
     program,
     args: argumentsOf(options, storeDir),
     logFile: options.log ?? join(storeDir, 'server.log'),
     deathSignal: 'TERM',
   });
-  const port = await readyPort(server, storeDir);
+  const host = options.host ?? LOOPBACK;
+  const port = await readyPort(server, host, storeDir);
   return {
-    url: `nats://127.0.0.1:${String(port)}`,
+    url: `nats://${host}:${String(port)}`,
     port,
     pid: server.pid,
+    ended: server.ended,
     stop: () => server.end(['SIGTERM', 'SIGKILL'], STOP_PATIENCE_MS),
-    kill: () => killQuietly(server.pid),
+    kill: () => {
+      killQuietly(server.pid);
+    },
   };
 }
 
 function argumentsOf(options: NatsOptions, storeDir: string): readonly string[] {
   const port = options.port === undefined || options.port === 0 ? -1 : options.port;
-  const listen = ['-a', '127.0.0.1', '-p', String(port), '--ports_file_dir', storeDir];
+  const listen = ['-a', options.host ?? LOOPBACK, '-p', String(port), '--ports_file_dir', storeDir];
   const store = ['-js', '-sd', storeDir];
   if (options.config === undefined) return [...listen, ...store];
   const configFile = join(storeDir, 'server.conf');
@@ -66,11 +77,11 @@ function argumentsOf(options: NatsOptions, storeDir: string): readonly string[] 
   return ['-c', configFile, ...listen, ...store];
 }
 
-async function readyPort(server: ServerProcess, storeDir: string): Promise<number> {
+async function readyPort(server: ServerProcess, host: string, storeDir: string): Promise<number> {
   try {
     return await untilReady(server, 'nats-server', READY_TIMEOUT_MS, async () => {
       const port = portFrom(storeDir);
-      await greetedBy(port);
+      await greetedBy(host, port);
       return port;
     });
   } catch (error) {
@@ -90,15 +101,15 @@ function portFrom(storeDir: string): number {
 }
 
 /** The server speaks first, before any login, so this needs no account. */
-function greetedBy(port: number): Promise<void> {
+function greetedBy(host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host: '127.0.0.1', port, timeout: GREETING_TIMEOUT_MS });
+    const socket = connect({ host, port, timeout: GREETING_TIMEOUT_MS });
     socket.once('error', reject);
     socket.once('timeout', () => socket.destroy(new Error('no greeting')));
     socket.once('data', (chunk) => {
       socket.destroy();
       if (chunk.toString('latin1').startsWith('INFO ')) resolve();
-      else reject(new Error(`port ${String(port)} is not a nats-server`));
+      else reject(new Error(`${host}:${String(port)} is not a nats-server`));
     });
   });
 }

@@ -46,6 +46,8 @@ export interface PostgresOptions {
 export interface PostgresServer {
   readonly port: number;
   readonly pid: number;
+  /** Resolves when the postmaster has ended, however that came. */
+  readonly ended: Promise<void>;
   /** Connection URL with password; default database `postgres`, default user the superuser. */
   url(database?: string, user?: string): string;
   /** Fast shutdown: sessions are ended, everything is on disk. */
@@ -72,6 +74,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   return {
     port,
     pid: server.pid,
+    ended: server.ended,
     url: (database = 'postgres', user = SUPERUSER) => urlOf({ user, password, port, database }),
     stop: () => server.end(['SIGINT', 'SIGQUIT', 'SIGKILL'], STOP_PATIENCE_MS),
     kill: () => {

@@ -20,6 +20,8 @@ export interface ServerProcessOptions {
 /** A running server child. */
 export interface ServerProcess {
   readonly pid: number;
+  /** Resolves when it has ended, however that came. */
+  readonly ended: Promise<void>;
   isRunning(): boolean;
   /** Sends the signals one after the other, each with its patience, until the process has ended. */
   end(signals: readonly NodeJS.Signals[], patienceMs: number): Promise<void>;
@@ -36,10 +38,15 @@ export async function startServerProcess(options: ServerProcessOptions): Promise
   const child = spawn(command, rest, { stdio: ['ignore', log, log], detached: true, cwd: '/', ...user });
   closeSync(log);
   const pid = await pidOf(child);
-  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  const ended = new Promise<void>((resolve) =>
+    child.once('exit', () => {
+      resolve();
+    }),
+  );
   const isRunning = (): boolean => child.exitCode === null && child.signalCode === null;
   return {
     pid,
+    ended,
     isRunning,
     logTail: () => readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-LOG_TAIL_LINES).join('\n'),
     async end(signals, patienceMs) {
@@ -48,10 +55,10 @@ export async function startServerProcess(options: ServerProcessOptions): Promise
         child.kill(signal);
         const patience = new AbortController();
         const tooLong = pause(patienceMs, undefined, { signal: patience.signal }).catch(() => undefined);
-        await Promise.race([exited, tooLong]);
+        await Promise.race([ended, tooLong]);
         patience.abort();
       }
-      await exited;
+      await ended;
     },
   };
 }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'nats';
 import { Client } from 'pg';
-import { dropDatabase, freshDatabase, startNats, startPostgres } from './index';
+import { dropDatabase, ensureDatabase, freshDatabase, startNats, startPostgres } from './index';
 
 const TIMEOUT_MS = 60_000;
 const folders: string[] = [];
@@ -42,7 +42,9 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 afterAll(() => {
-  folders.forEach((made) => rmSync(made, { recursive: true, force: true }));
+  folders.forEach((made) => {
+    rmSync(made, { recursive: true, force: true });
+  });
 });
 
 describe('startPostgres', () => {
@@ -119,7 +121,32 @@ describe('freshDatabase', () => {
   });
 });
 
+describe('ensureDatabase', () => {
+  it('makes a database once and finds it again', async () => {
+    const server = process.env['BRICKYARD_TEST_PG_URL'] ?? '';
+    const name = `ensured_${String(process.pid)}`;
+    const url = await ensureDatabase(server, name);
+    await query(url, 'CREATE TABLE kept ()');
+    expect(await ensureDatabase(server, name)).toBe(url);
+    expect(await query(url, 'TABLE kept')).toEqual([]);
+    await dropDatabase(url);
+    await expect(ensureDatabase(server, 'x"; DROP')).rejects.toThrow(/not a name/);
+  });
+});
+
 describe('startNats', () => {
+  it('listens where it is told, lets in only who knows the password, and tells its end', async () => {
+    const config = 'authorization { user: "one", password: "two" }';
+    const server = await startNats({ storeDir: join(folder(), 'nats'), host: '127.0.0.7', config });
+    expect(server.url).toBe(`nats://127.0.0.7:${String(server.port)}`);
+    await expect(connect({ servers: server.url, reconnect: false })).rejects.toThrow(/Authorization/);
+    const client = await connect({ servers: server.url, user: 'one', pass: 'two' });
+    await client.close();
+    server.kill();
+    await server.ended;
+    expect(isAlive(server.pid)).toBe(false);
+  });
+
   it(
     'keeps its streams over a crash, on the same port, ending a leftover',
     async () => {

@@ -27,7 +27,9 @@ export async function startTestServers(): Promise<TestServers> {
     natsUrl: nats.url,
     async stop() {
       await Promise.all([postgres.stop(), nats.stop()]);
-      [folder, `${folder}-postgres`].forEach((path) => rmSync(path, { recursive: true, force: true }));
+      [folder, `${folder}-postgres`].forEach((path) => {
+        rmSync(path, { recursive: true, force: true });
+      });
     },
   };
 }
@@ -35,7 +37,9 @@ export async function startTestServers(): Promise<TestServers> {
 function removeAbandonedFolders(): void {
   readdirSync(tmpdir())
     .filter((name) => isAbandoned(FOLDER.exec(name)?.[1]))
-    .forEach((name) => rmSync(join(tmpdir(), name), { recursive: true, force: true }));
+    .forEach((name) => {
+      rmSync(join(tmpdir(), name), { recursive: true, force: true });
+    });
 }
 
 function isAbandoned(pid: string | undefined): boolean {
