@@ -16,18 +16,12 @@ export function canonicalJson(value: unknown): string {
 }
 
 function write(value: unknown, path: string): string {
-  switch (typeof value) {
-    case 'string':
-      return writeString(value, path);
-    case 'number':
-      return writeNumber(value, path);
-    case 'boolean':
-      return value ? 'true' : 'false';
-    case 'object':
-      return value === null ? 'null' : writeContainer(value, path);
-    default:
-      throw new RangeError(`${path}: ${typeof value} has no canonical JSON`);
-  }
+  if (typeof value === 'string') return writeString(value, path);
+  if (typeof value === 'number') return writeNumber(value, path);
+  if (typeof value === 'boolean') return value ? 'true' : 'false';
+  if (value === null) return 'null';
+  if (typeof value === 'object') return writeContainer(value, path);
+  throw new RangeError(`${path}: ${typeof value} has no canonical JSON`);
 }
 
 function writeContainer(value: object, path: string): string {

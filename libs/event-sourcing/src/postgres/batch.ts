@@ -8,8 +8,8 @@ import type { Answer, LedgerWriterOptions, Submission } from './types';
 export interface Waiting<Command, Reply> {
   readonly submission: Submission<Command>;
   readonly followers: Waiting<Command, Reply>[];
-  resolve(answer: Answer<Reply>): void;
-  reject(error: Error): void;
+  readonly resolve: (answer: Answer<Reply>) => void;
+  readonly reject: (error: Error) => void;
 }
 
 /** The end of the ledger and the state there, committed or not yet. */

@@ -35,7 +35,9 @@ describe('kill -9 of Postgres under load', () => {
         const clients = Array.from({ length: CLIENTS }, () =>
           sendUntilLost(opened, acknowledged, () => `id-${String((sent += 1))}`),
         );
-        const killer = until(() => acknowledged.size >= enough).then(() => server.kill());
+        const killer = until(() => acknowledged.size >= enough).then(() => {
+          server.kill();
+        });
         await Promise.all([killer, opened.lost, ...clients]);
         server = await startPostgres({ dataDir, port: server.port });
       }

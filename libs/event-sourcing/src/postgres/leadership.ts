@@ -39,7 +39,9 @@ export async function lead(candidacy: Candidacy, onLost: (error: Error) => void)
     client: openSession(url, silenceMsMax, onLost),
     lookups: openSession(url, silenceMsMax, onLost),
   };
-  const drop = (): void => abandon(sessions);
+  const drop = (): void => {
+    abandon(sessions);
+  };
   signal?.addEventListener('abort', drop);
   try {
     await sessions.client.connect();
@@ -73,16 +75,13 @@ function holdLeadership(
   let lastSeenAt = performance.now();
   const beat = async (): Promise<void> => {
     const askedAt = performance.now();
-    const silence = setTimeout(() => onLost(new Unavailable('Postgres does not answer')), silenceMsMax);
-    try {
-      await Promise.all([client.query('SELECT 1'), lookups.query('SELECT 1')]);
-      lastSeenAt = askedAt;
-    } finally {
-      clearTimeout(silence);
-    }
+    await askBoth(sessions, silenceMsMax, onLost);
+    lastSeenAt = askedAt;
   };
   const heart = setInterval(() => {
-    beat().catch((error: unknown) => onLost(asUnavailable('heartbeat of the leader', error)));
+    beat().catch((error: unknown) => {
+      onLost(asUnavailable('heartbeat of the leader', error));
+    });
   }, silenceMsMax / 5);
   return {
     head,
@@ -100,6 +99,22 @@ function holdLeadership(
       abandon(sessions);
     },
   };
+}
+
+/** Says that we live, and learns whether the server does; behind a commit it waits its turn, which proves the same. */
+async function askBoth(
+  { client, lookups }: Sessions,
+  silenceMsMax: number,
+  onLost: (error: Error) => void,
+): Promise<void> {
+  const silence = setTimeout(() => {
+    onLost(new Unavailable('Postgres does not answer'));
+  }, silenceMsMax);
+  try {
+    await Promise.all([client.query('SELECT 1'), lookups.query('SELECT 1')]);
+  } finally {
+    clearTimeout(silence);
+  }
 }
 
 function openSession(url: string, silenceMsMax: number, onLost: (error: Error) => void): Client {

@@ -20,6 +20,12 @@ export function openLedgerReader(options: LedgerReaderOptions): LedgerReader {
   return new PostgresLedgerReader(options);
 }
 
+interface Page {
+  readonly events: readonly StoredEvent[];
+  /** Where the next page begins, when there may be one. */
+  readonly after?: number;
+}
+
 class PostgresLedgerReader implements LedgerReader {
   readonly ledger: string;
   private readonly pool: Pool;
@@ -44,19 +50,13 @@ class PostgresLedgerReader implements LedgerReader {
   }
 
   /** Asks for the next page while the caller works on this one. */
-  async *read({ after, upTo, pageSize = PAGE_SIZE }: ReadRange): AsyncIterable<readonly StoredEvent[]> {
-    const last = upTo ?? Number.MAX_SAFE_INTEGER;
-    let page = this.page(after, last, pageSize);
-    for (;;) {
-      const events = await page;
-      const end = events.at(-1)?.position ?? last;
-      const isLast = events.length < pageSize || end >= last;
-      if (!isLast) {
-        page = this.page(end, last, pageSize);
-        page.catch(() => undefined); // Awaited in the next turn, unless the caller leaves the loop.
-      }
+  async *read(range: ReadRange): AsyncIterable<readonly StoredEvent[]> {
+    let next: Promise<Page> | undefined = this.page(range.after, range);
+    while (next !== undefined) {
+      const { events, after }: Page = await next;
+      next = after === undefined ? undefined : this.page(after, range);
+      next?.catch(() => undefined); // Awaited in the next turn, unless the caller leaves the loop.
       if (events.length > 0) yield events;
-      if (isLast) return;
     }
   }
 
@@ -148,12 +148,15 @@ class PostgresLedgerReader implements LedgerReader {
     await this.pool.end();
   }
 
-  private async page(after: number, last: number, size: number): Promise<readonly StoredEvent[]> {
+  private async page(after: number, range: ReadRange): Promise<Page> {
+    const { upTo = Number.MAX_SAFE_INTEGER, pageSize = PAGE_SIZE } = range;
     const rows = await this.rows<EventRow>(
       `SELECT ${EVENT_COLUMNS} FROM es.events WHERE ledger = $1 AND position > $2 AND position <= $3 ORDER BY position LIMIT $4`,
-      [this.ledger, after, last, size],
+      [this.ledger, after, upTo, pageSize],
     );
-    return rows.map((row) => eventFrom(this.ledger, row));
+    const events = rows.map((row) => eventFrom(this.ledger, row));
+    const end = events.at(-1)?.position ?? upTo;
+    return events.length === pageSize && end < upTo ? { events, after: end } : { events };
   }
 
   private async rows<Row extends string[]>(text: string, values: readonly unknown[]): Promise<Row[]> {

@@ -15,6 +15,8 @@ import {
   withReader,
 } from './tally.spec-ledger';
 
+jest.setTimeout(60_000); // Every test makes a database; a busy machine takes its time.
+
 let url: string;
 
 beforeEach(async () => {
@@ -257,7 +259,9 @@ describe('leadership', () => {
     const repeated = new Set(repeats.flatMap((answer, index) => (answer.repeated ? [`id-${String(index)}`] : [])));
     expect(acknowledged.every((id) => repeated.has(id))).toBe(true);
     expect(second.writer.state).toEqual({ total: 3_000, count: 3_000 });
-    await withReader(url, async (reader) => expect(verifyChain(await readAll(reader))).toBeUndefined());
+    await withReader(url, async (reader) => {
+      expect(verifyChain(await readAll(reader))).toBeUndefined();
+    });
     await second.writer.close();
   });
 

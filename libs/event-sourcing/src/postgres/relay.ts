@@ -16,8 +16,8 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
 
 interface Waiter {
   readonly position: number;
-  resolve(): void;
-  reject(error: Error): void;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
 }
 
 class LogRelay implements Relay {
@@ -68,7 +68,9 @@ class LogRelay implements Relay {
     this.isClosed = true;
     clearTimeout(this.backoff);
     await this.running;
-    this.waiters.forEach(({ reject }) => reject(new Unavailable('the relay is closed')));
+    this.waiters.forEach(({ reject }) => {
+      reject(new Unavailable('the relay is closed'));
+    });
     this.waiters = [];
   }
 
@@ -76,7 +78,9 @@ class LogRelay implements Relay {
     if (this.isClosed || this.running !== undefined) return;
     this.running = this.publishAll()
       .then(() => (this.failures = 0))
-      .catch((error: unknown) => this.backOff(error))
+      .catch((error: unknown) => {
+        this.backOff(error);
+      })
       .then(() => {
         this.running = undefined;
         // Handed over after the last look.
@@ -133,7 +137,9 @@ class LogRelay implements Relay {
   private settle(): void {
     const reached = this.waiters.filter(({ position }) => position <= this.publishedTo);
     this.waiters = this.waiters.filter(({ position }) => position > this.publishedTo);
-    reached.forEach(({ resolve }) => resolve());
+    reached.forEach(({ resolve }) => {
+      resolve();
+    });
   }
 
   private backOff(error: unknown): void {
@@ -142,6 +148,11 @@ class LogRelay implements Relay {
     if (this.isClosed) return;
     const ceiling = Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** Math.min(this.failures, 10));
     // Jitter, so that those who lost the same bus do not come back in step.
-    this.backoff = setTimeout(() => this.retryNow(), ceiling * (0.5 + Math.random() / 2));
+    this.backoff = setTimeout(
+      () => {
+        this.retryNow();
+      },
+      ceiling * (0.5 + Math.random() / 2),
+    );
   }
 }

@@ -26,18 +26,22 @@ export type TallyOptions = LedgerWriterOptions<Tally, TallyCommand, TallyReply>;
 export const metadata = { correlationId: 'c-1', actor: { name: 'spec' } };
 export const LEDGER = 'tally';
 
+/** Adds amounts to a tally, one event each. */
 export function add(to: string, ...amounts: number[]): TallyCommand {
   return { kind: 'add', to, amounts };
 }
 
+/** A submission under an id. */
 export function withId(commandId: string, command: TallyCommand): Submission<TallyCommand> {
   return { commandId, command, metadata };
 }
 
+/** Sums what was added. */
 export function evolve(state: Tally, event: StoredEvent): Tally {
   return { total: state.total + Number(event.data['amount']), count: state.count + 1 };
 }
 
+/** One event for each amount; the data has what JSON finds hard. */
 export function decide(command: TallyCommand, state: Tally): Decided<TallyReply> {
   if (command.kind === 'explode') throw new Error('boom');
   if (command.kind === 'refuse') return { events: [], reply: { total: state.total } };
@@ -67,6 +71,7 @@ export interface OpenedTally {
   readonly lost: Promise<Error>;
 }
 
+/** Opens a writer; what a spec wants differently goes into `more`. */
 export async function openTally(url: string, more: Partial<TallyOptions> = {}): Promise<OpenedTally> {
   const committed: StoredEvent[] = [];
   let tellLost: (error: Error) => void = () => undefined;
@@ -84,12 +89,14 @@ export async function openTally(url: string, more: Partial<TallyOptions> = {}): 
   return { writer, committed, lost };
 }
 
+/** The whole ledger, read in small pages. */
 export async function readAll(reader: LedgerReader): Promise<readonly StoredEvent[]> {
   const all: StoredEvent[] = [];
   for await (const events of reader.read({ after: 0, pageSize: 7 })) all.push(...events);
   return all;
 }
 
+/** Uses a reader and closes it. */
 export async function withReader<T>(url: string, use: (reader: LedgerReader) => Promise<T>): Promise<T> {
   const reader = openLedgerReader({ url, ledger: LEDGER, role: 'writer' });
   try {

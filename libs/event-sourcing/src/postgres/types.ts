@@ -40,16 +40,16 @@ export interface LedgerWriterOptions<State, Command, Reply extends JsonValue> {
   readonly url: string;
   readonly ledger: string;
   /** The state to go on from: a snapshot, or what a standby has folded so far. Called once, when leadership is won; what is missing up to the head is read and folded by the writer. */
-  restore(head: Head): Promise<StateAt<State>>;
+  readonly restore: (head: Head) => Promise<StateAt<State>>;
   /** Pure. When it throws, its command alone is rejected with `Defect`. */
-  decide(command: Command, state: State, context: DecisionContext): Decided<Reply>;
+  readonly decide: (command: Command, state: State, context: DecisionContext) => Decided<Reply>;
   /** Pure; returns a new state and leaves the given one as it is, so that dropping a reference undoes. */
-  evolve(state: State, event: StoredEvent): State;
+  readonly evolve: (state: State, event: StoredEvent) => State;
   /** Told in order, synchronously, after COMMIT and before the answers. */
-  onCommitted(events: readonly StoredEvent[], state: State): void;
+  readonly onCommitted: (events: readonly StoredEvent[], state: State) => void;
   /** Told once when this writer has lost its leadership or connection; open another one to go on. */
-  onLost(error: Error): void;
-  onBatch?(report: BatchReport): void;
+  readonly onLost: (error: Error) => void;
+  readonly onBatch?: (report: BatchReport) => void;
   /** Ends the wait for leadership (the open rejects with its reason), or closes the writer at once, as a crash would. */
   readonly signal?: AbortSignal;
   /** After so long without a sign of life (stopped, cut off) Postgres ends the leader's session, so that a standby can take over; 15,000 when absent. */
@@ -162,9 +162,9 @@ export interface RelayOptions {
   readonly reader: LedgerReader;
   readonly cursorName: string;
   /** Hands a batch on, in order; resolves when it is safe there. Must bear repeats: after a crash the last batches come again. */
-  publish(events: readonly StoredEvent[]): Promise<void>;
+  readonly publish: (events: readonly StoredEvent[]) => Promise<void>;
   /** Told of each failure; the relay goes on trying the same events. */
-  onTrouble?(error: unknown): void;
+  readonly onTrouble?: (error: unknown) => void;
 }
 
 /** Publishes committed events after COMMIT, in order, none left out. */
