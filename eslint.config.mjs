@@ -29,7 +29,7 @@ const layers = [
   {
     sourceTag: 'type:domain',
     onlyDependOnLibsWithTags: ['type:contracts', 'scope:event-sourcing'],
-    allowedExternalImports: [],
+    allowedExternalImports: ['fast-check'],
   },
   { sourceTag: 'type:lib', onlyDependOnLibsWithTags: ['type:contracts', 'type:lib', 'scope:servers'] },
   {

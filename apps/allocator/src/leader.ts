@@ -1,6 +1,6 @@
 /** One term of leadership: from winning the lock to losing it. */
 import type { StoredEvent } from '@brickyard/event-sourcing';
-import { openLedgerWriter, type LedgerReader, type Relay } from '@brickyard/event-sourcing/postgres';
+import { openLedgerWriter, type BatchReport, type LedgerReader, type Relay } from '@brickyard/event-sourcing/postgres';
 import type { ControlState } from '@brickyard/domain';
 import { describeError, type Bus, type Logger } from '@brickyard/service-host';
 import { decideForLog, evolveForLog, type ControlWriter } from './control-writer';
@@ -20,8 +20,9 @@ export interface LeaderOptions {
   readonly lostAfterMs: number;
   readonly snapshotEvents: number;
   readonly signal: AbortSignal;
+  readonly onBatch?: (report: BatchReport) => void;
   /** Called once when the lead is lost; this process has then nothing true to say any more. */
-  onLost(error: Error): void;
+  readonly onLost: (error: Error) => void;
 }
 
 export interface Leadership {
@@ -81,7 +82,18 @@ export async function lead(options: LeaderOptions): Promise<Leadership> {
       tasks.sendRunning(writer.state, host);
     },
   });
-  return { writer, stop: () => stopAll(writer, relay, [beginAgain, manager.stop, liveness.stop, keeper.idle]) };
+  return {
+    writer,
+    stop: () =>
+      stopAll(writer, relay, [
+        beginAgain,
+        () => {
+          manager.stop();
+        },
+        () => liveness.stop(),
+        () => keeper.idle(),
+      ]),
+  };
 }
 
 async function stopAll(
@@ -95,7 +107,7 @@ async function stopAll(
 }
 
 function openWriter(
-  { pgUrl, reader, follower, signal, onLost, log }: LeaderOptions,
+  { pgUrl, reader, follower, signal, onLost, onBatch }: LeaderOptions,
   onCommitted: (events: readonly StoredEvent[], state: ControlState) => void,
 ): Promise<ControlWriter> {
   return openLedgerWriter({
@@ -106,9 +118,7 @@ function openWriter(
     evolve: evolveForLog,
     onCommitted,
     onLost,
-    onBatch: ({ commands, events, commitMs }) => {
-      log.trace({ commands, events, commitMs }, 'batch');
-    },
+    ...(onBatch === undefined ? {} : { onBatch }),
     signal,
   });
 }

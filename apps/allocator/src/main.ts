@@ -1,16 +1,18 @@
 import 'reflect-metadata';
 import { setTimeout as pause } from 'node:timers/promises';
 import { NestFactory } from '@nestjs/core';
-import { Transport, type MicroserviceOptions, type NatsOptions } from '@nestjs/microservices';
+import { Transport, type NatsOptions } from '@nestjs/microservices';
 import type { INestMicroservice } from '@nestjs/common';
 import { migrate, openLedgerReader } from '@brickyard/event-sourcing/postgres';
 import {
   connectBus,
   createLogger,
+  createMetrics,
   describeError,
   onShutdown,
   readConfig,
   startHealthServer,
+  type Bus,
   type Logger,
 } from '@brickyard/service-host';
 import { AllocatorModule } from './allocator.module';
@@ -18,6 +20,7 @@ import { AllocatorConfig } from './config';
 import type { ControlWriter } from './control-writer';
 import { lead, type Leadership } from './leader';
 import { followLedger } from './ledger-follower';
+import { writerMetrics } from './writer-metrics';
 
 const LEDGER = 'control';
 const RETRY_MAX_MS = 5_000;
@@ -51,21 +54,23 @@ function natsOptions(config: AllocatorConfig): NatsOptions {
 }
 
 async function openDoor(config: AllocatorConfig, writer: ControlWriter, log: Logger): Promise<INestMicroservice> {
-  const module = AllocatorModule.leading(writer, log);
-  const door = await NestFactory.createMicroservice<MicroserviceOptions>(module, {
-    ...natsOptions(config),
-    logger: false,
-    abortOnError: false,
-  });
+  const options = { ...natsOptions(config), logger: false as const, abortOnError: false };
+  const door = await NestFactory.createMicroservice(AllocatorModule.leading(writer, log), options);
   await door.listen();
   return door;
 }
 
-async function main(): Promise<void> {
-  const config = readConfig(AllocatorConfig, process.env);
-  const log = createLogger({ service: 'allocator', level: config.BRICKYARD_LOG_LEVEL });
-  const ending = new AbortController();
-  const bus = await connectBus({
+/** What exists only while this process leads. */
+interface Term {
+  leadership?: Leadership;
+  door?: INestMicroservice;
+}
+
+const roleOf = ({ leadership }: Term): string =>
+  leadership === undefined ? 'standby' : `leader, epoch ${String(leadership.writer.epoch)}`;
+
+async function connect(config: AllocatorConfig, log: Logger): Promise<Bus> {
+  return connectBus({
     url: config.BRICKYARD_NATS_URL,
     name: 'allocator',
     log,
@@ -73,37 +78,42 @@ async function main(): Promise<void> {
     password: config.BRICKYARD_NATS_PASSWORD,
     waitOnFirstConnect: true,
   });
+}
+
+async function main(): Promise<void> {
+  const config = readConfig(AllocatorConfig, process.env);
+  const log = createLogger({ service: 'allocator', level: config.BRICKYARD_LOG_LEVEL });
+  const metrics = createMetrics('allocator');
+  const ending = new AbortController();
+  const term: Term = {};
+  const bus = await connect(config, log);
   await eventually('migrate the event log', () => migrate(config.BRICKYARD_PG_URL), log);
   const reader = openLedgerReader({ url: config.BRICKYARD_PG_URL, ledger: LEDGER, role: 'writer' });
   const follower = await eventually('read the event log', () => followLedger(reader, bus, log), log);
-
-  let leadership: Leadership | undefined;
-  let door: INestMicroservice | undefined;
+  const positionNow = (): number => term.leadership?.writer.position ?? follower.current().position;
   const health = await startHealthServer({
     port: config.BRICKYARD_HEALTH_PORT,
+    metrics,
     ready: () =>
       Promise.resolve({
         bus: { ok: bus.connected },
-        fold: { ok: true, detail: `position ${String(leadership?.writer.position ?? follower.current().position)}` },
-        role: {
-          ok: true,
-          detail: leadership === undefined ? 'standby' : `leader, epoch ${String(leadership.writer.epoch)}`,
-        },
+        fold: { ok: true, detail: `position ${String(positionNow())}` },
+        role: { ok: true, detail: roleOf(term) },
       }),
   });
   onShutdown({
     log,
     deadlineMs: 10_000,
     steps: [
-      { name: 'commands', run: async () => door?.close() },
-      { name: 'lead', run: () => endLead(leadership, ending) },
+      { name: 'commands', run: async () => term.door?.close() },
+      { name: 'lead', run: () => endLead(term, ending) },
       { name: 'log', run: () => reader.close() },
       { name: 'bus', run: () => bus.drain() },
       { name: 'health', run: () => health.close() },
     ],
   });
-  log.info({ position: follower.current().position, healthPort: health.port }, 'standing by');
-  leadership = await lead({
+  log.info({ position: positionNow(), healthPort: health.port }, 'standing by');
+  term.leadership = await lead({
     pgUrl: config.BRICKYARD_PG_URL,
     reader,
     bus,
@@ -112,17 +122,18 @@ async function main(): Promise<void> {
     lostAfterMs: config.BRICKYARD_NODE_LOST_SECONDS * 1_000,
     snapshotEvents: config.BRICKYARD_SNAPSHOT_EVENTS,
     signal: ending.signal,
+    onBatch: writerMetrics(metrics),
     onLost(error) {
       if (ending.signal.aborted) return;
       log.error({ error: describeError(error) }, 'the lead is lost');
       process.exit(EXIT_LEAD_LOST);
     },
   });
-  door = await openDoor(config, leadership.writer, log);
-  log.info({ epoch: leadership.writer.epoch }, 'taking commands');
+  term.door = await openDoor(config, term.leadership.writer, log);
+  log.info({ epoch: term.leadership.writer.epoch }, 'taking commands');
 }
 
-async function endLead(leadership: Leadership | undefined, ending: AbortController): Promise<void> {
+async function endLead({ leadership }: Term, ending: AbortController): Promise<void> {
   await leadership?.stop();
   ending.abort();
 }

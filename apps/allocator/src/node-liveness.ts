@@ -15,9 +15,9 @@ export interface LivenessOptions {
   readonly bus: Bus;
   readonly state: () => ControlState;
   readonly lostAfterMs: number;
-  submit(command: InternalCommand, correlationId: string): Promise<void>;
+  readonly submit: (command: InternalCommand, correlationId: string) => Promise<void>;
   /** An agent has just started: what it was told before, it may have lost. */
-  onRestarted(host: HostName): void;
+  readonly onRestarted: (host: HostName) => void;
   readonly now?: () => number;
 }
 
@@ -27,6 +27,23 @@ interface Heard {
 }
 
 const hostOf = (node: Node): string => node.hostnames.manage[0] ?? '';
+
+/** What silence or speech says about a node; nothing while all is as it was. */
+function whatItMeans(
+  { nodeId, lostSince, residue }: Node,
+  isSilent: boolean,
+  hasSpoken: boolean,
+  residueIsDue: boolean,
+  at: number,
+): InternalCommand | undefined {
+  if (isSilent) {
+    return lostSince === undefined
+      ? { type: 'DeclareNodeLost', nodeId, silentSince: new Date(at).toISOString() }
+      : undefined;
+  }
+  const isNews = lostSince !== undefined || (residueIsDue && residue.length > 0);
+  return hasSpoken && isNews ? { type: 'DeclareNodeReturned', nodeId } : undefined;
+}
 
 /** Watches heartbeats and says what they mean. */
 export function watchNodes(options: LivenessOptions): NodeLiveness {
@@ -45,15 +62,10 @@ export function watchNodes(options: LivenessOptions): NodeLiveness {
     if (before !== undefined && before.incarnation !== incarnation) onRestarted(host);
   };
   const lookAt = (node: Node, residueIsDue: boolean): void => {
-    const at = Math.max(heard.get(hostOf(node))?.at ?? 0, listeningSince);
-    const isSilent = now() - at > lostAfterMs;
-    const hasSpoken = (heard.get(hostOf(node))?.at ?? 0) >= listeningSince;
-    if (node.lostSince === undefined && isSilent) {
-      const silentSince = new Date(at).toISOString();
-      void submit({ type: 'DeclareNodeLost', nodeId: node.nodeId, silentSince }, `node-${node.nodeId}`);
-    } else if (!isSilent && hasSpoken && (node.lostSince !== undefined || (residueIsDue && node.residue.length > 0))) {
-      void submit({ type: 'DeclareNodeReturned', nodeId: node.nodeId }, `node-${node.nodeId}`);
-    }
+    const heardAt = heard.get(hostOf(node))?.at ?? 0;
+    const at = Math.max(heardAt, listeningSince);
+    const command = whatItMeans(node, now() - at > lostAfterMs, heardAt >= listeningSince, residueIsDue, at);
+    if (command !== undefined) void submit(command, `node-${node.nodeId}`);
   };
   const look = (): void => {
     if (!bus.connected) return;

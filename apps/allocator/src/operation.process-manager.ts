@@ -31,7 +31,7 @@ export interface ProcessManager {
   /** Begins, or after a reconnect begins again, to take outcomes from the queue. */
   consumeOutcomes(): Promise<Subscription>;
   /** Submits a command of the allocator's own; trouble is logged, the cause will come again. */
-  submit(command: InternalCommand, correlationId: string): Promise<void>;
+  readonly submit: (command: InternalCommand, correlationId: string) => Promise<void>;
   stop(): void;
 }
 
