@@ -4,10 +4,13 @@ import { type Bus, Unavailable } from '@brickyard/service-host';
 /** Holds the bus from the moment there is one. */
 export class BusLink {
   private bus: Bus | undefined;
+  private isClosed = false;
 
-  /** Called once, when the first connection is made. */
-  join(bus: Bus): void {
+  /** Called once, when the first connection is made; false when that is too late. */
+  join(bus: Bus): boolean {
     this.bus = bus;
+    if (this.isClosed) void bus.drain();
+    return !this.isClosed;
   }
 
   /** Rejects `Unavailable` when nobody answers in time, and at once while there is no connection. */
@@ -18,6 +21,7 @@ export class BusLink {
 
   /** Waits for running handlers and closes the connection. */
   async drain(): Promise<void> {
+    this.isClosed = true;
     await this.bus?.drain();
   }
 }

@@ -2,7 +2,7 @@
 import { COMMANDS, type CommandBatchReply, type CommandEnvelope, type CommandReply } from '@brickyard/contracts';
 import { describeError, Unavailable } from '@brickyard/service-host';
 import type { ClientProxy } from '@nestjs/microservices';
-import { firstValueFrom, merge, type Observable, Subject, type Subscription, throwError, timeout } from 'rxjs';
+import { firstValueFrom, merge, Subject, type Subscription, throwError, timeout } from 'rxjs';
 import { mergeMap } from 'rxjs/operators';
 
 /** An answer that settles a command: nothing is left to try. */
@@ -48,7 +48,7 @@ export class CommandBus {
     private readonly client: ClientProxy,
     private readonly timing: CommandBusTiming = TIMING,
   ) {
-    this.statusWatch = (client.status as Observable<string>).subscribe((status) => {
+    this.statusWatch = client.status.subscribe((status) => {
       this.linked = status === 'connected';
       if (status === 'disconnected') this.connectionLost.next();
     });

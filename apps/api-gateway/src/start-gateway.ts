@@ -11,6 +11,7 @@ import {
   type Metrics,
   startHealthServer,
 } from '@brickyard/service-host';
+import type { NestApplicationOptions } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { AddressInfo } from 'node:net';
@@ -77,11 +78,9 @@ async function createApp(parts: GatewayParts): Promise<NestFastifyApplication> {
     requestLog: settings.http.logRequests ? log : undefined,
   });
   tellPosition(adapter.getInstance(), reader);
-  return NestFactory.create<NestFastifyApplication>(ApiGatewayModule.around(parts), adapter, {
-    bodyParser: false,
-    abortOnError: false,
-    logger: nestLogger(log),
-  });
+  // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- Nest declares a class and takes any object of its shape
+  const options: NestApplicationOptions = { bodyParser: false, abortOnError: false, logger: nestLogger(log) };
+  return NestFactory.create<NestFastifyApplication>(ApiGatewayModule.around(parts), adapter, options);
 }
 
 interface BusUsers {
@@ -94,7 +93,7 @@ interface BusUsers {
 async function joinBus(settings: GatewaySettings, log: Logger, { link, reader, agents }: BusUsers): Promise<void> {
   try {
     const bus = await connectBus({ ...settings.nats, name: 'api-gateway', log });
-    link.join(bus);
+    if (!link.join(bus)) return;
     reader.follow(bus);
     agents.listen(bus);
   } catch (error) {

@@ -29,7 +29,11 @@ export interface HistoryRange {
 const STREAMS_AT_ONCE = 4;
 
 /** The history of the thing with a stream; empty when there never was such a thing. */
-export async function readHistory(ledger: LedgerReader, streamId: string, range: HistoryRange): Promise<HistoryEntry[]> {
+export async function readHistory(
+  ledger: LedgerReader,
+  streamId: string,
+  range: HistoryRange,
+): Promise<HistoryEntry[]> {
   const own = await ledger.readStream(streamId);
   const operations = [...new Set(own.flatMap(({ data }) => operationIdIn(data)))];
   const events = [...own];

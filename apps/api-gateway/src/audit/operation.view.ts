@@ -21,7 +21,9 @@ const ENDED_SHOWN = 100;
 export function operationListView(state: ControlState): { readonly operations: readonly OperationSummary[] } {
   const running = [...state.operations.values()].sort((one, other) => one.startedPosition - other.startedPosition);
   const ended = [...state.ended.values()].sort((one, other) => other.endedPosition - one.endedPosition);
-  return { operations: [...running.map((one) => summary(state, one)), ...ended.slice(0, ENDED_SHOWN).map(endedSummary)] };
+  return {
+    operations: [...running.map((one) => summary(state, one)), ...ended.slice(0, ENDED_SHOWN).map(endedSummary)],
+  };
 }
 
 /** `GET /v1/operations/{id}` of a running one: its step and every task of it. */

@@ -45,5 +45,4 @@ export const heketiVariables = {
   HEKETI_ZONE_CHECKING: z.string().optional(),
   HEKETI_GLUSTER_MAX_VOLUMES_PER_CLUSTER: wholeNumber.optional(),
 } as const;
-const Variables = z.object(heketiVariables);
-export type HeketiVariables = z.infer<typeof Variables>;
+export type HeketiVariables = z.infer<z.ZodObject<typeof heketiVariables>>;

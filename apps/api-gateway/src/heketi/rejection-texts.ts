@@ -144,8 +144,8 @@ function expansionText(refusal: ClusterRefusal): string {
 function remedyWith(remedy: string, refusals: readonly ClusterRefusal[]): string {
   const counts = new Map<string, number>();
   for (const refusal of refusals) {
-    if (refusal.kind !== 'NoSpace') continue;
-    for (const { refusal: device } of refusal.devices) counts.set(device.rule, (counts.get(device.rule) ?? 0) + 1);
+    if (!('byRule' in refusal)) continue;
+    for (const { rule, count } of refusal.byRule) counts.set(rule, (counts.get(rule) ?? 0) + count);
   }
   if (counts.size === 0) return remedy;
   const told = [...counts].map(([rule, count]) => `${rule} ${String(count)}`).join(', ');

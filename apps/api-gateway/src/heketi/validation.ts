@@ -107,7 +107,8 @@ function tagProblem(name: string, value: string): Problem {
   return TAG_NAME.test(name) ? undefined : `invalid characters in tag name ${name}`;
 }
 
-const lengthOf = (text: string): number => [...text].length;
+/** In characters as Go counts them: code points. */
+const lengthOf = (text: string): number => Array.from(text).length;
 
 const blank = (value: string | undefined): Problem => (value === undefined || value === '' ? BLANK : undefined);
 

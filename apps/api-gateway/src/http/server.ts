@@ -48,6 +48,11 @@ export function httpAdapter(options: ServerOptions): FastifyAdapter {
 /** The content type of a request is never looked at. */
 function takeAnyBody(server: FastifyInstance): void {
   server.removeAllContentTypeParsers();
+  server.addHook('onRequest', (request, _reply, done) => {
+    // Fastify turns away what it cannot read as a content type.
+    if (request.headers['content-type'] !== undefined) request.headers['content-type'] = 'application/octet-stream';
+    done();
+  });
   server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => {
     done(null, body);
   });

@@ -15,6 +15,8 @@ const PAUSE_MAX_MS = 5_000;
 const QUIET_MS = 15_000;
 /** How long a reader waits to see what this gateway itself has acknowledged. */
 const OWN_WRITES_MS = 2_000;
+/** How long a reader waits for the state when the gateway has just started. */
+const LOADING_MS = 2_000;
 /** An event that has not come by itself after this time is fetched. */
 const FETCH_AFTER_MS = 200;
 
@@ -27,6 +29,8 @@ export interface StateSources {
 /** Loads the ledger from `start` on, follows it from `follow` on, until `close`. States never change, so every reader may keep the one it got. */
 export class ClusterStateReader {
   private now: At | undefined;
+  /** True once everything that was there at the start is folded: before, every answer would be an old one. */
+  private isLoaded = false;
   private acknowledged = 0;
   /** The last position heard of; more than the state's while something is missing. */
   private announced = 0;
@@ -42,6 +46,7 @@ export class ClusterStateReader {
   private subscription: Subscription | undefined;
   private forgetReconnects: (() => void) | undefined;
   private readonly waiters = new Waiters();
+  private readonly loading = new Waiters();
   private readonly past: PastStates;
 
   constructor(private readonly sources: StateSources) {
@@ -61,7 +66,7 @@ export class ClusterStateReader {
   /** Why the state cannot be used or followed; absent when all is well. */
   get problem(): string | undefined {
     if (this.stuck !== undefined) return this.stuck.message;
-    if (this.now === undefined) return 'the state is being loaded from Postgres';
+    if (!this.isLoaded) return 'the state is being loaded from Postgres';
     return this.bus?.connected === true ? undefined : 'NATS is not reachable';
   }
 
@@ -94,13 +99,14 @@ export class ClusterStateReader {
 
   /** The state, with everything this gateway acknowledged when that can be had soon. */
   async latest(): Promise<At> {
+    if (!this.isLoaded) await this.loading.wait(0, LOADING_MS);
     if (this.position < this.acknowledged) await this.waitFor(this.acknowledged, OWN_WRITES_MS);
     return this.current();
   }
 
   /** The state at hand. Throws `Unavailable` while there is none. */
   current(): At {
-    if (this.now !== undefined) return this.now;
+    if (this.now !== undefined && this.isLoaded) return this.now;
     throw new Unavailable(this.problem ?? 'the state is not there', { retryAfterMs: 1_000 });
   }
 
@@ -130,6 +136,7 @@ export class ClusterStateReader {
     clearInterval(this.quietTimer);
     this.forgetReconnects?.();
     this.waiters.giveUp();
+    this.loading.giveUp();
     this.wakeUp?.();
     await this.subscription?.close();
     await this.refilling;
@@ -208,6 +215,8 @@ export class ClusterStateReader {
       this.fold(events);
       if (!this.isFollowing()) return;
     }
+    this.isLoaded = true;
+    this.loading.reached(0);
     this.lastNews = Date.now();
   }
 

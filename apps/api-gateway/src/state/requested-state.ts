@@ -42,7 +42,7 @@ function parameter(request: GatewayRequest, name: string): string | undefined {
 
 async function reach(reader: ClusterStateReader, after: string): Promise<void> {
   if (!POSITION.test(after)) throw badRequest('query parameter after must be a position of the log: a whole number');
-  reader.current(); // Nothing to wait for while there is no state at all.
+  await reader.latest(); // Without any state there is nothing to wait for.
   if (await reader.waitFor(Number(after), AFTER_TIMEOUT_MS)) return;
   const seconds = String(AFTER_TIMEOUT_MS / 1_000);
   throw new TextError(
