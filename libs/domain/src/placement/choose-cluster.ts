@@ -10,7 +10,7 @@ import {
 import { volumeNameKey, type Cluster, type ControlState } from '../control/control.state';
 import { planBricks } from './plan-bricks';
 import type { BrickPlan, VolumeNotPlaced, VolumePlacement } from './placement.types';
-import { shortestRemedy, type RefusedBy, type Wanted } from './remedy';
+import { shortestRemedy, type RefusedBy, type Wanted } from './remedy/remedy';
 import { ringOf } from './ring';
 import { minimumVolumeKib } from './sizing';
 

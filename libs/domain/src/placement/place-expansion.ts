@@ -3,7 +3,7 @@ import type { ClusterRefusal, OperationId, PlacementPolicy } from '@brickyard/co
 import type { ControlState, Volume } from '../control/control.state';
 import { planBricks } from './plan-bricks';
 import type { BrickPlan, ExpansionPlacement } from './placement.types';
-import { shortestRemedy, type Wanted } from './remedy';
+import { shortestRemedy, type Wanted } from './remedy/remedy';
 import { ringOf } from './ring';
 
 /** How much a volume is to grow. */

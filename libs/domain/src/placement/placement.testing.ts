@@ -121,6 +121,7 @@ export function withCluster(
         devices.map((device) => [device.deviceId, ringDeviceOf(node, device)] as const),
       ),
     ),
+    joiningIds: [],
     volumeIds: persistentMap(),
   };
   let { nodes, devices } = state;

@@ -19,11 +19,11 @@ import {
   type PlacedSet,
   type PlacedSets,
   type Planning,
-} from './place-sets';
+} from './sets/place-sets';
 import type { BrickPlan, BrickRequest } from './placement.types';
 import { ringOf } from './ring';
 import { brickFootprint, splits, USUAL_EXTENT_KIB, type Split } from './sizing';
-import type { Walk } from './walk';
+import type { Walk } from './sets/walk';
 
 /** Devices a refusal names. */
 const NAMED_IN_REFUSAL_MAX = 64;
@@ -80,7 +80,7 @@ function evidenceOf({ ring }: Planning, attempts: PlacementAttempt[], failed: Wa
   const walked = (failed?.passedOver ?? []).map(({ deviceId, refusal }) => ({ deviceId, refusal }));
   const unusable = ring.unusable.slice(0, Math.max(0, NAMED_IN_REFUSAL_MAX - walked.length));
   const devices = [...walked, ...unusable.map(({ device, refusal }) => ({ deviceId: device.deviceId, refusal }))];
-  const byRule = [...(failed?.counts ?? [])].map(([rule, count]) => ({ rule, count }));
+  const byRule = Object.entries(failed?.counts ?? {}).flatMap(([rule, count]) => (count > 0 ? [{ rule, count }] : []));
   const all = [...byRule, ...ring.unusableByRule];
   const total = all.reduce((sum, { count }) => sum + count, 0);
   return { attempts, byRule: all, devices, devicesMore: total - devices.length };

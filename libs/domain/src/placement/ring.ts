@@ -22,6 +22,10 @@ export interface Ring {
   readonly unusableByRule: readonly { readonly rule: string; readonly count: number }[];
 }
 
+/** The numbers of the groups whose members may not meet in a set: zones when those are strict, else nodes. */
+export const groupsOf = (ring: Ring, strictZones: boolean): Int32Array =>
+  strictZones ? ring.zoneNumbers : ring.nodeNumbers;
+
 type Devices = PersistentMap<DeviceId, RingDevice>;
 
 /** Groups of things, in the order in which each group first appears. */

@@ -1,8 +1,8 @@
 /** Questions about requests that were not made: what would fit, and how far the refused one is from fitting. */
 import { bricksPerSet, dataBricks, KIB_PER_GIB } from '@brickyard/contracts';
-import type { BrickRequest } from './placement.types';
-import { brickFootprint, brickKibOf, splits, USUAL_EXTENT_KIB, type Split } from './sizing';
-import { bricksMissing, footprints, roomByGroup, type Stock } from './stock';
+import type { BrickRequest } from '../placement.types';
+import { brickFootprint, brickKibOf, splits, USUAL_EXTENT_KIB, type Split } from '../sizing';
+import { bricksMissing, footprints, roomByGroup, type Stock } from '../sets/stock';
 
 /** A cut of a refused request and what it lacks. */
 export interface Shortfall {

@@ -1,8 +1,6 @@
 /** How much room devices have, counted in bricks, and how many bricks can stand in sets at most. */
-import type { DeviceId } from '@brickyard/contracts';
-import type { PersistentMap } from '@brickyard/event-sourcing';
-import { freeKib, type Device, type RingDevice } from '../control/control.state';
-import { brickFootprint, type BrickFootprint } from './sizing';
+import type { Readings } from './readings';
+import { brickFootprint, USUAL_EXTENT_KIB, type BrickFootprint } from '../sizing';
 
 /** What a brick takes from a device, by the device's extent size in KiB. */
 export type FootprintOf = (extentKib: number) => BrickFootprint;
@@ -10,11 +8,14 @@ export type FootprintOf = (extentKib: number) => BrickFootprint;
 /** The footprints of one brick size, each computed once. */
 export function footprints(brickKib: number, snapshotFactor: string): FootprintOf {
   const known = new Map<number, BrickFootprint>();
+  let lastExtentKib = USUAL_EXTENT_KIB;
+  let last = brickFootprint(brickKib, snapshotFactor, lastExtentKib);
   return (extentKib) => {
-    const before = known.get(extentKib);
-    if (before !== undefined) return before;
-    const footprint = brickFootprint(brickKib, snapshotFactor, extentKib);
+    if (extentKib === lastExtentKib) return last; // Nearly every device has the extents of the one before.
+    const footprint = known.get(extentKib) ?? brickFootprint(brickKib, snapshotFactor, extentKib);
     known.set(extentKib, footprint);
+    lastExtentKib = extentKib;
+    last = footprint;
     return footprint;
   };
 }
@@ -28,22 +29,31 @@ export interface Stock {
   readonly extentKib: Float64Array;
 }
 
-/** Reads the room of every device given. */
-export function stockOf(
-  ringDevices: readonly RingDevice[],
-  groups: Int32Array,
-  devices: PersistentMap<DeviceId, Device>,
-): Stock {
-  const free = new Float64Array(ringDevices.length);
-  const extentKib = new Float64Array(ringDevices.length);
+function readStock(readings: Readings, groups: Int32Array): Stock {
+  const free = new Float64Array(readings.length);
+  const extentKib = new Float64Array(readings.length);
   let groupCount = 0;
-  for (const [index, { deviceId }] of ringDevices.entries()) {
-    const device = devices.get(deviceId);
-    free[index] = device === undefined ? 0 : freeKib(device);
-    extentKib[index] = device?.extentKib ?? 1;
+  for (let index = 0; index < readings.length; index++) {
+    free[index] = readings.freeKib(index);
+    extentKib[index] = readings.extentKib(index);
     groupCount = Math.max(groupCount, (groups[index] ?? 0) + 1);
   }
   return { groups, groupCount, freeKib: free, extentKib };
+}
+
+/**
+ * Stocks already read, by the readings they come from. Readings never change, so this only spares work: the plan that
+ * found no room and the remedy that follows it count the same devices.
+ */
+const stocks = new WeakMap<Readings, WeakMap<Int32Array, Stock>>();
+
+/** Reads the room of every device. */
+export function stockOf(readings: Readings, groups: Int32Array): Stock {
+  const byGroups = stocks.get(readings) ?? new WeakMap<Int32Array, Stock>();
+  stocks.set(readings, byGroups);
+  const stock = byGroups.get(groups) ?? readStock(readings, groups);
+  byGroups.set(groups, stock);
+  return stock;
 }
 
 /** How many bricks of this footprint a device takes, each leaving something over; no more than `atMost` are asked for. */

@@ -1,13 +1,14 @@
 /** All sets of one brick size, or none. */
 import { bricksPerSet, type DeviceId } from '@brickyard/contracts';
 import type { PersistentMap } from '@brickyard/event-sourcing';
-import type { Device } from '../control/control.state';
-import { deriveId } from './derive-id';
-import type { PlacementOptions } from './filters';
+import type { Device } from '../../control/control.state';
+import { deriveId } from '../derive-id';
+import type { PlacementOptions } from '../filters';
 import { arrangeByMostRoom } from './most-room';
-import type { BrickRequest } from './placement.types';
-import type { Ring } from './ring';
-import type { Split } from './sizing';
+import type { BrickRequest } from '../placement.types';
+import { readingsOf, type Readings } from './readings';
+import { groupsOf, type Ring } from '../ring';
+import type { Split } from '../sizing';
 import { bricksMissing, footprints, roomByGroup, stockOf, type FootprintOf, type Stock } from './stock';
 import { passedOverCount, roomOf, walkForSet, type PassedOver, type Room, type Walk } from './walk';
 
@@ -24,7 +25,8 @@ export interface Planning {
   readonly options: PlacementOptions;
   readonly ring: Ring;
   readonly devices: PersistentMap<DeviceId, Device>;
-  /** The room of every device of the ring; read when space is short, and once. */
+  readonly readings: Readings;
+  /** The room of every device of the ring; read when space is short. */
   readonly stock: () => Stock;
 }
 
@@ -35,9 +37,9 @@ export function planningOf(
   ring: Ring,
   devices: PersistentMap<DeviceId, Device>,
 ): Planning {
-  let stock: Stock | undefined;
-  const groups = options.strictZones ? ring.zoneNumbers : ring.nodeNumbers;
-  return { request, options, ring, devices, stock: () => (stock ??= stockOf(ring.devices, groups, devices)) };
+  const groups = groupsOf(ring, options.strictZones);
+  const readings = readingsOf(ring.devices, devices);
+  return { request, options, ring, devices, readings, stock: () => stockOf(readings, groups) };
 }
 
 /** One set: the devices of its bricks as indices in the ring, and how they came to be chosen. */
@@ -71,7 +73,7 @@ function walkSet({ request, options, ring }: Planning, room: Room, set: number, 
 
 /** heketi's way: one walk for each set. */
 function placeByWalks(planning: Planning, sets: number, footprintOf: FootprintOf): PlacedSets {
-  const room = roomOf(planning.ring, planning.devices, footprintOf);
+  const room = roomOf(planning.readings, footprintOf);
   const placed: PlacedSet[] = [];
   let nameable = NAMED_PER_PLAN_MAX;
   for (let number = 0; number < sets; number++) {

@@ -1,10 +1,11 @@
 /** What would make room for a volume that found none: said with numbers, the nodes to touch named. */
 import { bricksPerSet, KIB_PER_GIB, type ClusterId } from '@brickyard/contracts';
-import type { Cluster, ControlState, Node, RingDevice } from '../control/control.state';
-import { matchesTag, placementOptions, type PlacementOptions } from './filters';
-import type { BrickRequest } from './placement.types';
-import { grouped, groupNumbers, ringOf, type Ring } from './ring';
-import { stockOf, type Stock } from './stock';
+import type { Cluster, ControlState, Node, RingDevice } from '../../control/control.state';
+import { matchesTag, placementOptions, type PlacementOptions } from '../filters';
+import type { BrickRequest } from '../placement.types';
+import { readingsOf } from '../sets/readings';
+import { grouped, groupNumbers, groupsOf, ringOf, type Ring } from '../ring';
+import { stockOf, type Stock } from '../sets/stock';
 import { brickLimitNeeded, largestGib, smallestShortfall, wouldFit, type Shortfall } from './what-if';
 
 /** Space a device loses to the volume group's own labels and to rounding: below 8 MiB. */
@@ -31,8 +32,11 @@ interface Situation {
 const plural = (count: number, one: string): string => `${String(count)} ${one}${count === 1 ? '' : 's'}`;
 
 function stockWith(devices: readonly RingDevice[], strictZones: boolean, state: ControlState): Stock {
-  return stockOf(devices, groupNumbers(devices, strictZones), state.devices);
+  return stockOf(readingsOf(devices, state.devices), groupNumbers(devices, strictZones));
 }
+
+const ringStock = (ring: Ring, strictZones: boolean, state: ControlState): Stock =>
+  stockOf(readingsOf(ring.devices, state.devices), groupsOf(ring, strictZones));
 
 /** The size of a device that takes so many bricks, in GiB. */
 const deviceGib = (bricks: number, neededKib: number): number =>
@@ -100,9 +104,8 @@ function returnText({ request, options, ring, state }: Situation): string | unde
 /** Rules of the request itself that stand in the way. */
 function relaxTexts({ request, options, cluster, ring, state }: Situation): string[] {
   const { strictZones, tagRule } = options;
-  const looserZones = strictZones && wouldFit(stockWith(ring.devices, false, state), request);
-  const untagged =
-    tagRule !== undefined && wouldFit(stockWith(ringOf(cluster.ring).devices, strictZones, state), request);
+  const looserZones = strictZones && wouldFit(ringStock(ring, false, state), request);
+  const untagged = tagRule !== undefined && wouldFit(ringStock(ringOf(cluster.ring), strictZones, state), request);
   return [
     ...(looserZones ? ['do without strict zone checking'] : []),
     ...(untagged ? ['do without the tag rule'] : []),
@@ -139,6 +142,6 @@ export function spaceRemedy(request: BrickRequest, clusterId: ClusterId, state: 
   if (cluster === undefined || read.kind !== 'valid') return undefined;
   const { options } = read;
   const ring = ringOf(cluster.ring, options.tagRule);
-  const stock = stockWith(ring.devices, options.strictZones, state);
+  const stock = ringStock(ring, options.strictZones, state);
   return remedyIn({ request, options, cluster, state, ring, stock });
 }

@@ -1,8 +1,8 @@
 /** The smallest change that would have made a refused placement succeed, in plain words. */
 import type { ClusterId, ClusterRefusal } from '@brickyard/contracts';
-import type { ControlState } from '../control/control.state';
-import type { BrickRequest } from './placement.types';
-import { ringOf } from './ring';
+import type { ControlState } from '../../control/control.state';
+import type { BrickRequest } from '../placement.types';
+import { ringOf } from '../ring';
 import { spaceRemedy } from './space-remedy';
 
 /** One cluster's refusal. */
