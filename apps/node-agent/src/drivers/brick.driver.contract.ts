@@ -27,7 +27,7 @@ export interface BrickDriverCase {
   readonly name: string;
   /** Runs only on subjects that can do this. */
   readonly needs?: 'soil' | 'reboot';
-  run(subject: BrickDriverSubject): Promise<void>;
+  readonly run: (subject: BrickDriverSubject) => Promise<void>;
 }
 
 const hex = (digit: string): string => digit.repeat(32);
@@ -67,8 +67,8 @@ function refused(outcome: Outcome, reason: RegExp): void {
 
 const isPresent = async (driver: BrickDriver, spec: BrickSpec): Promise<boolean> => {
   const result = succeeded(await driver.readBrick(spec));
-  assert.equal(result.kind, 'presence');
-  return result.kind === 'presence' && result.present;
+  assert.ok(result.kind === 'presence');
+  return result.present;
 };
 
 async function withBrick(subject: BrickDriverSubject, spec = brick(subject)): Promise<BrickSpec> {
@@ -77,25 +77,28 @@ async function withBrick(subject: BrickDriverSubject, spec = brick(subject)): Pr
   return spec;
 }
 
+const scenario = (
+  name: string,
+  needs: BrickDriverCase['needs'] | undefined,
+  run: BrickDriverCase['run'],
+): BrickDriverCase => (needs === undefined ? { name, run } : { name, needs, run });
+
 /** The whole suite, in an order that reads well; cases do not depend on each other. */
 export const brickDriverCases: readonly BrickDriverCase[] = [
-  {
-    name: 'takes a device once, and tells the same of it every time',
-    async run(subject) {
-      const first = succeeded(await subject.driver.ensureDevice(device(subject)));
-      assert.equal(first.kind, 'device');
-      if (first.kind !== 'device') return;
-      assert.ok(first.totalKib > subject.brickKib);
-      assert.equal(first.totalKib % first.extentKib, 0);
-      assert.notEqual(first.pvUuid, '');
-      assert.ok(first.paths.includes(subject.deviceName));
-      assert.deepEqual(succeeded(await subject.driver.ensureDevice(device(subject))), first);
-      assert.deepEqual(succeeded(await subject.restarted().ensureDevice(device(subject))), first);
-    },
-  },
-  {
-    name: 'refuses a device that is another device already, unless its identity is unknown to us and wiping is allowed',
-    async run(subject) {
+  scenario('takes a device once, and tells the same of it every time', undefined, async (subject) => {
+    const first = succeeded(await subject.driver.ensureDevice(device(subject)));
+    assert.ok(first.kind === 'device');
+    assert.ok(first.totalKib > subject.brickKib);
+    assert.equal(first.totalKib % first.extentKib, 0);
+    assert.notEqual(first.pvUuid, '');
+    assert.ok(first.paths.includes(subject.deviceName));
+    assert.deepEqual(succeeded(await subject.driver.ensureDevice(device(subject))), first);
+    assert.deepEqual(succeeded(await subject.restarted().ensureDevice(device(subject))), first);
+  }),
+  scenario(
+    'refuses a device that is another device already, unless its identity is unknown to us and wiping is allowed',
+    undefined,
+    async (subject) => {
       const { driver } = subject;
       const taken = succeeded(await driver.ensureDevice(device(subject)));
       const pvUuid = taken.kind === 'device' ? taken.pvUuid : '';
@@ -112,22 +115,20 @@ export const brickDriverCases: readonly BrickDriverCase[] = [
         /^Can not destroy device, destroy may not be safe: /,
       );
     },
-  },
-  {
-    name: 'gives a device back, and again, and takes it as another one',
-    async run(subject) {
-      const { driver } = subject;
-      succeeded(await driver.ensureDevice(device(subject)));
-      const ref = { deviceId: DEVICE, name: subject.deviceName, ignoreErrors: false };
-      succeeded(await driver.ensureNoDevice(ref));
-      succeeded(await driver.ensureNoDevice(ref));
-      succeeded(await driver.ensureDevice(device(subject, { deviceId: OTHER_DEVICE })));
-      succeeded(await driver.ensureNoDevice({ ...ref, deviceId: OTHER_DEVICE }));
-    },
-  },
-  {
-    name: 'refuses to give back a device with bricks, but lets go of it when errors are to be ignored',
-    async run(subject) {
+  ),
+  scenario('gives a device back, and again, and takes it as another one', undefined, async (subject) => {
+    const { driver } = subject;
+    succeeded(await driver.ensureDevice(device(subject)));
+    const ref = { deviceId: DEVICE, name: subject.deviceName, ignoreErrors: false };
+    succeeded(await driver.ensureNoDevice(ref));
+    succeeded(await driver.ensureNoDevice(ref));
+    succeeded(await driver.ensureDevice(device(subject, { deviceId: OTHER_DEVICE })));
+    succeeded(await driver.ensureNoDevice({ ...ref, deviceId: OTHER_DEVICE }));
+  }),
+  scenario(
+    'refuses to give back a device with bricks, but lets go of it when errors are to be ignored',
+    undefined,
+    async (subject) => {
       const spec = await withBrick(subject);
       const ref = { deviceId: DEVICE, name: subject.deviceName, ignoreErrors: false };
       const outcome = await subject.driver.ensureNoDevice(ref);
@@ -136,53 +137,44 @@ export const brickDriverCases: readonly BrickDriverCase[] = [
       succeeded(await subject.driver.ensureNoDevice({ ...ref, ignoreErrors: true }));
       succeeded(await subject.driver.ensureNoBrick(spec));
     },
-  },
-  {
-    name: 'makes a brick once, keeps its content, and removes it once',
-    async run(subject) {
-      const { driver } = subject;
-      const spec = await withBrick(subject);
-      const place = subject.placeOf(spec.path);
-      assert.ok(existsSync(place));
-      const { ino, dev } = statSync(place);
-      succeeded(await driver.ensureBrick(spec));
-      succeeded(await subject.restarted().ensureBrick(spec));
-      assert.deepEqual({ ino: statSync(place).ino, dev: statSync(place).dev }, { ino, dev });
-      assert.equal(await isPresent(driver, spec), true);
-      assert.deepEqual(await driver.readBricks(), [{ path: spec.path, mounted: true }]);
-      succeeded(await driver.ensureNoBrick(spec));
-      succeeded(await driver.ensureNoBrick(spec));
-      assert.equal(existsSync(place), false);
-      assert.equal(await isPresent(driver, spec), false);
-      assert.deepEqual(await driver.readBricks(), []);
-    },
-  },
-  {
-    name: 'gives the brick directory to the group of the volume',
-    async run(subject) {
-      const spec = await withBrick(subject, brick(subject, '2', { gid: 4711 }));
-      const found = statSync(subject.placeOf(spec.path));
-      assert.equal(found.mode & 0o7777, 0o2775);
-      if (process.getuid?.() === 0) assert.equal(found.gid, 4711);
-      succeeded(await subject.driver.ensureNoBrick(spec));
-    },
-  },
-  {
-    name: 'makes several bricks at once',
-    async run(subject) {
-      succeeded(await subject.driver.ensureDevice(device(subject)));
-      const specs = ['3', '4', '5'].map((digit) => brick(subject, digit));
-      for (const outcome of await Promise.all(specs.map((spec) => subject.driver.ensureBrick(spec))))
-        succeeded(outcome);
-      assert.equal((await subject.driver.readBricks()).length, 3);
-      for (const outcome of await Promise.all(specs.map((spec) => subject.driver.ensureNoBrick(spec))))
-        succeeded(outcome);
-      assert.equal((await subject.driver.readBricks()).length, 0);
-    },
-  },
-  {
-    name: 'makes no brick on a device that is not its own, and none outside the mount root',
-    async run(subject) {
+  ),
+  scenario('makes a brick once, keeps its content, and removes it once', undefined, async (subject) => {
+    const { driver } = subject;
+    const spec = await withBrick(subject);
+    const place = subject.placeOf(spec.path);
+    assert.ok(existsSync(place));
+    const { ino, dev } = statSync(place);
+    succeeded(await driver.ensureBrick(spec));
+    succeeded(await subject.restarted().ensureBrick(spec));
+    assert.deepEqual({ ino: statSync(place).ino, dev: statSync(place).dev }, { ino, dev });
+    assert.equal(await isPresent(driver, spec), true);
+    assert.deepEqual(await driver.readBricks(), [{ path: spec.path, mounted: true }]);
+    succeeded(await driver.ensureNoBrick(spec));
+    succeeded(await driver.ensureNoBrick(spec));
+    assert.equal(existsSync(place), false);
+    assert.equal(await isPresent(driver, spec), false);
+    assert.deepEqual(await driver.readBricks(), []);
+  }),
+  scenario('gives the brick directory to the group of the volume', undefined, async (subject) => {
+    const spec = await withBrick(subject, brick(subject, '2', { gid: 4711 }));
+    const found = statSync(subject.placeOf(spec.path));
+    assert.equal(found.mode & 0o7777, 0o2775);
+    if (process.getuid?.() === 0) assert.equal(found.gid, 4711);
+    succeeded(await subject.driver.ensureNoBrick(spec));
+  }),
+  scenario('makes several bricks at once', undefined, async (subject) => {
+    succeeded(await subject.driver.ensureDevice(device(subject)));
+    const specs = ['3', '4', '5'].map((digit) => brick(subject, digit));
+    for (const outcome of await Promise.all(specs.map((spec) => subject.driver.ensureBrick(spec)))) succeeded(outcome);
+    assert.equal((await subject.driver.readBricks()).length, 3);
+    for (const outcome of await Promise.all(specs.map((spec) => subject.driver.ensureNoBrick(spec))))
+      succeeded(outcome);
+    assert.equal((await subject.driver.readBricks()).length, 0);
+  }),
+  scenario(
+    'makes no brick on a device that is not its own, and none outside the mount root',
+    undefined,
+    async (subject) => {
       const { driver } = subject;
       refused(await driver.ensureBrick(brick(subject)), new RegExp(DEVICE));
       succeeded(await driver.ensureDevice(device(subject)));
@@ -196,36 +188,28 @@ export const brickDriverCases: readonly BrickDriverCase[] = [
         refused(await driver.ensureNoBrick(brick(subject, '1', { path })), /serves bricks only at/);
       }
     },
-  },
-  {
-    name: 'refuses a device that holds data, and wipes it only when told to',
-    needs: 'soil',
-    async run(subject) {
-      const { driver } = subject;
-      await subject.soil?.();
-      refused(await driver.ensureDevice(device(subject)), /./);
-      succeeded(await driver.ensureDevice(device(subject, { destroyData: true })));
-    },
-  },
-  {
-    name: 'finds and mounts its bricks after a reboot, and says which it cannot',
-    needs: 'reboot',
-    async run(subject) {
-      const spec = await withBrick(subject);
-      const { ino } = statSync(subject.placeOf(spec.path));
-      await subject.reboot?.();
-      const driver = subject.restarted();
-      const [before] = await driver.readBricks();
-      assert.equal(before?.mounted, false);
-      assert.match(before.problem ?? '', /not mounted/);
-      assert.equal(await isPresent(driver, spec), false);
-      assert.deepEqual(await driver.ensureMounted(), [{ path: spec.path, mounted: true }]);
-      assert.deepEqual(await driver.ensureMounted(), [{ path: spec.path, mounted: true }]);
-      assert.equal(statSync(subject.placeOf(spec.path)).ino, ino);
-      assert.equal(await isPresent(driver, spec), true);
-      await subject.reboot?.();
-      succeeded(await subject.restarted().ensureBrick(spec));
-      assert.equal(statSync(subject.placeOf(spec.path)).ino, ino);
-    },
-  },
+  ),
+  scenario('refuses a device that holds data, and wipes it only when told to', 'soil', async (subject) => {
+    const { driver } = subject;
+    await subject.soil?.();
+    refused(await driver.ensureDevice(device(subject)), /./);
+    succeeded(await driver.ensureDevice(device(subject, { destroyData: true })));
+  }),
+  scenario('finds and mounts its bricks after a reboot, and says which it cannot', 'reboot', async (subject) => {
+    const spec = await withBrick(subject);
+    const { ino } = statSync(subject.placeOf(spec.path));
+    await subject.reboot?.();
+    const driver = subject.restarted();
+    const [before] = await driver.readBricks();
+    assert.equal(before?.mounted, false);
+    assert.match(before.problem ?? '', /not mounted/);
+    assert.equal(await isPresent(driver, spec), false);
+    assert.deepEqual(await driver.ensureMounted(), [{ path: spec.path, mounted: true }]);
+    assert.deepEqual(await driver.ensureMounted(), [{ path: spec.path, mounted: true }]);
+    assert.equal(statSync(subject.placeOf(spec.path)).ino, ino);
+    assert.equal(await isPresent(driver, spec), true);
+    await subject.reboot?.();
+    succeeded(await subject.restarted().ensureBrick(spec));
+    assert.equal(statSync(subject.placeOf(spec.path)).ino, ino);
+  }),
 ];

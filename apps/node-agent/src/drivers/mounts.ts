@@ -46,7 +46,7 @@ export async function ensureUnmounted(run: HostCommand, target: string): Promise
   for (let attempt = 1; (await mountAt(run, target)) !== undefined; attempt += 1) {
     const result = await run(['umount', target], { timeoutMs: TIMEOUT_MS });
     if (result.exit === 0) continue;
-    if (!/busy/.test(result.err)) throw commandFailed(`${target} cannot be unmounted`, result);
+    if (!result.err.includes('busy')) throw commandFailed(`${target} cannot be unmounted`, result);
     if (attempt === BUSY_TRIES) {
       const users = await usersOf(run, target);
       throw passing(`${target} is in use by ${users}; stop them, then it will be unmounted`, causeOf(result));

@@ -41,7 +41,7 @@ export async function ensureAttached(run: HostCommand, image: string): Promise<s
 export async function ensureDetached(run: HostCommand, image: string): Promise<void> {
   for (const device of await loopsOf(run, image)) {
     const result = await run(['losetup', '--detach', device], { timeoutMs: TIMEOUT_MS });
-    if (result.exit !== 0 && !/No such device/.test(result.err)) {
+    if (result.exit !== 0 && !result.err.includes('No such device')) {
       throw passing(`${device}, which carries ${image}, cannot be detached yet`, causeOf(result));
     }
   }

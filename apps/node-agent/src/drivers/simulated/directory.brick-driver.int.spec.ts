@@ -15,7 +15,10 @@ function subject(): BrickDriverSubject {
     mountRoot: MOUNT_ROOT,
     brickKib: 4 * 1024 * 1024,
     placeOf: (path) => join(directory, path.slice(MOUNT_ROOT.length).replace(/\/brick$/, '')),
-    close: () => Promise.resolve(rmSync(directory, { recursive: true })),
+    close: () => {
+      rmSync(directory, { recursive: true });
+      return Promise.resolve();
+    },
   };
 }
 

@@ -1,0 +1,84 @@
+import type { Outcome } from '@brickyard/contracts';
+import { MOUNT_ROOT } from '../../brick-path';
+import { DONE, failureOf, outcomeOf, presence } from '../step-failure';
+import type { VolumeDriver } from '../volume.driver';
+import { PATIENCE, type Patience } from './converge';
+import type { Gluster } from './gluster.port';
+import { addPeer, removePeer } from './peer-changes';
+import {
+  clearClaim,
+  createVolume,
+  deleteVolume,
+  expandVolume,
+  rebalanceVolume,
+  shrinkVolume,
+  startVolume,
+  stopVolume,
+  type VolumeContext,
+} from './volume-changes';
+import { ownerOf } from './volume-plan';
+
+/** What the driver needs besides a Gluster to work on. */
+export interface ConvergingOptions {
+  readonly mountRoot?: string;
+  readonly patience?: Patience;
+}
+
+const done = (step: () => Promise<unknown>): Promise<Outcome> =>
+  outcomeOf(async () => {
+    await step();
+    return DONE;
+  });
+
+/** The volume driver on any Gluster: the real command line, or the recorded one. */
+export function convergingVolumeDriver(gluster: Gluster, options: ConvergingOptions = {}): VolumeDriver {
+  const { mountRoot = MOUNT_ROOT, patience = PATIENCE } = options;
+  const context: VolumeContext = { gluster, mountRoot, patience };
+  return {
+    readHealth: () => gluster.health(),
+    ensurePeer: (peer) => done(() => addPeer(gluster, peer, patience)),
+    ensureNoPeer: (peer) => done(() => removePeer(gluster, peer, patience)),
+    ensureVolume: (volume) => done(() => createVolume(context, volume)),
+    ensureNoVolume: (volume) => done(() => deleteVolume(context, volume)),
+    ensureStarted: (volume) => done(() => startVolume(context, volume)),
+    ensureStopped: (volume) => done(() => stopVolume(context, volume)),
+    ensureBricksAdded: (expansion) => done(() => expandVolume(context, expansion)),
+    ensureBricksRemoved: (expansion) => done(() => shrinkVolume(context, expansion)),
+    ensureRebalance: (volume) => done(() => rebalanceVolume(context, volume)),
+    ensureUnclaimed: (path) => done(() => clearClaim(context, path)),
+    ensureServing: (isServable) => serve(gluster, isServable),
+    readVolume: ({ volumeId, name }) =>
+      outcomeOf(async () => {
+        // Its owner is set last: without it the volume is not whole yet.
+        const info = await gluster.volume(name);
+        return presence(info !== undefined && ownerOf(info.options) === volumeId);
+      }),
+    readPeers: () => gluster.members(),
+    readVolumes: async () =>
+      (await gluster.volumes()).map(({ name, status, bricks, options: set }) => ({
+        name,
+        status,
+        bricks: bricks.map((brick) => brick.name),
+        options: set,
+      })),
+    readHeal: (name) => gluster.healPending(name),
+  };
+}
+
+/** Forced, since a plain start refuses a started volume; so nothing is forced that is not known to be mounted. */
+async function serve(gluster: Gluster, isServable: (path: string) => boolean): Promise<readonly string[]> {
+  const problems: string[] = [];
+  for (const [name, paths] of await gluster.idleBricks()) {
+    const missing = paths.filter((path) => !isServable(path));
+    if (missing.length > 0) {
+      problems.push(`volume ${name} is not revived here: ${missing.join(', ')} is not mounted`);
+      continue;
+    }
+    const reply = await gluster
+      .start(name, true)
+      .catch((error: unknown) => ({ ok: false, message: failureOf(error).detail }));
+    if (!reply.ok)
+      problems.push(`bricks of volume ${name} cannot be revived: ${'message' in reply ? reply.message : ''}`);
+  }
+  return problems;
+}

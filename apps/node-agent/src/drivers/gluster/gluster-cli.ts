@@ -1,0 +1,186 @@
+/** Gluster through its command line, on this host. One change at a time, two reads. */
+import { connect } from 'node:net';
+import type { Durability } from '@brickyard/contracts';
+import { limited } from '../../concurrency';
+import { causeOf, commandFailed, type CommandResult, type HostCommand, mustRun } from '../host-command';
+import { passing, unsure } from '../step-failure';
+import { readClaim, removeClaim } from './brick-claim';
+import { healPendingIn, idleBricksIn, membersIn, migrationIn, volumesIn } from './gluster-answers';
+import { type Answer, answerIn, replyTo, troubleOf } from './gluster-reply';
+import type { Gluster, Member, Migration, Reply, VolumeInfo } from './gluster.port';
+import { shapeWords } from './volume-plan';
+
+/** Gluster's own time-out for changes: heketi's, since 120 s are too little for many volumes. */
+const CHANGE_TIMEOUT_S = 600;
+const READ_TIMEOUT_S = 60;
+const HEALTH_TIMEOUT_S = 5;
+/** Ours comes later, so that it is Gluster that reports. */
+const GRACE_MS = 15_000;
+const READS_AT_ONCE = 2;
+/** How long an answering socket is taken for a ready daemon. */
+const READY_FOR_MS = 30_000;
+const SOCKET_TIMEOUT_MS = 500;
+const NO_SUCH_VOLUME = 30806;
+
+/** How this host's `gluster` is reached. */
+export interface GlusterCliOptions {
+  readonly run: HostCommand;
+  /** glusterd's local socket: a cheap sign of life; without it every health check asks the command line. */
+  readonly socket?: string;
+  /** Where `get-state` may put a file. */
+  readonly stateDirectory: string;
+}
+
+/** This host's Gluster. */
+export function glusterCli(options: GlusterCliOptions): Gluster {
+  const cli = new GlusterCli(options);
+  const change = (...words: readonly string[]): Promise<Reply> => cli.change(words);
+  return {
+    health: () => cli.health(),
+    members: () => cli.members(),
+    volume: async (name) => (await cli.volumes(name))[0],
+    volumes: () => cli.volumes('all'),
+    healPending: (name) => cli.healPending(name),
+    rebalance: (name) => cli.migration(['rebalance', name, 'status']),
+    removal: (name, bricks) => cli.migration(['remove-brick', name, ...bricks, 'status']),
+    probe: (host) => change('peer', 'probe', host),
+    detach: (host) => change('peer', 'detach', host),
+    create: (name, durability, bricks) => change(...createWords(name, durability, bricks)),
+    addBricks: (name, bricks) => change('volume', 'add-brick', name, ...bricks),
+    startRemoval: (name, bricks) => change('volume', 'remove-brick', name, ...bricks, 'start'),
+    commitRemoval: (name, bricks) => change('volume', 'remove-brick', name, ...bricks, 'commit'),
+    set: (name, pairs) => change('volume', 'set', name, ...pairs.flat()),
+    setGroup: (name, group) => change('volume', 'set', name, 'group', group),
+    start: (name, force) => change('volume', 'start', name, ...(force ? ['force'] : [])),
+    stop: (name) => change('volume', 'stop', name, 'force'),
+    delete: (name) => change('volume', 'delete', name),
+    startRebalance: (name) => change('volume', 'rebalance', name, 'start'),
+    hasStaleClaim: (path) => cli.hasStaleClaim(path),
+    clearClaim: (path) => removeClaim(options.run, path),
+    idleBricks: () => cli.idleBricks(),
+  };
+}
+
+const createWords = (name: string, durability: Durability, bricks: readonly string[]): readonly string[] => [
+  'volume',
+  'create',
+  name,
+  ...shapeWords(durability),
+  ...bricks,
+];
+
+class GlusterCli {
+  private readonly changes = limited(1);
+  private readonly reads = limited(READS_AT_ONCE);
+  private readyUntil = 0;
+  private stateFiles = 0;
+
+  constructor(private readonly options: GlusterCliOptions) {}
+
+  change(words: readonly string[]): Promise<Reply> {
+    return this.changes(async () => {
+      const result = await this.gluster(words, CHANGE_TIMEOUT_S);
+      return replyTo(result, causeOf(result));
+    });
+  }
+
+  private gluster(words: readonly string[], timeoutS: number): Promise<CommandResult> {
+    const argv = ['gluster', '--mode=script', '--xml', `--timeout=${String(timeoutS)}`, ...words];
+    return this.options.run(argv, { timeoutMs: timeoutS * 1000 + GRACE_MS, outputBytesMax: 64 * 1024 * 1024 });
+  }
+
+  private async read(words: readonly string[]): Promise<{ answer: Answer; result: CommandResult }> {
+    const result = await this.reads(() => this.gluster(words, READ_TIMEOUT_S));
+    return { answer: answerIn(result), result };
+  }
+
+  private async body(words: readonly string[]): Promise<unknown> {
+    const { answer, result } = await this.read(words);
+    if (answer.kind === 'success') return answer.body;
+    throw this.unreadable(answer, result);
+  }
+
+  private unreadable(answer: Exclude<Answer, { kind: 'success' }>, result: CommandResult): Error {
+    const cause = causeOf(result);
+    const trouble = troubleOf(result, answer);
+    if (trouble === 'no-daemon') return passing('glusterd of this host does not answer', cause);
+    if (trouble === 'no-answer') return unsure('glusterd of this host did not answer in time', cause);
+    return passing(`Gluster of this host cannot be asked: ${answer.message.slice(0, 500)}`, cause);
+  }
+
+  async health(): Promise<'running' | 'stopped'> {
+    const { socket } = this.options;
+    if (socket !== undefined && !(await answers(socket))) {
+      this.readyUntil = 0;
+      return 'stopped';
+    }
+    if (socket !== undefined && Date.now() < this.readyUntil) return 'running';
+    // The socket opens before the daemon has restored its volumes.
+    const result = await this.gluster(['pool', 'list'], HEALTH_TIMEOUT_S);
+    if (answerIn(result).kind !== 'success') return 'stopped';
+    this.readyUntil = Date.now() + READY_FOR_MS;
+    return 'running';
+  }
+
+  async members(): Promise<readonly Member[]> {
+    // `peer status` says who has joined, `pool list` who we are.
+    const [peers, pool] = await Promise.all([this.body(['peer', 'status']), this.body(['pool', 'list'])]);
+    return [...membersIn(pool).filter(({ hostname }) => hostname === 'localhost'), ...membersIn(peers)];
+  }
+
+  async volumes(name: string): Promise<readonly VolumeInfo[]> {
+    const { answer, result } = await this.read(['volume', 'info', name]);
+    if (answer.kind === 'success') return volumesIn(answer.body);
+    const isMissing = answer.kind === 'failure' && answer.errno === NO_SUCH_VOLUME;
+    if (isMissing || answer.message.includes('No volumes present')) return [];
+    throw this.unreadable(answer, result);
+  }
+
+  async hasStaleClaim(path: string): Promise<boolean> {
+    const claim = await readClaim(this.options.run, path);
+    if (claim === undefined) return false;
+    const volumes = await this.volumes('all');
+    return !volumes.some(({ uuid, bricks }) => uuid === claim || bricks.some(({ name }) => name.endsWith(`:${path}`)));
+  }
+
+  async healPending(name: string): Promise<number | undefined> {
+    const { answer } = await this.read(['volume', 'heal', name, 'info', 'summary']);
+    return answer.kind === 'success' ? healPendingIn(answer.body) : undefined;
+  }
+
+  async migration(words: readonly string[]): Promise<Migration> {
+    const { answer, result } = await this.read(['volume', ...words]);
+    if (answer.kind === 'success') return migrationIn(answer.body);
+    if (/not started|not decommissioned|not a distribute|does not exist/i.test(answer.message)) return { kind: 'none' };
+    throw this.unreadable(answer, result);
+  }
+
+  async idleBricks(): Promise<ReadonlyMap<string, readonly string[]>> {
+    const { run, stateDirectory } = this.options;
+    const file = `brickyard-state-${String(process.pid)}-${String((this.stateFiles += 1))}`;
+    const argv = ['gluster', '--mode=script', 'get-state', 'odir', stateDirectory, 'file', file];
+    const limits = { timeoutMs: READ_TIMEOUT_S * 1000, outputBytesMax: 64 * 1024 * 1024 };
+    const path = `${stateDirectory}/${file}`;
+    try {
+      const result = await this.reads(() => run(argv, limits));
+      if (result.exit !== 0) throw commandFailed('the state of glusterd cannot be read', result);
+      return idleBricksIn(await mustRun(run, ['cat', path], limits.timeoutMs, 'the state of glusterd cannot be read'));
+    } finally {
+      await run(['rm', '-f', path], { timeoutMs: limits.timeoutMs });
+    }
+  }
+}
+
+/** Whether somebody listens on a local socket. */
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    const end = (isThere: boolean) => () => {
+      socket.destroy();
+      resolve(isThere);
+    };
+    socket.setTimeout(SOCKET_TIMEOUT_MS, end(false));
+    socket.once('connect', end(true));
+    socket.once('error', end(false));
+  });
+}
