@@ -21,7 +21,7 @@ import { spaceRemedy } from './remedy/space-remedy';
 
 const seed = Number(process.env['PROPERTY_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 const parameters = { seed, numRuns: 300 };
-// eslint-disable-next-line no-console -- a failing run must be repeatable: PROPERTY_SEED=<seed>
+// A failing run must be repeatable.
 console.info(`placement properties: PROPERTY_SEED=${String(seed)}`);
 
 const durabilities = fc.constantFrom<Durability>(none, replica(2), replica(3), disperse(2, 1));

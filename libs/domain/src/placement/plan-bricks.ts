@@ -11,15 +11,7 @@ import {
 import type { PersistentMap } from '@brickyard/event-sourcing';
 import type { Cluster, Device } from '../control/control.state';
 import { placementOptions } from './filters';
-import {
-  brickIdOf,
-  missingFor,
-  placeSets,
-  planningOf,
-  type PlacedSet,
-  type PlacedSets,
-  type Planning,
-} from './sets/place-sets';
+import { brickIdOf, missingFor, placeSets, planningOf, type PlacedSet, type Planning } from './sets/place-sets';
 import type { BrickPlan, BrickRequest } from './placement.types';
 import { ringOf } from './ring';
 import { brickFootprint, splits, USUAL_EXTENT_KIB, type Split } from './sizing';
@@ -96,33 +88,50 @@ function refusalOf(planning: Planning, last: Split | undefined, evidence: Eviden
   return { kind: 'NoSpace', ...evidence };
 }
 
+/** One way to cut the volume and what became of it. */
+interface Trial {
+  readonly split: Split;
+  readonly outcome: PlacementAttempt['outcome'];
+  readonly placed?: readonly PlacedSet[];
+  /** Absent when counting was enough to know. */
+  readonly failed?: Walk;
+}
+
+function walked(planning: Planning, split: Split): Trial {
+  const result = placeSets(planning, split);
+  return result.kind === 'placed'
+    ? { split, outcome: 'placed', placed: result.sets }
+    : { split, outcome: 'no-space', failed: result.failed };
+}
+
 /** Tries one cut; when a larger one failed, first counts whether it can succeed at all, which spares a walk for each set. */
-function tryCut(planning: Planning, split: Split, failedBefore: boolean): PlacedSets | undefined {
-  if (failedBefore && missingFor(planning, split) > 0) return undefined;
-  return placeSets(planning, split);
+function tryCut(planning: Planning, split: Split, before: readonly Trial[]): Trial {
+  if (split.verdict !== 'may-be-tried') return { split, outcome: split.verdict };
+  const spaceIsShort = before.some((trial) => trial.outcome === 'no-space');
+  if (spaceIsShort && missingFor(planning, split) > 0) return { split, outcome: 'no-space' };
+  return walked(planning, split);
+}
+
+const attemptsOf = (planning: Planning, trials: readonly Trial[]): PlacementAttempt[] =>
+  trials.map(({ split, outcome }) => attemptOf(planning, split, outcome));
+
+function refused(planning: Planning, trials: readonly Trial[]): BrickPlan {
+  const lastTried = trials.findLast((trial) => trial.outcome === 'no-space');
+  const failed = lastTried === undefined ? undefined : (lastTried.failed ?? walked(planning, lastTried.split).failed);
+  const evidence = evidenceOf(planning, attemptsOf(planning, trials), failed);
+  return { kind: 'refused', refusal: refusalOf(planning, trials.at(-1)?.split, evidence) };
 }
 
 function search(planning: Planning): BrickPlan {
-  const attempts: PlacementAttempt[] = [];
-  let last: Split | undefined;
-  let lastTried: { readonly split: Split; readonly result: PlacedSets | undefined } | undefined;
+  const trials: Trial[] = [];
   for (const split of splits(planning.request)) {
-    last = split;
-    if (split.verdict !== 'may-be-tried') {
-      attempts.push(attemptOf(planning, split, split.verdict));
-      continue;
-    }
-    const result = tryCut(planning, split, lastTried !== undefined);
-    attempts.push(attemptOf(planning, split, result?.kind ?? 'no-space'));
-    if (result?.kind === 'placed') {
-      const bricks = bricksOf(planning, split.brickKib, result.sets);
-      return { kind: 'placed', bricks, explanation: explanationOf(planning, attempts, result.sets) };
-    }
-    lastTried = { split, result };
+    const trial = tryCut(planning, split, trials);
+    trials.push(trial);
+    if (trial.placed === undefined) continue;
+    const bricks = bricksOf(planning, split.brickKib, trial.placed);
+    return { kind: 'placed', bricks, explanation: explanationOf(planning, attemptsOf(planning, trials), trial.placed) };
   }
-  const shown = lastTried === undefined ? undefined : (lastTried.result ?? placeSets(planning, lastTried.split));
-  const failed = shown?.kind === 'no-space' ? shown.failed : undefined;
-  return { kind: 'refused', refusal: refusalOf(planning, last, evidenceOf(planning, attempts, failed)) };
+  return refused(planning, trials);
 }
 
 /**

@@ -65,8 +65,8 @@ function interleaved(devices: readonly RingDevice[]): RingDevice[] {
   return ring;
 }
 
-function numbered<K>(devices: readonly RingDevice[], keyOf: (device: RingDevice) => K): Int32Array {
-  const numbers = new Map<K, number>();
+function numbered(devices: readonly RingDevice[], keyOf: (device: RingDevice) => string | number): Int32Array {
+  const numbers = new Map<string | number, number>();
   return Int32Array.from(devices, (device) => {
     const key = keyOf(device);
     const number = numbers.get(key) ?? numbers.size;
