@@ -21,11 +21,15 @@ describe('ensureMounted', () => {
     lab = await startHosts({ directory, count: 3 });
     const [first, ...others] = lab.hosts;
     if (first === undefined) throw new Error('no host');
-    const gluster = async (...words: string[]): Promise<void> => {
-      const { exitCode, stderr } = await first.run(['gluster', '--mode=script', ...words], { timeoutMs: MINUTE });
+    const gluster = async (...words: string[]): Promise<string> => {
+      const { exitCode, stdout, stderr } = await first.run(['gluster', '--mode=script', ...words], {
+        timeoutMs: MINUTE,
+      });
       if (exitCode !== 0) throw new Error(`gluster ${words.join(' ')}: ${stderr}`);
+      return stdout;
     };
     for (const { address } of others) await gluster('peer', 'probe', address);
+    while ((await gluster('peer', 'status')).split('Peer in Cluster (Connected)').length < 3) continue;
     const bricks = lab.hosts.map(({ address }) => `${address}:${BRICK}`);
     await gluster('volume', 'create', 'registry', 'replica', '3', ...bricks, 'force');
     await gluster('volume', 'start', 'registry');

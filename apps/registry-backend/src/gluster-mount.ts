@@ -1,6 +1,7 @@
 /** Mounts a GlusterFS volume with the system's `mount` and looks at what is really there. */
 import { execFile } from 'node:child_process';
 import { mkdir, readFile, realpath, statfs } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { Unavailable } from '@brickyard/service-host';
 import { isVolumeMount, mountOn, type MountEntry, parseMountInfo } from './mount-table';
@@ -34,9 +35,18 @@ export function mountArguments({ mount: { glusterfs } }: Volume, directory: stri
   return ['-t', 'glusterfs', '-o', list.join(','), device, directory];
 }
 
-/** What is mounted on the directory now, if anything. */
+/** What is mounted on the directory now, if anything; the directory itself is not touched, as a dead mount answers nothing. */
 export async function readMount(directory: string): Promise<MountEntry | undefined> {
-  return mountOn(parseMountInfo(await readFile('/proc/self/mountinfo', 'utf8')), directory);
+  const entries = parseMountInfo(await readFile('/proc/self/mountinfo', 'utf8'));
+  return mountOn(entries, directory) ?? mountOn(entries, await withRealParent(directory));
+}
+
+async function withRealParent(directory: string): Promise<string> {
+  try {
+    return join(await realpath(dirname(directory)), basename(directory));
+  } catch {
+    return directory; // It is not there yet.
+  }
 }
 
 /** Mounts the volume unless it is there; rejects when something else is. `beforeMount` runs before a new mount. */
@@ -45,19 +55,16 @@ export async function ensureMounted(
   directory: string,
   beforeMount: () => Promise<void>,
 ): Promise<void> {
-  await mkdir(directory, { recursive: true }).catch((error: unknown) => {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOTCONN' && (error as NodeJS.ErrnoException).code !== 'EEXIST')
-      throw error;
-  });
   const present = await readMount(directory);
   if (present !== undefined) {
     assertIsVolume(present, volume, directory);
     if (await isAlive(directory)) return;
     await unmount(directory); // Its client process has died; only a new mount helps.
   }
+  await mkdir(directory, { recursive: true });
   await beforeMount();
   await runTool('mount', mountArguments(volume, directory), MOUNT_TIMEOUT_MS);
-  const mounted = await readMount(await realpath(directory));
+  const mounted = await readMount(directory);
   if (mounted === undefined) throw new Unavailable(`${directory}: mount reported success, but nothing is mounted`);
   assertIsVolume(mounted, volume, directory);
 }
