@@ -40,7 +40,7 @@ export function* stretches(events: readonly StoredEvent[]): Generator<readonly S
 export function startEventRelay(reader: LedgerReader, bus: Bus, log: Logger): Promise<Relay> {
   return startRelay({
     reader,
-    cursorName: `events.${reader.ledger}`,
+    cursorName: `relay-${reader.ledger}`,
     async publish(events) {
       for (const stretch of stretches(events)) {
         const last = stretch.at(-1);
