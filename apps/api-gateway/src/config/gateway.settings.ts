@@ -110,8 +110,8 @@ function readFile(path: string, variable: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    const reason = error instanceof Error ? error.message : 'cannot be read';
-    throw new ConfigError([`${variable}: ${reason}`]);
+    const { code = 'unknown reason' } = error as NodeJS.ErrnoException;
+    throw new ConfigError([`${variable}: ${path} cannot be read (${code})`]);
   }
 }
 

@@ -78,6 +78,6 @@ const isOurs = (request: GatewayRequest): boolean => request.url.startsWith('/v1
 function sendProblem(reply: GatewayReply, status: number, detail: string): void {
   void reply
     .code(status)
-    .header('content-type', 'application/problem+json')
+    .header('content-type', 'application/problem+json; charset=utf-8')
     .send(JSON.stringify({ type: 'about:blank', status, detail }));
 }

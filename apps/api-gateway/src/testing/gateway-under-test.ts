@@ -15,6 +15,7 @@ import { type LedgerWriter, migrate, openLedgerWriter } from '@brickyard/event-s
 import { type Bus, connectBus, createLogger, type Subscription } from '@brickyard/service-host';
 import { dropDatabase, freshDatabase, type NatsServer, startNats } from '@brickyard/servers';
 import { readSettings } from '../config/gateway.settings';
+import { CuttableProxy } from './cuttable-proxy';
 import { type RunningGateway, startGateway } from '../start-gateway';
 
 type Writer = LedgerWriter<number, readonly ControlEvent[], Record<string, never>>;
@@ -23,34 +24,47 @@ type Answer = (envelope: CommandEnvelope, index: number) => CommandReply | Promi
 /** Everything around one gateway. */
 export class GatewayUnderTest {
   readonly #subscriptions: Subscription[] = [];
+  /** How many commands each request to the allocator carried. */
+  readonly batchSizes: number[] = [];
 
   private constructor(
-    readonly nats: NatsServer,
+    private nats: NatsServer,
     readonly bus: Bus,
     readonly databaseUrl: string,
+    readonly postgres: CuttableProxy,
+    readonly natsWay: CuttableProxy,
     readonly gateway: RunningGateway,
     private readonly writer: Writer,
+    private readonly announcing: { isOn: boolean },
     private readonly folder: string,
   ) {}
 
-  static async start(env: NodeJS.ProcessEnv = {}): Promise<GatewayUnderTest> {
+  static async start(env: NodeJS.ProcessEnv = {}, { isCutOff = false } = {}): Promise<GatewayUnderTest> {
     const folder = await mkdtemp(join(tmpdir(), 'brickyard-gateway-'));
     const nats = await startNats({ storeDir: folder });
     const databaseUrl = await freshDatabase(process.env['BRICKYARD_TEST_PG_URL'] ?? '');
     await migrate(databaseUrl);
     const log = createLogger({ service: 'spec', level: 'silent' });
     const bus = await connectBus({ url: nats.url, name: 'spec', log });
-    const writer = await openWriter(databaseUrl, bus);
+    const announcing = { isOn: true };
+    const writer = await openWriter(databaseUrl, bus, announcing);
+    const postgres = await proxyTo(databaseUrl);
+    const natsWay = await proxyTo(nats.url);
+    if (isCutOff) [postgres, natsWay].forEach((way) => way.cut());
     const settings = readSettings({
       BRICKYARD_HTTP_PORT: '0',
-      BRICKYARD_NATS_URL: nats.url,
-      BRICKYARD_PG_URL: databaseUrl,
+      BRICKYARD_NATS_URL: `nats://127.0.0.1:${String(natsWay.port)}`,
+      BRICKYARD_PG_URL: through(postgres, databaseUrl),
       BRICKYARD_DISABLE_AUTH: '1',
       BRICKYARD_LOG_LEVEL: 'silent',
       ...env,
     });
     const gateway = await startGateway(settings, log);
-    return new GatewayUnderTest(nats, bus, databaseUrl, gateway, writer, folder);
+    return new GatewayUnderTest(nats, bus, databaseUrl, postgres, natsWay, gateway, writer, announcing, folder);
+  }
+
+  get natsUrl(): string {
+    return this.nats.url;
   }
 
   /** Appends facts as the allocator would; resolves with the position of the last one. */
@@ -59,15 +73,41 @@ export class GatewayUnderTest {
     return (await this.writer.submit({ command: events, metadata })).position;
   }
 
+  /** As `record`, but nobody hears of it. */
+  async recordSilently(...events: readonly ControlEvent[]): Promise<number> {
+    this.announcing.isOn = false;
+    const position = await this.record(...events);
+    this.announcing.isOn = true;
+    return position;
+  }
+
   /** Answers commands from now on. */
   answerCommands(answer: Answer): Subscription {
     const subscription = this.bus.respond(COMMANDS, async (payload) => {
       const { data, id } = payload as { readonly data: CommandBatch; readonly id: string };
+      this.batchSizes.push(data.commands.length);
       const replies = await Promise.all(data.commands.map(async (envelope, index) => answer(envelope, index)));
       return { id, response: { replies }, isDisposed: true };
     });
     this.#subscriptions.push(subscription);
     return subscription;
+  }
+
+  /** Ends nats-server as a crash would. */
+  killNats(): void {
+    this.nats.kill();
+  }
+
+  /** Starts nats-server again where it was. */
+  async restartNats(): Promise<void> {
+    this.nats = await startNats({ storeDir: this.folder, port: this.nats.port });
+  }
+
+  /** What the orchestrator is told. */
+  async isReady(): Promise<boolean> {
+    const response = await fetch(`http://127.0.0.1:${String(this.gateway.healthPort)}/health/ready`);
+    await response.arrayBuffer();
+    return response.ok;
   }
 
   /** One request; redirects are not followed. */
@@ -76,7 +116,10 @@ export class GatewayUnderTest {
   }
 
   async stop(): Promise<void> {
+    this.postgres.mend();
     await this.gateway.stop();
+    await this.postgres.close();
+    await this.natsWay.close();
     for (const subscription of this.#subscriptions) await subscription.close();
     await this.writer.close();
     await this.bus.drain();
@@ -86,8 +129,20 @@ export class GatewayUnderTest {
   }
 }
 
+function proxyTo(url: string): Promise<CuttableProxy> {
+  const { hostname, port } = new URL(url);
+  return CuttableProxy.to({ host: hostname, port: Number(port) });
+}
+
+function through(proxy: CuttableProxy, databaseUrl: string): string {
+  const url = new URL(databaseUrl);
+  url.hostname = '127.0.0.1';
+  url.port = String(proxy.port);
+  return url.href;
+}
+
 /** The log's own writer, with nothing to decide: what it is given, it appends and announces. */
-function openWriter(url: string, bus: Bus): Promise<Writer> {
+function openWriter(url: string, bus: Bus, announcing: { readonly isOn: boolean }): Promise<Writer> {
   return openLedgerWriter<number, readonly ControlEvent[], Record<string, never>>({
     url,
     ledger: 'control',
@@ -95,7 +150,7 @@ function openWriter(url: string, bus: Bus): Promise<Writer> {
     decide: (events) => ({ events: events.map(stored), reply: {} }),
     evolve: (count) => count + 1,
     onCommitted: (events) => {
-      bus.publish(eventsOf('control'), { events });
+      if (announcing.isOn) bus.publish(eventsOf('control'), { events });
     },
     onLost: () => undefined,
   });

@@ -1,0 +1,290 @@
+import type { ClientCommand, CommandEnvelope, CommandReply, HostName, Rejection } from '@brickyard/contracts';
+import { probeOf } from '@brickyard/contracts';
+import { GatewayUnderTest } from '../testing/gateway-under-test';
+import {
+  brick,
+  CLUSTER,
+  DEVICE_1,
+  event,
+  NODE_1,
+  nextOperation,
+  smallCluster,
+  VOLUME,
+  volumePlanned,
+  volumeSpec,
+} from '../testing/events';
+
+const accepted = (envelope: CommandEnvelope, position = 9): CommandReply => {
+  const { command } = envelope;
+  const ids = Object.fromEntries(Object.entries(command).filter(([name]) => /^[a-z]+Id$/.test(name)));
+  return { kind: 'accepted', position, repeated: false, ids: ids as Record<string, string> };
+};
+const rejected = (rejection: Rejection): CommandReply => ({ kind: 'rejected', position: 9, rejection });
+
+describe('commands of the gateway', () => {
+  let under: GatewayUnderTest;
+  let heard: CommandEnvelope[] = [];
+  let answer: (envelope: CommandEnvelope) => CommandReply = accepted;
+
+  beforeAll(async () => {
+    under = await GatewayUnderTest.start();
+    await under.record(...smallCluster());
+    under.answerCommands((envelope) => {
+      heard.push(envelope);
+      return answer(envelope);
+    });
+  });
+  afterAll(() => under.stop());
+  beforeEach(() => {
+    heard = [];
+    answer = accepted;
+  });
+
+  const post = (path: string, body: unknown, headers: Record<string, string> = {}): Promise<Response> =>
+    under.fetch(path, { method: 'POST', body: JSON.stringify(body), headers });
+  const commands = (): ClientCommand[] => heard.map(({ command }) => command);
+
+  it('answers a new cluster with 201 and the id it sent', async () => {
+    const response = await post('/clusters', { file: true });
+    const [command] = commands() as Extract<ClientCommand, { type: 'CreateCluster' }>[];
+    expect(command).toMatchObject({ type: 'CreateCluster', flags: { file: true, block: false } });
+    expect([response.status, await response.text()]).toEqual([
+      201,
+      `{"id":"${String(command?.clusterId)}","nodes":[],"volumes":[],"block":false,"file":true,"blockvolumes":[]}\n`,
+    ]);
+  });
+
+  it('answers new flags with 200, the content type of JSON and nothing in it', async () => {
+    const response = await post(`/clusters/${CLUSTER}/flags`, { block: true });
+    expect([response.status, response.headers.get('content-type'), await response.text()]).toEqual([
+      200,
+      'application/json; charset=UTF-8',
+      '',
+    ]);
+    expect(commands()).toEqual([{ type: 'SetClusterFlags', clusterId: CLUSTER, flags: { file: false, block: true } }]);
+  });
+
+  it('answers a volume with 202 and where to watch it', async () => {
+    const response = await post('/volumes', { size: 5, clusters: [CLUSTER], name: 'v' });
+    const [command] = commands() as Extract<ClientCommand, { type: 'CreateVolume' }>[];
+    expect([response.status, response.headers.get('location'), await response.text()]).toEqual([
+      202,
+      `/queue/${String(command?.operationId)}`,
+      '',
+    ]);
+    expect(command).toMatchObject({
+      clusters: [CLUSTER],
+      spec: { name: 'v', sizeKib: 5_242_880 },
+      policy: { brickMinKib: 1_048_576, brickMaxKib: 4_294_967_296, bricksPerVolumeMax: 32, zoneChecking: 'none' },
+    });
+    expect(response.headers.get('x-brickyard-position')).toBe('9');
+  });
+
+  it('says on whose behalf a command is, and until when it matters', async () => {
+    await under.fetch(`/volumes/${VOLUME}`, { method: 'DELETE' });
+    expect(heard[0]?.actor).toEqual({ name: 'anonymous', role: 'admin', address: '127.0.0.1' });
+    expect(heard[0]?.deadline).toBeGreaterThan(Date.now());
+  });
+
+  it('tells the first ids again when a key is repeated', async () => {
+    const operationId = 'ab'.repeat(16);
+    answer = () => ({ kind: 'accepted', position: 9, repeated: true, ids: { operationId } });
+    const headers = { 'idempotency-key': 'order-7' };
+    const [first, second] = [
+      await post('/volumes', { size: 1 }, headers),
+      await post('/volumes', { size: 1 }, headers),
+    ];
+    expect([first.headers.get('location'), second.headers.get('location')]).toEqual([
+      `/queue/${operationId}`,
+      `/queue/${operationId}`,
+    ]);
+    expect(heard.map(({ commandId }) => commandId)).toEqual(Array(2).fill('anonymous:POST:/volumes:order-7'));
+    expect((await post('/volumes', { size: 1 }, { 'idempotency-key': 'a b' })).status).toBe(400);
+  });
+
+  it('tells a refusal in heketi’s words, and in a header what would help', async () => {
+    answer = () =>
+      rejected({
+        kind: 'NotPlaced',
+        ineligible: false,
+        remedy: 'one more node\nin zone „3”',
+        refusals: [{ clusterId: CLUSTER, refusal: { kind: 'NoNodes' } }],
+      });
+    const response = await post('/volumes', { size: 1 });
+    expect([response.status, await response.text()]).toEqual([
+      500,
+      'Failed to allocate new volume: No nodes in cluster\n',
+    ]);
+    expect(response.headers.get('x-brickyard-remedy')).toBe('one more node in zone ?3?');
+    expect(response.headers.get('content-type')).toBe('text/plain; charset=utf-8');
+  });
+
+  it('ends the text of a host name in use with two line breaks', async () => {
+    answer = () => rejected({ kind: 'HostnameInUse', hostname: 'h', nodeId: NODE_1 });
+    const hostnames = { manage: ['h'], storage: ['10.9.9.9'] };
+    const response = await post('/nodes', { zone: 1, cluster: CLUSTER, hostnames });
+    expect([response.status, await response.text()]).toEqual([
+      409,
+      `Hostname h already used by node with id ${NODE_1}\n\n`,
+    ]);
+  });
+
+  it('asks the new host and a member whether Gluster runs before a node is added', async () => {
+    const agents = ['node1.example', 'new.example'].map((host) =>
+      under.bus.respond(probeOf(host as HostName), () =>
+        Promise.resolve({ host, incarnation: 'i', glusterd: 'running', simulated: true }),
+      ),
+    );
+    const hostnames = { manage: ['new.example'], storage: ['10.0.0.9'] };
+    const response = await post('/nodes', { zone: 2, cluster: CLUSTER, hostnames, tags: { a: 'b' } });
+    expect(response.status).toBe(202);
+    expect(commands()[0]).toMatchObject({
+      type: 'AddNode',
+      zone: 2,
+      probe: { newNode: 'running', members: 'running' },
+    });
+    for (const agent of agents) await agent.close();
+    heard = [];
+    await post('/nodes', { zone: 2, cluster: CLUSTER, hostnames });
+    expect(commands()[0]).toMatchObject({ probe: { newNode: 'no-agent', members: 'stopped' } });
+  });
+
+  it('reads the body of a device’s deletion only when there is one', async () => {
+    const remove = (body?: string): Promise<Response> =>
+      under.fetch(`/devices/${DEVICE_1}`, { method: 'DELETE', ...(body === undefined ? {} : { body }) });
+    expect((await remove()).status).toBe(202);
+    expect((await remove('{"forceforget":true}')).status).toBe(202);
+    expect((await remove('{')).status).toBe(422);
+    expect(commands()).toMatchObject([{ forceForget: false }, { forceForget: true }]);
+  });
+
+  it('does not send what can be refused here', async () => {
+    const state = await post(`/devices/${DEVICE_1}/state`, { state: 'bogus' });
+    expect([state.status, await state.text()]).toEqual([400, 'validation failed: state: bogus is not valid state.\n']);
+    expect((await post('/nodes/abc/state', { state: 'online' })).status).toBe(404);
+    const cluster = await post('/nodes', {
+      zone: 1,
+      cluster: 'A'.repeat(32),
+      hostnames: { manage: ['m'], storage: ['s'] },
+    });
+    expect([cluster.status, await cluster.text()]).toEqual([404, 'Cluster id does not exist\n']);
+    const node = await post('/devices', { name: '/dev/sdb', node: 'A'.repeat(32) });
+    expect([node.status, await node.text()]).toEqual([404, 'Node id does not exist\n']);
+    expect(heard).toEqual([]);
+  });
+
+  it('gathers the commands of one moment into few requests, and gives each its own answer', async () => {
+    const sizes = Array.from({ length: 200 }, (_, index) => index + 1);
+    answer = (envelope) =>
+      accepted(envelope).kind === 'accepted' && envelope.command.type === 'CreateVolume'
+        ? { kind: 'accepted', position: 9, repeated: false, ids: { operationId: envelope.command.spec.name } }
+        : rejected({ kind: 'NoClusters' });
+    const before = under.batchSizes.length;
+    const responses = await Promise.all(sizes.map((size) => post('/volumes', { size, name: `n${String(size)}` })));
+    expect(responses.map(({ headers }) => headers.get('location'))).toEqual(
+      sizes.map((size) => `/queue/n${String(size)}`),
+    );
+    const batches = under.batchSizes.slice(before);
+    expect(Math.max(...batches)).toBeGreaterThan(1);
+    expect(batches.reduce((sum, size) => sum + size, 0)).toBe(sizes.length);
+  });
+
+  it('repeats a command that the allocator was too busy for, under the same id', async () => {
+    let asked = 0;
+    answer = (envelope) =>
+      (asked += 1) < 3 ? { kind: 'unavailable', reason: 'busy', retryAfterMs: 1 } : accepted(envelope);
+    expect((await post('/volumes', { size: 1 })).status).toBe(202);
+    expect(new Set(heard.map(({ commandId }) => commandId)).size).toBe(1);
+    expect(heard).toHaveLength(3);
+  });
+
+  it('shows an operation from its plan to its end, the end once', async () => {
+    const operationId = nextOperation();
+    const spec = volumeSpec('watched');
+    const planned = await under.record(volumePlanned(VOLUME, spec, [brick('9', DEVICE_1, NODE_1)], operationId));
+    answer = () => ({ kind: 'accepted', position: planned, repeated: false, ids: { operationId } });
+    const location = (await post('/volumes', { size: 10 })).headers.get('location') ?? '';
+    const running = await under.fetch(location);
+    expect([running.status, running.headers.get('x-pending'), await running.text()]).toEqual([200, 'true', '']);
+    expect((await under.fetch(`/volumes/${VOLUME}`)).status).toBe(404);
+    const done = await under.record(event('VolumeCreated', { operationId, volumeId: VOLUME }));
+    const end = await under.fetch(`${location}?after=${String(done)}`);
+    expect([end.status, end.headers.get('location'), end.headers.get('x-pending'), await end.text()]).toEqual([
+      303,
+      `/volumes/${VOLUME}`,
+      null,
+      `<a href="/volumes/${VOLUME}">See Other</a>.\n\n`,
+    ]);
+    const again = await under.fetch(location);
+    expect([again.status, await again.text()]).toEqual([404, 'Id not found\n']);
+    expect((await under.fetch(`/volumes/${VOLUME}`)).status).toBe(200);
+    expect((await under.fetch(`${location}?at=${String(planned)}`)).status).toBe(200);
+  });
+
+  it('tells a failed operation as 500 with its text', async () => {
+    const operationId = nextOperation();
+    const refusal = {
+      operationId,
+      nodeId: NODE_1,
+      detail: 'Cannot move a failed/removed node to online state',
+      cause: '',
+    };
+    const position = await under.record(event('NodeStateRefused', refusal));
+    const response = await under.fetch(`/queue/${operationId}?after=${String(position)}`);
+    expect([response.status, await response.text()]).toEqual([500, `${refusal.detail}\n`]);
+  });
+});
+
+describe('commands without an allocator', () => {
+  let under: GatewayUnderTest;
+  beforeAll(async () => {
+    under = await GatewayUnderTest.start();
+    await under.record(...smallCluster());
+  });
+  afterAll(() => under.stop());
+
+  it('wait for one that comes', async () => {
+    const waiting = under.fetch(`/clusters/${CLUSTER}`, { method: 'DELETE' });
+    await new Promise((resolve) => setImmediate(resolve));
+    const allocator = under.answerCommands(() => rejected({ kind: 'ClusterNotEmpty', clusterId: CLUSTER }));
+    expect((await waiting).status).toBe(409);
+    await allocator.close();
+  });
+
+  it('end with 503 that says what is away and when to ask again', async () => {
+    const response = await under.fetch(`/clusters/${CLUSTER}`, { method: 'DELETE' });
+    expect([response.status, response.headers.get('retry-after')]).toEqual([503, '1']);
+    expect(await response.text()).toMatch(/^Service unavailable: no allocator is leading: /);
+  }, 15_000);
+});
+
+describe('a limit of operations in flight', () => {
+  let under: GatewayUnderTest;
+  beforeAll(async () => {
+    under = await GatewayUnderTest.start({ HEKETI_MAX_INFLIGHT_OPERATIONS: '2' });
+    await under.record(...smallCluster());
+    under.answerCommands((envelope) => accepted(envelope));
+  });
+  afterAll(() => under.stop());
+
+  it('refuses what is counted above it with 429, and nothing else', async () => {
+    const operationId = nextOperation();
+    const planned = await under.record(volumePlanned(VOLUME, volumeSpec('one'), [], operationId));
+    const create = async (): Promise<unknown> => {
+      const response = await under.fetch('/volumes', { method: 'POST', body: '{"size":1}' });
+      return [response.status, await response.text()];
+    };
+    await under.fetch(`/clusters?after=${String(planned)}`);
+    const other = nextOperation();
+    const second = await under.record(volumePlanned('b'.repeat(32) as typeof VOLUME, volumeSpec('two'), [], other));
+    await under.fetch(`/clusters?after=${String(second)}`);
+    expect(await create()).toEqual([429, 'Server busy. Retry operation later.\n']);
+    const offline = { method: 'POST', body: '{"state":"offline"}' };
+    expect((await under.fetch(`/nodes/${NODE_1}/state`, offline)).status).toBe(202);
+    const failed = { method: 'POST', body: '{"state":"failed"}' };
+    expect((await under.fetch(`/nodes/${NODE_1}/state`, failed)).status).toBe(429);
+    const done = await under.record(event('VolumeCreated', { operationId, volumeId: VOLUME }));
+    await under.fetch(`/clusters?after=${String(done)}`);
+    expect(await create()).toEqual([202, '']);
+  });
+});
