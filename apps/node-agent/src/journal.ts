@@ -56,9 +56,9 @@ function parsed(line: string, path: string, number: number): unknown {
 }
 
 /** Writes a whole file so that a crash leaves the old one or the new one. */
-export function replaceFile(path: string, text: string): void {
+export function replaceFile(path: string, text: string, mode = 0o600): void {
   const draft = `${path}.new`;
-  const fd = openSync(draft, 'w', 0o600);
+  const fd = openSync(draft, 'w', mode);
   try {
     writeSync(fd, text);
     fsyncSync(fd);

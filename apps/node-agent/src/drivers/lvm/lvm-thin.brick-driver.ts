@@ -1,0 +1,232 @@
+import { chmod, chown, mkdir, rmdir, stat } from 'node:fs/promises';
+import { join, posix } from 'node:path';
+import type { BrickSpec, Outcome } from '@brickyard/contracts';
+import { checkInside, MOUNT_ROOT, mountPointOf, partsOf } from '../../brick-path';
+import type { BrickDriver, BrickState, DeviceRef, DeviceSpec } from '../brick.driver';
+import { checkWipe } from '../device-claim';
+import { commandFailed, type HostCommand, mustRun } from '../host-command';
+import { ensureUnmounted, foreignMount, type Mount, MOUNT_OPTIONS, mountAt, mountBrick, signaturesOn } from '../mounts';
+import { DONE, failureOf, learned, outcomeOf, presence, refusal, StepFailed, unless } from '../step-failure';
+import { type Fstab, openFstab } from './fstab';
+import { type Lvm, lvmTools } from './lvm-tools';
+
+const MKFS_TIMEOUT_MS = 300_000;
+const LOOK_TIMEOUT_MS = 60_000;
+/** A line that a machine without the device survives: it boots, and the agent says what is missing. */
+const FSTAB_OPTIONS = `${MOUNT_OPTIONS},nofail`;
+
+/** Where the driver works and by what means. */
+export interface LvmThinOptions {
+  readonly run: HostCommand;
+  readonly fstab: string;
+  readonly mountRoot?: string;
+}
+
+/** Bricks as XFS on thin LVM volumes, one pool a brick: what production hosts use, named and laid out as heketi did. */
+export function lvmThinBrickDriver(options: LvmThinOptions): BrickDriver {
+  const { run, mountRoot = MOUNT_ROOT } = options;
+  const driver = new LvmThinBrickDriver(run, lvmTools(run), openFstab(options.fstab), mountRoot);
+  return {
+    ensureDevice: (device) => outcomeOf(() => driver.takeDevice(device)),
+    ensureNoDevice: (device) => outcomeOf(() => driver.giveDeviceBack(device)),
+    ensureBrick: (brick) => outcomeOf(() => driver.makeBrick(brick)),
+    ensureNoBrick: (brick) => outcomeOf(() => driver.removeBrick(brick)),
+    readBrick: (brick) => outcomeOf(() => driver.findBrick(brick)),
+    ensureMounted: () => driver.mountAll(),
+    readBricks: () => driver.lookAtAll(),
+  };
+}
+
+const groupOf = (deviceId: string): string => `vg_${deviceId}`;
+const poolOf = (brickId: string): string => `tp_${brickId}`;
+const volumeOf = (brickId: string): string => `brick_${brickId}`;
+const nodeOf = (deviceId: string, brickId: string): string => `/dev/mapper/${groupOf(deviceId)}-${volumeOf(brickId)}`;
+
+class LvmThinBrickDriver {
+  constructor(
+    private readonly run: HostCommand,
+    private readonly lvm: Lvm,
+    private readonly fstab: Fstab,
+    private readonly mountRoot: string,
+  ) {}
+
+  async takeDevice(device: DeviceSpec): Promise<Outcome> {
+    const group = groupOf(device.deviceId);
+    const found = await this.lvm.physicalVolume(device.name);
+    if (found?.group !== group) await this.claim(device, found);
+    const taken = await this.lvm.physicalVolume(device.name);
+    if (taken?.group !== group) throw refusal(`${device.name} did not become a part of ${group}`);
+    const { totalKib, extentKib } = await this.lvm.groupSize(group);
+    const links = await this.lvm.linksTo(device.name);
+    const paths = [...new Set([...links, device.name])];
+    return learned({ kind: 'device', totalKib, extentKib, pvUuid: taken.uuid, paths });
+  }
+
+  private async claim(device: DeviceSpec, found: { uuid: string; group: string } | undefined): Promise<void> {
+    if (found !== undefined) {
+      const holder = found.group === '' ? 'no volume group' : found.group;
+      checkWipe(device, found.uuid, `${device.name} is an LVM physical volume already, of ${holder}`);
+      await this.lvm.wipe(device.name);
+    } else {
+      const signatures = await signaturesOn(this.run, device.name);
+      if (signatures.length > 0) {
+        checkWipe(device, undefined, `${device.name} is not empty: it holds ${signatures.join(', ')}`);
+        await this.lvm.wipe(device.name);
+      }
+    }
+    await this.lvm.createPhysicalVolume(device.name);
+    try {
+      await this.lvm.createGroup(groupOf(device.deviceId), device.name);
+    } catch (error) {
+      await this.lvm.removePhysicalVolume(device.name).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async giveDeviceBack(device: DeviceRef): Promise<Outcome> {
+    try {
+      await this.release(device);
+    } catch (error) {
+      if (!device.ignoreErrors) throw error;
+    }
+    return DONE;
+  }
+
+  private async release(device: DeviceRef): Promise<void> {
+    const group = groupOf(device.deviceId);
+    const found = await this.lvm.physicalVolume(device.name);
+    // Another group's device is not ours to give back; ours may have been given back already.
+    if (found?.group === group) await this.lvm.removeGroup(group);
+    if (found?.group === group || found?.group === '') await this.lvm.removePhysicalVolume(device.name);
+    await rmdir(join(this.mountRoot, group)).catch(unless('ENOENT'));
+  }
+
+  async makeBrick(brick: BrickSpec): Promise<Outcome> {
+    const target = mountPointOf(brick, this.mountRoot);
+    await checkInside(target, this.mountRoot);
+    const group = groupOf(brick.deviceId);
+    const found = await this.lvm.physicalVolume(brick.deviceName);
+    if (found?.group !== group) throw refusal(`${brick.deviceName} on this host is not device ${brick.deviceId}`);
+    const wasThere = await this.lvm.hasVolume(`${group}/${volumeOf(brick.brickId)}`);
+    try {
+      await this.build(brick, target, wasThere);
+    } catch (error) {
+      // What this very attempt began holds no data: no half of it may stay and take space.
+      if (!wasThere) await this.clear(brick, target).catch(() => undefined);
+      throw error;
+    }
+    return DONE;
+  }
+
+  private async build(brick: BrickSpec, target: string, wasThere: boolean): Promise<void> {
+    const { brickId, deviceId, sizeKib, poolKib, metadataKib } = brick;
+    const device = nodeOf(deviceId, brickId);
+    await mkdir(target, { recursive: true });
+    if (!wasThere) {
+      const place = { group: groupOf(deviceId), pool: poolOf(brickId), name: volumeOf(brickId) };
+      await this.lvm.createThin({ ...place, sizeKib, poolKib, metadataKib, tag: `brickyard.brick=${brickId}` });
+    }
+    await this.ensureFileSystem(device, brickId);
+    await this.fstab.ensure({ device, target }, FSTAB_OPTIONS);
+    await this.ensureServed(device, target);
+    await mkdir(brick.path, { recursive: true });
+    if (brick.gid !== 0) {
+      await chown(brick.path, (await stat(brick.path)).uid, brick.gid);
+      await chmod(brick.path, 0o2775);
+    }
+  }
+
+  /** Never forced: mkfs itself refuses a device that holds something. */
+  private async ensureFileSystem(device: string, brickId: string): Promise<void> {
+    const argv = ['blkid', '-p', '-o', 'value', '-s', 'TYPE', device];
+    const result = await this.run(argv, { timeoutMs: LOOK_TIMEOUT_MS });
+    if (result.exit === 0 && result.out.trim() === 'xfs') return;
+    if (result.exit !== 2) throw commandFailed(`${device} holds something that is no brick`, result);
+    const mkfs = ['mkfs.xfs', '-q', '-i', 'size=512', '-n', 'size=8192', device];
+    await mustRun(this.run, mkfs, MKFS_TIMEOUT_MS, `no XFS could be made for brick ${brickId}`);
+  }
+
+  private async ensureServed(device: string, target: string): Promise<void> {
+    const mount = await mountAt(this.run, target);
+    if (mount === undefined) await mountBrick(this.run, device, target);
+    else checkMount(mount, device);
+  }
+
+  async removeBrick(brick: BrickSpec): Promise<Outcome> {
+    const target = mountPointOf(brick, this.mountRoot);
+    await checkInside(target, this.mountRoot);
+    await this.clear(brick, target);
+    return DONE;
+  }
+
+  /** The fstab line goes before the volume: a machine that crashes in between still boots. */
+  private async clear({ deviceId, brickId }: BrickSpec, target: string): Promise<void> {
+    const group = groupOf(deviceId);
+    const mount = await mountAt(this.run, target);
+    if (mount !== undefined) {
+      checkMount(mount, nodeOf(deviceId, brickId));
+      await ensureUnmounted(this.run, target);
+    }
+    await this.fstab.ensureNot(target);
+    await this.lvm.removeVolume(`${group}/${volumeOf(brickId)}`);
+    // Clones of the brick live in the same pool and keep it.
+    if ((await this.lvm.thinCount(`${group}/${poolOf(brickId)}`)) === 0) {
+      await this.lvm.removeVolume(`${group}/${poolOf(brickId)}`);
+    }
+    await rmdir(target).catch(unless('ENOENT'));
+  }
+
+  async findBrick(brick: BrickSpec): Promise<Outcome> {
+    const target = mountPointOf(brick, this.mountRoot);
+    const device = nodeOf(brick.deviceId, brick.brickId);
+    const { mounted } = await this.look({ device, target });
+    return presence(mounted && (await stat(brick.path).catch(unless('ENOENT'))) !== undefined);
+  }
+
+  async mountAll(): Promise<readonly BrickState[]> {
+    const entries = await this.entries();
+    const groups = new Set(entries.map(({ deviceId }) => groupOf(deviceId)));
+    for (const group of groups) {
+      await this.lvm.activate(group).catch((error: unknown) => {
+        if (!(error instanceof StepFailed)) throw error; // A group that is gone shows as bricks that are.
+      });
+    }
+    const states: BrickState[] = [];
+    for (const { device, target } of entries) {
+      const path = posix.join(target, 'brick');
+      try {
+        await this.ensureServed(device, target);
+        states.push({ path, mounted: true });
+      } catch (error) {
+        states.push({ path, mounted: false, problem: failureOf(error).detail });
+      }
+    }
+    return states;
+  }
+
+  async lookAtAll(): Promise<readonly BrickState[]> {
+    const states: BrickState[] = [];
+    for (const entry of await this.entries()) states.push(await this.look(entry));
+    return states;
+  }
+
+  private async entries(): Promise<readonly { device: string; target: string; deviceId: string }[]> {
+    return (await this.fstab.below(this.mountRoot)).flatMap(({ device, target }) => {
+      const parts = partsOf(posix.join(target, 'brick'), this.mountRoot);
+      const isOurs = parts !== undefined && device === nodeOf(parts.deviceId, parts.brickId);
+      return isOurs ? [{ device, target, deviceId: parts.deviceId }] : [];
+    });
+  }
+
+  private async look({ device, target }: { device: string; target: string }): Promise<BrickState> {
+    const path = posix.join(target, 'brick');
+    const mount = await mountAt(this.run, target);
+    if (mount === undefined) return { path, mounted: false, problem: 'not mounted' };
+    if (mount.source === device) return { path, mounted: true };
+    return { path, mounted: false, problem: `${target} carries ${mount.source}` };
+  }
+}
+
+function checkMount(mount: Mount, device: string): void {
+  if (mount.source !== device) throw foreignMount(mount);
+}

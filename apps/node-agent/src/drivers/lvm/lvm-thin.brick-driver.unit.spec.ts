@@ -1,0 +1,220 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { BrickId, type BrickSpec, DeviceId, kib } from '@brickyard/contracts';
+import type { BrickDriver } from '../brick.driver';
+import type { HostCommand } from '../host-command';
+import { lvmThinBrickDriver } from './lvm-thin.brick-driver';
+
+const DEVICE = DeviceId.parse('d'.repeat(32));
+const BRICK = BrickId.parse('b'.repeat(32));
+const VG = `vg_${DEVICE}`;
+const NODE = `/dev/mapper/${VG}-brick_${BRICK}`;
+
+/** What a host's programs would answer: the first rule whose words a command begins with. */
+type Script = readonly (readonly [words: string, exit: number, out?: string, err?: string])[];
+
+interface Host {
+  readonly driver: BrickDriver;
+  readonly run: HostCommand;
+  /** Commands given, but for those that only look. */
+  readonly changes: string[];
+  readonly mountRoot: string;
+  fstab(): string;
+}
+
+const LOOKS = /^(pvs|lvs|vgdisplay|findmnt|blkid|wipefs --json|udevadm)/;
+
+describe('lvm-thin brick driver', () => {
+  const directories: string[] = [];
+
+  function host(script: Script, fstabBefore = ''): Host {
+    const directory = mkdtempSync(join(tmpdir(), 'brickyard-lvm-argv-'));
+    directories.push(directory);
+    const fstab = join(directory, 'fstab');
+    const mountRoot = join(directory, 'mounts');
+    writeFileSync(fstab, fstabBefore.replaceAll('ROOT', mountRoot));
+    const changes: string[] = [];
+    const run: HostCommand = (argv) => {
+      const line = argv.join(' ').replaceAll(mountRoot, 'ROOT');
+      if (!LOOKS.test(line)) changes.push(line);
+      const [, exit = 0, out = '', err = ''] = script.find(([words]) => line.startsWith(words)) ?? [];
+      return Promise.resolve({ argv, exit, out: out.replaceAll('ROOT', mountRoot), err });
+    };
+    return {
+      driver: lvmThinBrickDriver({ run, fstab, mountRoot }),
+      run,
+      changes,
+      mountRoot,
+      fstab: () => readFileSync(fstab, 'utf8').replaceAll(mountRoot, 'ROOT'),
+    };
+  }
+
+  afterAll(() => {
+    for (const directory of directories) rmSync(directory, { recursive: true });
+  });
+
+  const pv = (group: string): string =>
+    JSON.stringify({ report: [{ pv: [{ pv_name: '/dev/sdb', pv_uuid: 'PV-UUID', vg_name: group }] }] });
+  const brick = ({ mountRoot }: Host, change: Partial<BrickSpec> = {}): BrickSpec => ({
+    brickId: BRICK,
+    deviceId: DEVICE,
+    deviceName: '/dev/sdb',
+    path: `${mountRoot}/${VG}/brick_${BRICK}/brick`,
+    sizeKib: kib(1_048_576),
+    poolKib: kib(1_572_864),
+    metadataKib: kib(8192),
+    gid: 0,
+    ...change,
+  });
+  const absent: Script = [
+    ['pvs', 0, pv(VG)],
+    ['lvs', 5, '', 'Failed to find logical volume'],
+    ['findmnt', 1],
+    ['blkid', 2],
+  ];
+  const mounted = JSON.stringify({
+    filesystems: [{ target: `ROOT/${VG}/brick_${BRICK}`, source: NODE, fstype: 'xfs', uuid: null }],
+  });
+
+  it('takes an empty device the way heketi does', async () => {
+    let looks = 0;
+    const made = host([
+      ['wipefs --json', 0, ''],
+      ['blkid', 2],
+      ['vgdisplay', 0, `  ${VG}:r/w:772:-1:0:0:0:-1:0:1:1:8253440:4096:2015:0:2015:uuid\n`],
+      ['udevadm', 0, 'disk/by-id/wwn-1 disk/by-id/lvm-pv-uuid-PV-UUID\n'],
+    ]);
+    const driver = lvmThinBrickDriver({
+      fstab: '/nonexistent',
+      run: (argv, limits) => {
+        // Not a physical volume at the first look, ours at the second.
+        if (argv[0] !== 'pvs') return made.run(argv, limits);
+        looks += 1;
+        const isFirst = looks === 1;
+        return Promise.resolve({
+          argv,
+          exit: isFirst ? 5 : 0,
+          out: isFirst ? '' : pv(VG),
+          err: isFirst ? 'Failed to find' : '',
+        });
+      },
+    });
+    const outcome = await driver.ensureDevice({
+      deviceId: DEVICE,
+      name: '/dev/sdb',
+      destroyData: false,
+      knownDevices: [],
+    });
+    expect(made.changes).toEqual([
+      'pvcreate -qq --metadatasize=128M --dataalignment=256K /dev/sdb',
+      `vgcreate -qq --physicalextentsize=4M --autobackup=n ${VG} /dev/sdb`,
+    ]);
+    expect(outcome).toEqual({
+      ok: true,
+      result: {
+        kind: 'device',
+        totalKib: 8_253_440,
+        extentKib: 4096,
+        pvUuid: 'PV-UUID',
+        paths: ['/dev/disk/by-id/wwn-1', '/dev/sdb'],
+      },
+    });
+  });
+
+  it("makes a brick in heketi's order, and writes one line to the fstab", async () => {
+    const made = host(absent, '# keep\n/dev/x ROOT/other xfs defaults 0 0');
+    await made.driver.ensureBrick(brick(made));
+    expect(made.changes).toEqual([
+      `lvcreate -qq --autobackup=n --poolmetadatasize 8192K --chunksize 256K --size 1572864K --thin ${VG}/tp_${BRICK} ` +
+        `--virtualsize 1048576K --name brick_${BRICK} --addtag brickyard.brick=${BRICK}`,
+      `mkfs.xfs -q -i size=512 -n size=8192 ${NODE}`,
+      `mount -t xfs -o rw,inode64,noatime,nouuid ${NODE} ROOT/${VG}/brick_${BRICK}`,
+    ]);
+    expect(made.fstab()).toBe(
+      '# keep\n/dev/x ROOT/other xfs defaults 0 0\n' +
+        `${NODE} ROOT/${VG}/brick_${BRICK} xfs rw,inode64,noatime,nouuid,nofail 1 2\n`,
+    );
+  });
+
+  it('makes nothing anew that is there already', async () => {
+    const made = host([
+      ['pvs', 0, pv(VG)],
+      ['lvs', 0, 'brick'],
+      ['blkid', 0, 'xfs\n'],
+      ['findmnt', 0, mounted],
+    ]);
+    expect(await made.driver.ensureBrick(brick(made))).toMatchObject({ ok: true });
+    expect(await made.driver.ensureBrick(brick(made))).toMatchObject({ ok: true });
+    expect(made.changes).toEqual([]);
+    expect(made.fstab().split('\n')).toHaveLength(2);
+  });
+
+  it('takes back what it began when the group is full', async () => {
+    const made = host([...absent, ['lvcreate', 5, '', 'Volume group has insufficient free space']]);
+    const outcome = await made.driver.ensureBrick(brick(made));
+    expect(outcome).toMatchObject({ ok: false, failure: { transient: false } });
+    expect(outcome).toHaveProperty('failure.detail', expect.stringContaining('insufficient free space'));
+    expect(outcome).toHaveProperty('failure.cause', expect.stringContaining('exit 5'));
+    expect(made.changes.slice(1)).toEqual([`lvremove --autobackup=n -f ${VG}/brick_${BRICK}`]);
+    expect(made.fstab()).toBe('');
+  });
+
+  it('removes a brick: mount, fstab line, volume, pool, in this order', async () => {
+    let unmounted = false;
+    const line = `${NODE} ROOT/${VG}/brick_${BRICK} xfs rw 1 2\n`;
+    const made = host([['lvs', 0, ' 0 \n']], `${line}# keep\n`);
+    const driver = lvmThinBrickDriver({
+      fstab: join(made.mountRoot, '../fstab'),
+      mountRoot: made.mountRoot,
+      run: async (argv, limits) => {
+        if (argv[0] === 'findmnt') {
+          return { argv, exit: unmounted ? 1 : 0, out: mounted.replaceAll('ROOT', made.mountRoot), err: '' };
+        }
+        if (argv[0] === 'umount') unmounted = true;
+        if (argv[0] === 'lvremove') expect(made.fstab()).toBe('# keep\n');
+        return made.run(argv, limits);
+      },
+    });
+    expect(await driver.ensureNoBrick(brick(made))).toMatchObject({ ok: true });
+    expect(made.changes).toEqual([
+      `umount ROOT/${VG}/brick_${BRICK}`,
+      `lvremove --autobackup=n -f ${VG}/brick_${BRICK}`,
+      `lvremove --autobackup=n -f ${VG}/tp_${BRICK}`,
+    ]);
+  });
+
+  it('keeps a pool that a clone still lives in', async () => {
+    const made = host([
+      ['findmnt', 1],
+      ['lvs', 0, ' 1 \n'],
+    ]);
+    expect(await made.driver.ensureNoBrick(brick(made))).toMatchObject({ ok: true });
+    expect(made.changes).toEqual([`lvremove --autobackup=n -f ${VG}/brick_${BRICK}`]);
+  });
+
+  it('mounts what the fstab lists after a reboot, and says what it cannot', async () => {
+    const made = host(
+      [
+        ['findmnt', 1],
+        ['mount', 32, '', 'special device does not exist'],
+      ],
+      `${NODE} ROOT/${VG}/brick_${BRICK} xfs rw 1 2\n/dev/sda1 / ext4 rw 0 0\n`,
+    );
+    const [state, ...others] = await made.driver.ensureMounted();
+    expect(others).toEqual([]);
+    expect(state).toMatchObject({ path: brick(made).path, mounted: false });
+    expect(state?.problem).toContain('special device does not exist');
+    expect(made.changes[0]).toBe(`vgchange -qq -ay ${VG}`);
+  });
+
+  it('gives a device back, and leaves one that is not ours alone', async () => {
+    const ours = host([['pvs', 0, pv(VG)]]);
+    const ref = { deviceId: DEVICE, name: '/dev/sdb', ignoreErrors: false };
+    expect(await ours.driver.ensureNoDevice(ref)).toMatchObject({ ok: true });
+    expect(ours.changes).toEqual([`vgremove -qq ${VG}`, 'pvremove -qq /dev/sdb']);
+    const theirs = host([['pvs', 0, pv('vg_system')]]);
+    expect(await theirs.driver.ensureNoDevice(ref)).toMatchObject({ ok: true });
+    expect(theirs.changes).toEqual([]);
+  });
+});

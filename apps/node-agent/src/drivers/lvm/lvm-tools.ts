@@ -1,0 +1,151 @@
+/** LVM's commands as heketi gives them, and what their reports say. */
+import { z } from 'zod';
+import { type Kib, kib } from '@brickyard/contracts';
+import { commandFailed, type CommandResult, type HostCommand, mustRun } from '../host-command';
+import { passing, refusal } from '../step-failure';
+
+const TIMEOUT_MS = 120_000;
+/** What LVM says of things that are not there. */
+const ABSENT = /not found|Failed to find|No physical volume label|Cannot process volume group/i;
+
+const PvReport = z.object({
+  report: z.array(
+    z.object({ pv: z.array(z.object({ pv_name: z.string(), pv_uuid: z.string(), vg_name: z.string() })) }),
+  ),
+});
+
+/** A physical volume: its identity, and the volume group it is in (empty when in none). */
+export interface PhysicalVolume {
+  readonly uuid: string;
+  readonly group: string;
+}
+
+/** LVM on this host. */
+export interface Lvm {
+  physicalVolume(device: string): Promise<PhysicalVolume | undefined>;
+  createPhysicalVolume(device: string): Promise<void>;
+  removePhysicalVolume(device: string): Promise<void>;
+  createGroup(group: string, device: string): Promise<void>;
+  /** Refused while logical volumes are in it. */
+  removeGroup(group: string): Promise<void>;
+  groupSize(group: string): Promise<{ readonly totalKib: Kib; readonly extentKib: number }>;
+  activate(group: string): Promise<void>;
+  createThin(thin: ThinVolume): Promise<void>;
+  hasVolume(volume: string): Promise<boolean>;
+  removeVolume(volume: string): Promise<void>;
+  /** Thin volumes in a pool; undefined when there is no such pool. */
+  thinCount(pool: string): Promise<number | undefined>;
+  wipe(device: string): Promise<void>;
+  /** Other names of the device: links that udev keeps. */
+  linksTo(device: string): Promise<readonly string[]>;
+}
+
+/** A thin volume with a pool of its own. */
+export interface ThinVolume {
+  readonly group: string;
+  readonly pool: string;
+  readonly name: string;
+  readonly sizeKib: number;
+  readonly poolKib: number;
+  readonly metadataKib: number;
+  /** Says whose it is, for those who look at the host alone. */
+  readonly tag: string;
+}
+
+/** Gives LVM's commands. */
+export function lvmTools(run: HostCommand): Lvm {
+  const must = (argv: readonly string[], detail: string): Promise<string> => mustRun(run, argv, TIMEOUT_MS, detail);
+  const orAbsent = async (argv: readonly string[], detail: string): Promise<CommandResult | undefined> => {
+    const result = await run(argv, { timeoutMs: TIMEOUT_MS });
+    if (result.exit === 0) return result;
+    if (ABSENT.test(result.err)) return undefined;
+    if (/in use|busy/i.test(result.err)) throw passing(`${detail}: it is in use`, result.err.trim());
+    throw commandFailed(detail, result);
+  };
+  return {
+    async physicalVolume(device) {
+      const detail = `the LVM metadata of ${device} cannot be read`;
+      const argv = ['pvs', '-o', 'pv_name,pv_uuid,vg_name', '--reportformat=json', device];
+      const result = await orAbsent(argv, detail);
+      const [found] = result === undefined ? [] : (PvReport.parse(JSON.parse(result.out)).report[0]?.pv ?? []);
+      return found === undefined ? undefined : { uuid: found.pv_uuid, group: found.vg_name };
+    },
+    async createPhysicalVolume(device) {
+      const argv = ['pvcreate', '-qq', '--metadatasize=128M', '--dataalignment=256K', device];
+      await must(argv, `${device} cannot become an LVM physical volume`);
+    },
+    async removePhysicalVolume(device) {
+      await orAbsent(['pvremove', '-qq', device], `LVM's mark on ${device} cannot be removed`);
+    },
+    async createGroup(group, device) {
+      const argv = ['vgcreate', '-qq', '--physicalextentsize=4M', '--autobackup=n', group, device];
+      await must(argv, `no volume group can be made on ${device}`);
+    },
+    async removeGroup(group) {
+      await orAbsent(['vgremove', '-qq', group], `volume group ${group} cannot be removed`);
+    },
+    async groupSize(group) {
+      return sizeIn(await must(['vgdisplay', '-c', group], `the size of ${group} cannot be read`), group);
+    },
+    async activate(group) {
+      await must(['vgchange', '-qq', '-ay', group], `${group} cannot be activated`);
+    },
+    async createThin(thin) {
+      await must(thinWords(thin), `there is no room for brick ${thin.name} in ${thin.group}, or LVM cannot make it`);
+    },
+    async hasVolume(volume) {
+      const argv = ['lvs', '--noheadings', '--options=lv_name', volume];
+      return (await orAbsent(argv, `${volume} cannot be looked at`)) !== undefined;
+    },
+    async removeVolume(volume) {
+      await orAbsent(['lvremove', '--autobackup=n', '-f', volume], `${volume} cannot be removed`);
+    },
+    async thinCount(pool) {
+      const argv = ['lvs', '--noheadings', '--options=thin_count', pool];
+      const result = await orAbsent(argv, `${pool} cannot be looked at`);
+      return result === undefined ? undefined : Number(result.out.trim());
+    },
+    async wipe(device) {
+      await must(['wipefs', '--all', device], `${device} cannot be wiped`);
+    },
+    async linksTo(device) {
+      const argv = ['udevadm', 'info', '--query=symlink', `--name=${device}`];
+      // No udev, no links: containers and small machines have none.
+      const result = await run(argv, { timeoutMs: TIMEOUT_MS }).catch(() => undefined);
+      const links = result?.exit === 0 ? result.out.trim().split(/\s+/) : [];
+      return links.filter((link) => link !== '' && !link.includes('lvm-pv-uuid')).map((link) => `/dev/${link}`);
+    },
+  };
+}
+
+function thinWords(thin: ThinVolume): readonly string[] {
+  return [
+    'lvcreate',
+    '-qq',
+    '--autobackup=n',
+    '--poolmetadatasize',
+    `${String(thin.metadataKib)}K`,
+    '--chunksize',
+    '256K',
+    '--size',
+    `${String(thin.poolKib)}K`,
+    '--thin',
+    `${thin.group}/${thin.pool}`,
+    '--virtualsize',
+    `${String(thin.sizeKib)}K`,
+    '--name',
+    thin.name,
+    '--addtag',
+    thin.tag,
+  ];
+}
+
+/** `vgdisplay -c`: colon-separated; the 13th field is the extent size in KiB, the 14th how many there are. */
+function sizeIn(out: string, group: string): { totalKib: Kib; extentKib: number } {
+  const fields = out.trim().split(':');
+  const [extentKib, extents] = [Number(fields[12]), Number(fields[13])];
+  if (!Number.isInteger(extentKib) || !Number.isInteger(extents) || extentKib < 1) {
+    throw refusal(`the size of ${group} cannot be read: vgdisplay said ${out.trim()}`);
+  }
+  return { totalKib: kib(extentKib * extents), extentKib };
+}
