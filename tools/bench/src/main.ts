@@ -1,6 +1,8 @@
 /** `npm run bench [name …]`: prints each figure with its limit; exits with 1 when a limit is missed. */
 import { benchDecision } from './decision.bench';
+import { benchReal } from './real.bench';
 import { isKept, line, type Figure } from './report';
+import { benchSimulated } from './simulated.bench';
 import { benchStart } from './start.bench';
 
 const benches: Readonly<
@@ -8,6 +10,8 @@ const benches: Readonly<
 > = {
   decision: benchDecision,
   start: benchStart,
+  simulated: benchSimulated,
+  real: benchReal,
 };
 
 const say = (text: string): void => {
