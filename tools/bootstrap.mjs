@@ -13,11 +13,10 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 const OUTPUT_TAIL = 8_000;
 const NODE_MIN = [20, 19];
-const began = performance.now();
 
-/** One line of progress with the time since the start. */
+/** One line of progress with the time since the command was typed. */
 export function say(text) {
-  const seconds = ((performance.now() - began) / 1_000).toFixed(1).padStart(6);
+  const seconds = (performance.now() / 1_000).toFixed(1).padStart(6);
   process.stdout.write(`${seconds} s  ${text}\n`);
 }
 
@@ -80,7 +79,9 @@ function staleDependencies() {
     return found === undefined ? entry.optional !== true && entry.peer !== true : found.version !== entry.version;
   };
   const first = Object.entries(wanted).find(differs);
-  return first === undefined ? undefined : `${first[0].replace(/^node_modules\//, '')} is not the one in package-lock.json`;
+  return first === undefined
+    ? undefined
+    : `${first[0].replace(/^node_modules\//, '')} is not the one in package-lock.json`;
 }
 
 /** What a machine must have, by the program that shows it is there; folders are searched beside PATH. */

@@ -1,1 +1,7 @@
-export {};
+export type { HostPlace } from './fleet';
+export type { HostsKind, StackOptions } from './options';
+export { eventually } from './readiness';
+export type { Service } from './service';
+export type { RunningStack } from './running-stack';
+export { startStack } from './start-stack';
+export { loadTopology, sampleTopology, Topology, type TopologyReport } from './topology';

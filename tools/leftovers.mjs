@@ -1,0 +1,55 @@
+/** What a run of tests has left on the machine: processes, mounts, loop devices, namespaces. Linux only; elsewhere nothing is found. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+
+const NAMESPACES = '/run/netns';
+
+/** What is there before the run, to be told from what the run makes. */
+export function markBefore() {
+  return new Set(namespaces());
+}
+
+/** Names everything that belongs to the run's folder and is still there, and every storage host's namespace without an owner. */
+export function leftoversOf(runDir, before) {
+  return [...processesOf(runDir), ...mountsOf(runDir), ...loopsOf(runDir), ...namespacesLeft(before)];
+}
+
+/** Children take TMPDIR over, or have the folder in their command line. */
+function processesOf(runDir) {
+  return list('/proc')
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .filter((pid) => [read(`/proc/${pid}/environ`), read(`/proc/${pid}/cmdline`)].some((text) => text.includes(runDir)))
+    .map((pid) => `process ${pid}: ${read(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').trim()}`);
+}
+
+function mountsOf(runDir) {
+  const lines = read('/proc/self/mountinfo').split('\n');
+  return lines.filter((line) => line.includes(runDir)).map((line) => `mount ${line.split(' ')[4]}`);
+}
+
+function loopsOf(runDir) {
+  return list('/sys/block')
+    .filter((name) => name.startsWith('loop') && read(`/sys/block/${name}/loop/backing_file`).includes(runDir))
+    .map((name) => `loop device ${name}: ${read(`/sys/block/${name}/loop/backing_file`).trim()}`);
+}
+
+/** Whoever runs storage hosts holds a lock on their prefix; the kernel lists it by name and drops it with its holder. */
+function namespacesLeft(before) {
+  const locks = read('/proc/net/unix');
+  return namespaces()
+    .filter((name) => !before.has(name) && !locks.includes(`@brickyard-hosts/prefix/${name.split('-')[0]}\n`))
+    .map((name) => `network namespace ${name}`);
+}
+
+const namespaces = () => list(NAMESPACES).filter((name) => /^[a-z][a-z0-9]*-(\d+|switch)$/.test(name));
+
+function list(folder) {
+  return existsSync(folder) ? readdirSync(folder) : [];
+}
+
+function read(file) {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return ''; // Gone meanwhile, or not for us to see.
+  }
+}

@@ -1,0 +1,113 @@
+/** `npm start`: the whole system on this machine, until Ctrl-C. */
+import { relative } from 'node:path';
+import { dataDirOf } from './default-data';
+import { readHeketiConfig } from './heketi-config';
+import { type StartOptions, startOptionsFrom, USAGE, WrongOption } from './start-options';
+import type { RunningStack } from './running-stack';
+import { startStack } from './start-stack';
+
+const WRONG_OPTION = 2;
+/** Variables that a user may set for all services. */
+const PASSED_ON =
+  /^(BRICKYARD_LOG_LEVEL|BRICKYARD_LOG_REQUESTS|BRICKYARD_NODE_LOST_SECONDS|LOG_LEVEL|HEKETI_(?!CLI_|ADMIN_KEY|USER_KEY|HTTP_PORT).+)$/;
+
+const write = (text: string): void => {
+  process.stdout.write(`${text}\n`);
+};
+
+/** Seconds since the command was typed: the build before this counts, too. */
+function progress(text: string): void {
+  write(`${(performance.now() / 1_000).toFixed(1).padStart(6)} s  ${text}`);
+}
+
+async function main(): Promise<void> {
+  const options = optionsOrExit();
+  if (options.isHelp) {
+    process.stdout.write(USAGE);
+    return;
+  }
+  const { whySimulated } = options;
+  if (options.hosts === 'simulated') {
+    progress(`SIMULATED storage hosts: no data is stored${whySimulated === undefined ? '' : ` (${whySimulated})`}`);
+  }
+  const ending = endOnSignal();
+  const stack = await startStack({ ...options, env: passedOn(), onProgress: progress });
+  ending.of(stack);
+  tell(stack, options);
+}
+
+function optionsOrExit(): StartOptions {
+  try {
+    return startOptionsFrom(process.argv.slice(2), (file) => {
+      const { port } = readHeketiConfig(file);
+      return port === undefined ? undefined : Number(port);
+    });
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    if (error instanceof WrongOption) process.stderr.write('npm start -- --help tells the options\n');
+    process.exit(error instanceof WrongOption ? WRONG_OPTION : 1);
+  }
+}
+
+/** One signal ends everything in order, also while it is still starting; the terminal sends Ctrl-C to npm and to us. */
+function endOnSignal(): { of(stack: RunningStack): void } {
+  let running: RunningStack | undefined;
+  let isAsked = false;
+  const end = async (): Promise<void> => {
+    if (running === undefined) return;
+    progress('ending');
+    await running.stop();
+    progress('ended; nothing is left running, the data stays');
+  };
+  const endAndExit = (): void => {
+    end().then(
+      () => process.exit(0),
+      () => process.exit(1),
+    );
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      if (isAsked) return;
+      isAsked = true;
+      if (running === undefined) progress('ending as soon as the start is over');
+      else endAndExit();
+    });
+  }
+  return {
+    of(stack) {
+      running = stack;
+      if (isAsked) endAndExit();
+    },
+  };
+}
+
+function passedOn(): Record<string, string> {
+  const found = Object.entries(process.env).filter(([name]) => PASSED_ON.test(name));
+  return Object.fromEntries(found.map(([name, value]) => [name, value ?? '']));
+}
+
+function tell(stack: RunningStack, options: StartOptions): void {
+  const folder = relative(process.cwd(), options.dataDir);
+  const shown = folder.startsWith('..') ? options.dataDir : folder;
+  const extra = options.dataDir === dataDirOf(undefined) ? '' : ` --data ${shown}`;
+  const hosts = stack.hosts.map(({ name, address }) => (name === address ? name : `${name} (${address})`));
+  write('');
+  write(`API       ${stack.apiUrl}   (heketi's protocol; history at /v1)`);
+  if (stack.registryUrl !== undefined) write(`registry  ${stack.registryUrl}/health/ready`);
+  if (hosts.length > 0) write(`hosts     ${hosts.join(', ')}${options.hosts === 'simulated' ? ' - simulated' : ''}`);
+  write(`keys      source ${shown}/env`);
+  write(`logs      ${shown}/logs`);
+  write('');
+  write('In another terminal:');
+  write(`  node tools/run.mjs stack/call GET /clusters${extra}`);
+  write(`  node tools/run.mjs stack/call POST /volumes '{"size": 1, "durability": {"type": "replicate"}}'${extra}`);
+  write(`  npm run demo${extra === '' ? '' : ` --${extra}`}`);
+  write('Ctrl-C ends it.');
+  write('');
+  write('ready');
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+});

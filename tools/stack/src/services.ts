@@ -1,0 +1,87 @@
+/** The processes of the control plane: what each is called, what it is told, where it answers. */
+import { join } from 'node:path';
+import type { DataDirectory } from './data-directory';
+import { lastingPort } from './free-port';
+import { mainOf, startNodeProcess } from './node-process';
+import type { StackPlan } from './options';
+import type { ProcessNotes } from './process-record';
+import { type Service, supervise } from './service';
+
+const LOOPBACK = '127.0.0.1';
+
+/** A service with the port its health is asked at. */
+export interface HealthyService {
+  readonly service: Service;
+  readonly healthPort: number;
+}
+
+/** A gateway, and the port its clients use. */
+export interface Gateway extends HealthyService {
+  readonly httpPort: number;
+}
+
+/** What every service is started with. */
+export interface ServiceContext {
+  readonly plan: StackPlan;
+  readonly data: DataDirectory;
+  readonly notes: ProcessNotes;
+  /** Variables by which Postgres and NATS are reached. */
+  readonly reach: Readonly<Record<string, string>>;
+}
+
+/** An allocator; the first to win the lock leads. */
+export async function allocator(context: ServiceContext, number: number): Promise<HealthyService> {
+  const healthPort = await lastingPort(LOOPBACK);
+  const env = { BRICKYARD_HEALTH_PORT: String(healthPort) };
+  return { healthPort, service: serviceOf(context, `allocator-${String(number)}`, 'allocator', env) };
+}
+
+/** A gateway; the keys of heketi's configuration file win over the generated ones. */
+export async function gateway(
+  context: ServiceContext,
+  number: number,
+  door: { readonly httpPort: number; readonly adminKey: string; readonly userKey: string },
+): Promise<Gateway> {
+  const { plan } = context;
+  const healthPort = await lastingPort(LOOPBACK);
+  const env = {
+    BRICKYARD_HTTP_HOST: LOOPBACK,
+    BRICKYARD_HTTP_PORT: String(door.httpPort),
+    BRICKYARD_HEALTH_PORT: String(healthPort),
+    BRICKYARD_ADMIN_KEY: door.adminKey,
+    BRICKYARD_USER_KEY: door.userKey,
+    ...(plan.configFile === undefined ? {} : { BRICKYARD_CONFIG: plan.configFile }),
+  };
+  const service = serviceOf(context, `api-gateway-${String(number)}`, 'api-gateway', env);
+  return { service, healthPort, httpPort: door.httpPort };
+}
+
+/** The registry backend; it mounts its volume only where the hosts are real. */
+export async function registryBackend(
+  context: ServiceContext,
+  api: { readonly url: string; readonly adminKey: string },
+): Promise<HealthyService> {
+  const { plan, data } = context;
+  const healthPort = await lastingPort(LOOPBACK);
+  const env = {
+    BRICKYARD_API_URL: api.url,
+    BRICKYARD_API_KEY: api.adminKey,
+    BRICKYARD_REGISTRY_HOST: LOOPBACK,
+    BRICKYARD_REGISTRY_PORT: String(healthPort),
+    BRICKYARD_REGISTRY_STATE: join(data.path, 'registry.json'),
+    ...(plan.hosts === 'real' ? { BRICKYARD_REGISTRY_MOUNT: join(data.path, 'registry') } : {}),
+  };
+  return { healthPort, service: serviceOf(context, 'registry-backend', 'registry-backend', env) };
+}
+
+function serviceOf(context: ServiceContext, name: string, app: string, env: Readonly<Record<string, string>>): Service {
+  const { plan, data, notes, reach } = context;
+  const logFile = join(data.logs, `${name}.log`);
+  const all = { ...plan.env, ...reach, ...env };
+  return supervise({
+    name,
+    logFile,
+    onProgress: plan.onProgress,
+    launch: () => startNodeProcess({ name, entry: mainOf(app), env: all, logFile, notes }),
+  });
+}
