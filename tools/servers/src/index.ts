@@ -3,4 +3,5 @@ export { dropDatabase, ensureDatabase, freshDatabase, type PostgresAddress } fro
 export { freePort } from './free-port';
 export { type NatsOptions, type NatsServer, startNats } from './nats';
 export { type PostgresOptions, type PostgresServer, startPostgres } from './postgres';
+export { dyingWithParent } from './server-process';
 export { startTestServers, type TestServers } from './test-servers';

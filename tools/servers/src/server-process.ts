@@ -85,7 +85,10 @@ export async function untilReady<T>(
 }
 
 /** Prefixes a command so that the kernel ends it with this process; where `setpriv` is missing the next start cleans up. */
-function dyingWithParent(signal: string, command: readonly [string, ...string[]]): readonly [string, ...string[]] {
+export function dyingWithParent(
+  signal: string,
+  command: readonly [string, ...string[]],
+): readonly [string, ...string[]] {
   const setpriv = process.platform === 'linux' ? findProgram('setpriv') : undefined;
   return setpriv === undefined ? command : [setpriv, '--pdeathsig', signal, '--', ...command];
 }
