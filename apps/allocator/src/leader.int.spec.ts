@@ -3,6 +3,7 @@ import {
   outcomesOf,
   TASKS_ALL,
   TASKS_STREAM,
+  TASKS_WANTED,
   TaskEnvelope,
   SIMULATED_TASK_CONSUMER,
   type ControlCommand,
@@ -181,6 +182,25 @@ describe('the leading allocator', () => {
     await agentsWhenStreamIsBack(done);
     await until(leadership, () => leadership.writer.state.operations.size === 0);
     expect(leadership.writer.state.nodes.get(id('a1') as never)?.lifecycle).toBe('ready');
+  });
+
+  it('tells agents which tasks are still wanted', async () => {
+    const { leading } = await allocator('one');
+    const leadership = await leading;
+    await submit(leadership, {
+      type: 'CreateCluster',
+      clusterId: id('c1') as never,
+      flags: { file: true, block: true },
+    });
+    await submit(leadership, addNode(1, 1));
+    const [operation] = [...leadership.writer.state.operations.values()];
+    const [taskId] = [...(operation?.current?.tasks.keys() ?? [])];
+    const question = { taskId, operationId: operation?.operationId };
+    const bus = await connected('an agent');
+    const ask = () => bus.request(TASKS_WANTED, question, { timeoutMs: 2_000 });
+    expect(await ask()).toEqual({ wanted: true });
+    await submit(leadership, { type: 'DeclareNodeLost', nodeId: id('a1') as never, silentSince: 'then' });
+    expect(await ask()).toEqual({ wanted: false });
   });
 
   it('starts from its snapshot with the state that all events give', async () => {

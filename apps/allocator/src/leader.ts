@@ -9,7 +9,7 @@ import type { LedgerFollower } from './ledger-follower';
 import { watchNodes } from './node-liveness';
 import { createProcessManager, outcomesStream } from './operation.process-manager';
 import { createSnapshotKeeper } from './snapshot.keeper';
-import { createTaskRelay, tasksStream } from './task.relay';
+import { answerTaskQuestions, createTaskRelay, tasksStream } from './task.relay';
 
 export interface LeaderOptions {
   readonly pgUrl: string;
@@ -73,6 +73,7 @@ export async function lead(options: LeaderOptions): Promise<Leadership> {
   });
   await begin();
   manager.resume(writer.state);
+  const questions = answerTaskQuestions(bus, () => writer.state);
   const liveness = watchNodes({
     bus,
     state: () => writer.state,
@@ -91,6 +92,7 @@ export async function lead(options: LeaderOptions): Promise<Leadership> {
           manager.stop();
         },
         () => liveness.stop(),
+        () => questions.close(),
         () => keeper.idle(),
       ]),
   };

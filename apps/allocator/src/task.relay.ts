@@ -1,16 +1,19 @@
 /** Recorded intents → the agents' work queue. The queue is a copy: what it loses is sent again from the log. */
 import {
+  TaskQuestion,
   TASKS_ALL,
   TASKS_STREAM,
+  TASKS_WANTED,
   tasksOf,
   type OperationId,
   type PlannedTask,
+  type TaskAnswer,
   type TaskEnvelope,
 } from '@brickyard/contracts';
 import type { ControlState, Operation } from '@brickyard/domain';
 import { recordedEvent } from '@brickyard/domain';
 import type { StoredEvent } from '@brickyard/event-sourcing';
-import { describeError, type Bus, type Logger } from '@brickyard/service-host';
+import { describeError, type Bus, type Logger, type Subscription } from '@brickyard/service-host';
 
 /** The stream of tasks: small messages, gone once done. */
 export const tasksStream = {
@@ -73,4 +76,13 @@ export function createTaskRelay(bus: Bus, log: Logger): TaskRelay {
       }
     },
   };
+}
+
+/** Tells agents whether a task is still wanted: it is as long as its operation waits for it. */
+export function answerTaskQuestions(bus: Bus, state: () => ControlState): Subscription {
+  return bus.respond(TASKS_WANTED, (payload): Promise<TaskAnswer> => {
+    const { operationId, taskId } = TaskQuestion.parse(payload);
+    const task = state().operations.get(operationId)?.current?.tasks.get(taskId);
+    return Promise.resolve({ wanted: task?.status === 'running' });
+  });
 }
