@@ -1,3 +1,4 @@
+import '@brickyard/service-host/register';
 import 'reflect-metadata';
 import { setTimeout as pause } from 'node:timers/promises';
 import { NestFactory } from '@nestjs/core';
