@@ -39,7 +39,7 @@ module.exports = {
       from: {
         path: '^(apps|libs)/',
         pathNot:
-          '(main|start-gateway|nest-logger|http/server|command-client|\\.module|\\.controller|\\.filter|\\.guard|\\.interceptor|\\.consumer)\\.ts$|\\.spec\\.ts$',
+          '(main|start-gateway|nest-logger|http/server|command-client|command-bus|\\.module|\\.controller|\\.filter|\\.guard|\\.interceptor|\\.consumer)\\.ts$|\\.spec\\.ts$',
       },
       to: { path: 'node_modules/@nestjs/' },
     },

@@ -21,7 +21,7 @@ const textOf = (path: string): string => {
   }
 };
 const texts = sources.map((path) => ({ path, text: textOf(path) }));
-const where = (pattern: RegExp, except: RegExp = /^$/): string[] =>
+const where = (pattern: RegExp, except = /^$/): string[] =>
   texts.filter(({ path, text }) => !except.test(path) && pattern.test(text)).map(({ path }) => path);
 
 describe('the sources', () => {

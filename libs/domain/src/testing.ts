@@ -194,7 +194,7 @@ export function createVolume(
   return {
     type: 'CreateVolume',
     operationId: newOperationId(),
-    volumeId: id(`f${[...name].map((char) => char.charCodeAt(0).toString(16)).join('')}`) as VolumeId,
+    volumeId: id(`f${Array.from(name, (char) => char.charCodeAt(0).toString(16)).join('')}`) as VolumeId,
     spec: {
       name,
       sizeKib: kibOf(gib(sizeGib)),

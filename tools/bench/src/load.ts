@@ -12,8 +12,14 @@ export interface Told {
   readonly location: string | undefined;
 }
 
+/** A way to send one kind of request. */
+export interface Sender {
+  send(this: void, body: string): Promise<Told>;
+  close(this: void): void;
+}
+
 /** Sends one kind of request over kept connections; the token is made once, as it stays good for minutes. */
-export function sender({ apiUrl, adminKey }: Door, method: string, path: string, clients: number) {
+export function sender({ apiUrl, adminKey }: Door, method: string, path: string, clients: number): Sender {
   const agent = new Agent({ keepAlive: true, maxSockets: clients });
   const token = signRequest('admin', adminKey, method, path, Math.floor(Date.now() / 1_000));
   const url = new URL(path, apiUrl);
