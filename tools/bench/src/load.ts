@@ -14,8 +14,8 @@ export interface Told {
 
 /** A way to send one kind of request. */
 export interface Sender {
-  send(this: void, body: string): Promise<Told>;
-  close(this: void): void;
+  readonly send: (body: string) => Promise<Told>;
+  readonly close: () => void;
 }
 
 /** Sends one kind of request over kept connections; the token is made once, as it stays good for minutes. */
