@@ -1,6 +1,6 @@
 /** A whole system for a spec: its own folder, free ports, and nothing left afterwards. */
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -33,6 +33,7 @@ export async function stackUnderTest(
   keptDir?: string,
 ): Promise<StackUnderTest> {
   const dataDir = keptDir ?? (await mkdtemp(join(tmpdir(), 'brickyard-e2e-')));
+  await chmod(dataDir, 0o711); // Postgres runs as a user of its own and must get in.
   const progress: string[] = [];
   const stack = await startStack({ ...options, dataDir, onProgress: (text) => progress.push(text) }).catch(
     (error: unknown) => {

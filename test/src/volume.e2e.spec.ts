@@ -129,11 +129,12 @@ describeOnHosts('a volume on real Gluster hosts', () => {
 
   it('refuses a device that holds a file system, and leaves it as it was', async () => {
     const [host] = lab.hosts;
-    const [node] = await system.nodes();
     const device = `${host?.stateDirectory ?? ''}/devices/foreign`;
     await host?.run(['truncate', '-s', '2G', device], { timeoutMs: 10_000 });
     await host?.run(['mkfs.xfs', '-q', device], { timeoutMs: 30_000 });
-    await expect(system.api.post('/devices', { node: node?.id, name: device })).rejects.toThrow(/xfs/i);
+    await expect(
+      system.api.post('/devices', { node: host === undefined ? '' : nodeOf(host), name: device }),
+    ).rejects.toThrow(/xfs/i);
     const kept = await host?.run(['blkid', '-p', '-o', 'value', '-s', 'TYPE', device], { timeoutMs: 10_000 });
     expect(kept?.stdout.trim()).toBe('xfs');
   });

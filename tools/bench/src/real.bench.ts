@@ -1,5 +1,5 @@
 /** POST to ready on real hosts, against a bare script that runs the same commands on the same hosts. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { HostLab, StorageHost } from '@brickyard/hosts';
@@ -66,6 +66,7 @@ async function ourVolume(stack: RunningStack): Promise<number> {
 /** Ten rounds of each, by turns, so that both meet the same weather. */
 export async function benchReal(say: (text: string) => void): Promise<readonly Figure[]> {
   const dataDir = await mkdtemp(join(tmpdir(), 'brickyard-bench-'));
+  await chmod(dataDir, 0o711); // Postgres runs as a user of its own and must get in.
   const stack = await startStack({
     dataDir,
     hosts: 'real',

@@ -1,5 +1,5 @@
 /** The whole system on simulated hosts: 100 nodes × 8 devices, 64 clients creating replica-3 volumes. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startStack, type RunningStack } from '@brickyard/stack';
@@ -122,6 +122,7 @@ async function measure(stack: RunningStack, say: (text: string) => void): Promis
 /** Rates of acknowledged and of finished creations, and whether they stay the same as volumes grow many. */
 export async function benchSimulated(say: (text: string) => void): Promise<readonly Figure[]> {
   const dataDir = await mkdtemp(join(tmpdir(), 'brickyard-bench-'));
+  await chmod(dataDir, 0o711); // Postgres runs as a user of its own and must get in.
   const configFile = join(dataDir, 'heketi.json');
   await writeFile(configFile, JSON.stringify({ glusterfs: { max_volumes_per_cluster: -1 } }));
   const stack = await startStack({

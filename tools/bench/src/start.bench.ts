@@ -1,5 +1,5 @@
 /** How long the allocator needs to know a long log. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ControlEvent } from '@brickyard/contracts';
@@ -81,6 +81,7 @@ async function fromSnapshot(reader: LedgerReader): Promise<ControlState> {
 /** Starts on a log of a million events: from zero, then from a snapshot of its end. */
 export async function benchStart(say: (text: string) => void): Promise<readonly Figure[]> {
   const dataDir = await mkdtemp(join(tmpdir(), 'brickyard-bench-'));
+  await chmod(dataDir, 0o711); // Postgres runs as a user of its own and must get in.
   const postgres = await startPostgres({ dataDir });
   try {
     const url = await freshDatabase(postgres);
