@@ -1,0 +1,69 @@
+/** Runs in the virtual machine: all tests of the LVM driver, over the power cuts that are part of them. */
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { z } from 'zod';
+import { runCases, say, type Tally } from './cases';
+import { contractCases } from './contract-cases';
+import { type Depth, withCrashCases } from './crash-cases';
+import { lvmCases } from './lvm-cases';
+import { afterCut, afterCuts, beforeCuts, cutPower, cuts, writeDurably } from './power-cuts';
+import { cleanScene, DISK } from './scene';
+
+const MEMORY = '/var/lib/lvm-tests/memory.json';
+/** What a boot must know of the one before; `cut` is the power cut that was coming, absent before the first. */
+const Memory = z.object({ passed: z.int(), failed: z.int(), cut: z.int().optional() });
+
+async function test(node: string, depth: Depth): Promise<Tally> {
+  const memory = existsSync(MEMORY) ? Memory.parse(JSON.parse(readFileSync(MEMORY, 'utf8'))) : undefined;
+  if (memory === undefined) return testFromCut(0, await firstBoot(node, depth));
+  if (memory.cut === undefined) throw new Error('the machine started anew in the midst of the tests');
+  const [cut] = cuts.slice(memory.cut);
+  const tally = cut === undefined ? memory : sum(memory, await runCases([afterCut(cut)]));
+  return testFromCut(memory.cut + 1, tally);
+}
+
+async function firstBoot(node: string, depth: Depth): Promise<Tally> {
+  remember({ passed: 0, failed: 0 });
+  say('the contract of brick drivers:');
+  const contract = await runCases(contractCases, cleanScene);
+  say('what only LVM bricks promise:');
+  const lvm = await runCases(lvmCases, cleanScene);
+  say('the driver is killed at every command:');
+  const crash = await withCrashCases(node, depth, (cases) => runCases(cases, cleanScene));
+  say('the power is cut:');
+  await beforeCuts();
+  return sum(contract, lvm, crash);
+}
+
+async function testFromCut(index: number, tally: Tally): Promise<Tally> {
+  const cut = cuts[index];
+  if (cut === undefined) return sum(tally, await runCases([afterCuts]));
+  remember({ ...tally, cut: index });
+  return cutPower(cut);
+}
+
+function remember(memory: z.infer<typeof Memory>): void {
+  mkdirSync(dirname(MEMORY), { recursive: true });
+  writeDurably(MEMORY, JSON.stringify(memory));
+}
+
+const sum = (...tallies: readonly Tally[]): Tally => ({
+  passed: tallies.reduce((total, { passed }) => total + passed, 0),
+  failed: tallies.reduce((total, { failed }) => total + failed, 0),
+});
+
+async function main(): Promise<void> {
+  if (DISK === '') throw new Error('BRICKYARD_LVM_TEST_DEVICE names no disk');
+  const { passed, failed } = await test(
+    process.argv[2] ?? process.execPath,
+    process.argv[3] === 'thorough' ? 'thorough' : 'usual',
+  );
+  say(`${String(passed)} passed, ${String(failed)} failed`);
+}
+
+if (require.main === module) {
+  main().catch((error: unknown) => {
+    say(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    process.exitCode = 1;
+  });
+}
