@@ -15,6 +15,9 @@ const OUTPUT_BYTES_MAX = 64 * 1024;
 /** Characters that would end one mount option and begin another. */
 const UNSAFE = /[\s,]/;
 
+/** The API separates servers by commas, as heketi does; mount(8) by colons, as a comma begins the next option. */
+const BACKUP_SERVERS = 'backup-volfile-servers';
+
 const run = promisify(execFile);
 
 /** How full a file system is, bytes. */
@@ -26,7 +29,9 @@ export interface Fill {
 /** argv of the mount; refuses an answer of the API that would smuggle in options. */
 export function mountArguments({ mount: { glusterfs } }: Volume, directory: string): readonly string[] {
   const { device, options } = glusterfs;
-  const pairs = Object.entries(options).filter(([, value]) => value !== '');
+  const pairs = Object.entries(options)
+    .filter(([, value]) => value !== '')
+    .map(([name, value]) => [name, name === BACKUP_SERVERS ? value.replaceAll(',', ':') : value] as const);
   const words = [device, ...pairs.flat()];
   if (device.startsWith('-') || words.some((word) => UNSAFE.test(word))) {
     throw new Error(`the API names a device or options that cannot be mounted: ${words.join(' ')}`);

@@ -9,7 +9,7 @@ const volume = (device: string, options: Record<string, string>) => ({
 
 describe('mountArguments', () => {
   it('names the backup servers of the volume', () => {
-    const options = { 'backup-volfile-servers': '10.0.0.4:10.0.0.5' };
+    const options = { 'backup-volfile-servers': '10.0.0.4,10.0.0.5' };
     expect(mountArguments(volume('10.0.0.2:registry', options), '/srv/images')).toEqual([
       '-t',
       'glusterfs',
