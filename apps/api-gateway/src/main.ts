@@ -1,4 +1,5 @@
-/** The gateway as a process. */
+/** The gateway as a process. Tracing comes first: it wraps what is loaded after it. */
+import '@brickyard/service-host/register';
 import { ConfigError, createLogger, onShutdown, stopTracing } from '@brickyard/service-host';
 import { type GatewaySettings, MISSING_KEYS, readSettings } from './config/gateway.settings';
 import { startGateway } from './start-gateway';

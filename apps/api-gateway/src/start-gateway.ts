@@ -56,8 +56,10 @@ export async function startGateway(settings: GatewaySettings, log: Logger): Prom
   await app.listen(settings.http.port, settings.http.host);
   reader.start();
   void joinBus(settings, log, { link, reader, agents });
-  const health = await startHealth(settings, reader, bus);
+  const phase = { isStopping: false };
+  const health = await startHealth(settings, { reader, bus, phase });
   const steps = [
+    { name: 'readiness', run: () => Promise.resolve().then(() => void (phase.isStopping = true)) },
     { name: 'http', run: () => app.close() },
     { name: 'commands', run: () => bus.close() },
     { name: 'agents', run: () => agents.close() },
@@ -78,7 +80,6 @@ async function createApp(parts: GatewayParts): Promise<NestFastifyApplication> {
     requestLog: settings.http.logRequests ? log : undefined,
   });
   tellPosition(adapter.getInstance(), reader);
-  // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- Nest declares a class and takes any object of its shape
   const options: NestApplicationOptions = { bodyParser: false, abortOnError: false, logger: nestLogger(log) };
   return NestFactory.create<NestFastifyApplication>(ApiGatewayModule.around(parts), adapter, options);
 }
@@ -101,12 +102,18 @@ async function joinBus(settings: GatewaySettings, log: Logger, { link, reader, a
   }
 }
 
-function startHealth(settings: GatewaySettings, reader: ClusterStateReader, bus: CommandBus): Promise<HealthServer> {
+interface HealthFacts {
+  readonly reader: ClusterStateReader;
+  readonly bus: CommandBus;
+  readonly phase: { readonly isStopping: boolean };
+}
+
+function startHealth(settings: GatewaySettings, { reader, bus, phase }: HealthFacts): Promise<HealthServer> {
   return startHealthServer({
     host: settings.health.host,
     port: settings.health.port,
     metrics: gatewayMetrics(reader, bus),
-    ready: () => Promise.resolve({ state: stateCheck(reader) }),
+    ready: () => Promise.resolve({ state: stateCheck(reader), stopping: { ok: !phase.isStopping } }),
   });
 }
 

@@ -24,8 +24,7 @@ export class AgentWatch {
   listen(bus: Bus): void {
     this.subscription = bus.subscribe(HEARTBEATS_ALL, (payload) => {
       const heartbeat = Heartbeat.safeParse(payload);
-      if (!heartbeat.success || this.heard.size >= AGENTS_MAX) return;
-      this.heard.set(heartbeat.data.host, { heartbeat: heartbeat.data, at: Date.now() });
+      if (heartbeat.success) this.remember(heartbeat.data);
     });
   }
 
@@ -35,6 +34,11 @@ export class AgentWatch {
     if (known === undefined) return undefined;
     const isAlive = Date.now() - known.at <= known.heartbeat.intervalMs * MISSED_MAX;
     return { heartbeat: known.heartbeat, heardAt: new Date(known.at).toISOString(), isAlive };
+  }
+
+  private remember(heartbeat: Heartbeat): void {
+    if (this.heard.size >= AGENTS_MAX && !this.heard.has(heartbeat.host)) return;
+    this.heard.set(heartbeat.host, { heartbeat, at: Date.now() });
   }
 
   /** Stops listening. */

@@ -20,12 +20,12 @@ export class QueueController {
 
   @Get(ID)
   async poll(@Req() request: GatewayRequest, @Res() reply: GatewayReply): Promise<void> {
-    const { state, isPast } = await requestedState(this.reader, request, reply);
+    const { state, isPast, isComplete } = await requestedState(this.reader, request, reply);
     const id = idOf(request);
     if (!isPast && this.delivered.has(id)) throw idNotFound();
     const view = queueView(state, id);
-    // What this gateway does not know yet may well be there: saying so would end the client's wait.
-    if (view.kind === 'running' || (view.kind === 'unknown' && !isPast && this.reader.behind)) {
+    // What this gateway acknowledged and does not see yet is there all the same: 404 would end the client's wait.
+    if (view.kind === 'running' || (view.kind === 'unknown' && !isPast && !isComplete)) {
       void reply.header('x-pending', 'true');
       sendEmpty(reply, 200);
       return;

@@ -130,7 +130,7 @@ describe('views', () => {
     expect(nodeView(deviceOnWay, present(visibleNode(deviceOnWay, NODE_1))).devices).toEqual([]);
   });
 
-  it('sort ten thousand volumes once for each state', () => {
+  it('sort volumes once for each state', () => {
     const volumes = Array.from({ length: 300 }, (_, index) => (index * 7_919).toString(16).padStart(32, '0'));
     const events = volumes.flatMap((text, index) => {
       const id = { volumeId: text as typeof VOLUME, operationId: nextOperation() };

@@ -31,7 +31,7 @@ export class ClusterStateReader {
   private now: At | undefined;
   /** True once everything that was there at the start is folded: before, every answer would be an old one. */
   private isLoaded = false;
-  private acknowledged = 0;
+  private told = 0;
   /** The last position heard of; more than the state's while something is missing. */
   private announced = 0;
   private refilling: Promise<void> | undefined;
@@ -58,9 +58,9 @@ export class ClusterStateReader {
     return this.now?.position ?? 0;
   }
 
-  /** Whether something is committed, as far as this gateway knows, that the state does not include yet. */
-  get behind(): boolean {
-    return this.position < Math.max(this.acknowledged, this.announced);
+  /** The highest position this gateway has told a client of. */
+  get acknowledged(): number {
+    return this.told;
   }
 
   /** Why the state cannot be used or followed; absent when all is well. */
@@ -94,13 +94,13 @@ export class ClusterStateReader {
 
   /** A client is being told of this position: from now on this gateway answers with it included. */
   acknowledge(position: number): void {
-    if (position > this.acknowledged) this.acknowledged = position;
+    if (position > this.told) this.told = position;
   }
 
   /** The state, with everything this gateway acknowledged when that can be had soon. */
   async latest(): Promise<At> {
     if (!this.isLoaded) await this.loading.wait(0, LOADING_MS);
-    if (this.position < this.acknowledged) await this.waitFor(this.acknowledged, OWN_WRITES_MS);
+    if (this.position < this.told) await this.waitFor(this.told, OWN_WRITES_MS);
     return this.current();
   }
 
@@ -115,7 +115,7 @@ export class ClusterStateReader {
     if (this.position >= position) return true;
     const soon = Math.min(FETCH_AFTER_MS, timeoutMs);
     if (await this.waiters.wait(position, soon)) return true;
-    this.announced = Math.max(this.announced, this.acknowledged);
+    this.announced = Math.max(this.announced, this.told);
     this.refill();
     return this.waiters.wait(position, timeoutMs - soon);
   }

@@ -11,6 +11,8 @@ type At = StateAt<ControlState>;
 /** A state and whether it is a past one that was asked for. */
 export interface RequestedState extends At {
   readonly isPast: boolean;
+  /** False when this gateway has acknowledged something that the state still does not include. */
+  readonly isComplete: boolean;
 }
 
 const AFTER_TIMEOUT_MS = 10_000;
@@ -26,12 +28,13 @@ export async function requestedState(
   request: GatewayRequest,
   reply: GatewayReply,
 ): Promise<RequestedState> {
+  const { acknowledged } = reader;
   const after = parameter(request, 'after');
   const at = parameter(request, 'at');
   if (after !== undefined) await reach(reader, after);
   const state = at === undefined ? await reader.latest() : await past(reader, at);
   void reply.header(POSITION_HEADER, state.position);
-  return { ...state, isPast: at !== undefined };
+  return { ...state, isPast: at !== undefined, isComplete: state.position >= acknowledged };
 }
 
 function parameter(request: GatewayRequest, name: string): string | undefined {

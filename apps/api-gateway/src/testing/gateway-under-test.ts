@@ -24,8 +24,6 @@ type Answer = (envelope: CommandEnvelope, index: number) => CommandReply | Promi
 /** Everything around one gateway. */
 export class GatewayUnderTest {
   readonly #subscriptions: Subscription[] = [];
-  /** How many commands each request to the allocator carried. */
-  readonly batchSizes: number[] = [];
 
   private constructor(
     private nats: NatsServer,
@@ -50,7 +48,7 @@ export class GatewayUnderTest {
     const writer = await openWriter(databaseUrl, bus, announcing);
     const postgres = await proxyTo(databaseUrl);
     const natsWay = await proxyTo(nats.url);
-    if (isCutOff) [postgres, natsWay].forEach((way) => way.cut());
+    if (isCutOff) for (const way of [postgres, natsWay]) way.cut();
     const settings = readSettings({
       BRICKYARD_HTTP_PORT: '0',
       BRICKYARD_NATS_URL: `nats://127.0.0.1:${String(natsWay.port)}`,
@@ -85,7 +83,6 @@ export class GatewayUnderTest {
   answerCommands(answer: Answer): Subscription {
     const subscription = this.bus.respond(COMMANDS, async (payload) => {
       const { data, id } = payload as { readonly data: CommandBatch; readonly id: string };
-      this.batchSizes.push(data.commands.length);
       const replies = await Promise.all(data.commands.map(async (envelope, index) => answer(envelope, index)));
       return { id, response: { replies }, isDisposed: true };
     });
