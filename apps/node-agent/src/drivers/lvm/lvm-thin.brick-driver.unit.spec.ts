@@ -208,6 +208,20 @@ describe('lvm-thin brick driver', () => {
     expect(made.changes[0]).toBe(`vgchange -qq -ay ${VG}`);
   });
 
+  it('tells the other names of a device in one order, whatever order udev has them in', async () => {
+    const said = ['disk/by-path/pci-1 disk/by-diskseq/2\n', 'disk/by-diskseq/2 disk/by-path/pci-1\n'];
+    for (const links of said) {
+      const made = host([
+        ['pvs', 0, pv(VG)],
+        ['vgdisplay', 0, `  ${VG}:r/w:772:-1:0:0:0:-1:0:1:1:8253440:4096:2015:0:2015:uuid\n`],
+        ['udevadm', 0, links],
+      ]);
+      const device = { deviceId: DEVICE, name: '/dev/sdb', destroyData: false, knownDevices: [] };
+      const paths = ['/dev/disk/by-diskseq/2', '/dev/disk/by-path/pci-1', '/dev/sdb'];
+      expect(await made.driver.ensureDevice(device)).toMatchObject({ ok: true, result: { paths } });
+    }
+  });
+
   it('gives a device back, and leaves one that is not ours alone', async () => {
     const ours = host([['pvs', 0, pv(VG)]]);
     const ref = { deviceId: DEVICE, name: '/dev/sdb', ignoreErrors: false };

@@ -36,7 +36,7 @@ export interface Lvm {
   /** Thin volumes in a pool; undefined when there is no such pool. */
   thinCount(pool: string): Promise<number | undefined>;
   wipe(device: string): Promise<void>;
-  /** Other names of the device: links that udev keeps. */
+  /** Other names of the device, sorted: links that udev keeps. */
   linksTo(device: string): Promise<readonly string[]>;
 }
 
@@ -113,7 +113,8 @@ export function lvmTools(run: HostCommand): Lvm {
       // No udev, no links: containers and small machines have none.
       const result = await run(argv, { timeoutMs: TIMEOUT_MS }).catch(() => undefined);
       const links = result?.exit === 0 ? result.out.trim().split(/\s+/) : [];
-      return links.filter((link) => link !== '' && !link.includes('lvm-pv-uuid')).map((link) => `/dev/${link}`);
+      const kept = links.filter((link) => link !== '' && !link.includes('lvm-pv-uuid')).map((link) => `/dev/${link}`);
+      return kept.sort(); // udev tells them in an order that changes.
     },
   };
 }
