@@ -81,6 +81,7 @@ function syncDirectory(path: string): void {
 class FileJournal implements Journal {
   private waiting: string[] = [];
   private flushing: Promise<void> | undefined;
+  private rewriting: Promise<void> | undefined;
 
   constructor(
     private readonly path: string,
@@ -125,7 +126,15 @@ class FileJournal implements Journal {
     }
   }
 
-  async rewrite(snapshot: () => readonly unknown[]): Promise<void> {
+  rewrite(snapshot: () => readonly unknown[]): Promise<void> {
+    // Everybody who finds the file too long at the same time means the same rewriting.
+    this.rewriting ??= this.rewriteNow(snapshot).finally(() => {
+      this.rewriting = undefined;
+    });
+    return this.rewriting;
+  }
+
+  private async rewriteNow(snapshot: () => readonly unknown[]): Promise<void> {
     while (this.flushing !== undefined) await this.flushing.catch(() => undefined);
     const work = async (): Promise<void> => {
       const lines = snapshot();

@@ -1,102 +1,109 @@
-/** Keeps this host's glusterd running, where nobody else does: in a container, or on a host without systemd. */
+/** Looks after this host's glusterd: repairs what keeps it from starting and, where nobody else does, starts it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describeError, type Logger } from '@brickyard/service-host';
+import { isListening } from './local-socket';
 import { unless } from './step-failure';
 
-const READY_TIMEOUT_MS = 120_000;
-const LOOK_MS = 200;
+const LOOK_MS = 1_000;
+/** Looks in a row that find nobody, before a daemon counts as down: a restart takes less. */
+const DOWN_AFTER_LOOKS = 3;
 const RESTART_PAUSE_MS = 1_000;
 const RESTART_PAUSE_MS_MAX = 30_000;
-/** A daemon that lived this long started well: its next death is a new story. */
+/** A daemon that lived this long started well: its next end is a new story. */
 const SETTLED_MS = 60_000;
 const STOP_PATIENCE_MS = 10_000;
 
-/** What the supervisor runs and repairs. */
+/** What is done about a glusterd that is down, and where it lives. */
 export interface GlusterdOptions {
-  /** The daemon in the foreground: `glusterd -N`. */
-  readonly argv: readonly string[];
+  readonly mode: 'leave' | 'repair' | 'start';
+  readonly socket: string;
   /** glusterd's own memory; `/var/lib/glusterd` on Debian. */
   readonly stateDirectory: string;
-  /** Where volumes go that keep glusterd from starting. */
-  readonly quarantine: string;
   readonly log: Logger;
-  health(): Promise<'running' | 'stopped'>;
+  /** The daemon in the foreground. */
+  readonly argv?: readonly string[];
 }
 
-/** A supervised glusterd. */
+/** Somebody who looks after glusterd. */
 export interface GlusterdSupervisor {
-  /** Starts it unless one runs already (then it is left to whoever started it), and resolves when it answers. */
+  /** Begins; bricks must be mounted before. Does not wait for glusterd. */
   start(): Promise<void>;
-  /** Ends the one that was started here; its brick processes go on. */
+  /** Ends a daemon that was started here; its brick processes go on. */
   stop(): Promise<void>;
 }
 
-/** Supervises glusterd; bricks must be mounted before `start`. */
-export function superviseGlusterd(options: GlusterdOptions): GlusterdSupervisor {
-  const supervisor = new Supervisor(options);
-  return { start: () => supervisor.start(), stop: () => supervisor.stop() };
-}
+/** Makes a supervisor for this host's glusterd. */
+export const superviseGlusterd = (options: GlusterdOptions): GlusterdSupervisor => new Supervisor(options);
 
-class Supervisor {
+class Supervisor implements GlusterdSupervisor {
+  private readonly stopping = new AbortController();
   private child: ChildProcess | undefined;
-  private stopping = new AbortController();
+  private running: Promise<void> | undefined;
 
   constructor(private readonly options: GlusterdOptions) {}
 
   async start(): Promise<void> {
-    if ((await this.options.health()) === 'running') {
-      this.options.log.info('glusterd runs already; it is left to whoever started it');
-      return;
-    }
-    this.stopping = new AbortController();
-    void this.keepRunning(this.stopping.signal);
-    const deadline = Date.now() + READY_TIMEOUT_MS;
-    while ((await this.options.health()) !== 'running') {
-      if (Date.now() > deadline || this.stopping.signal.aborted)
-        throw new Error('glusterd does not start; see its log');
-      await pause(LOOK_MS);
+    if (this.options.mode === 'leave') return;
+    // At the very start nobody is in the middle of writing: what is broken now stays broken.
+    const isDown = !(await isListening(this.options.socket));
+    if (isDown) await quarantineBroken(this.options);
+    this.running = this.watch(isDown);
+  }
+
+  private async watch(isDownNow: boolean): Promise<void> {
+    const { mode, log } = this.options;
+    let missed = isDownNow ? DOWN_AFTER_LOOKS : 0;
+    let pauseMs = RESTART_PAUSE_MS;
+    while (!this.stopping.signal.aborted) {
+      if (missed < DOWN_AFTER_LOOKS) {
+        await this.wait(LOOK_MS);
+        missed = (await isListening(this.options.socket)) ? 0 : missed + 1;
+        continue;
+      }
+      const startedAt = Date.now();
+      missed = 0;
+      try {
+        await quarantineBroken(this.options);
+        if (mode === 'start') await this.runOnce();
+      } catch (error) {
+        log.error({ err: error }, `glusterd cannot be looked after: ${describeError(error)}`);
+      }
+      if (mode !== 'start') continue;
+      missed = DOWN_AFTER_LOOKS;
+      pauseMs = Date.now() - startedAt > SETTLED_MS ? RESTART_PAUSE_MS : Math.min(RESTART_PAUSE_MS_MAX, pauseMs * 2);
+      await this.wait(pauseMs);
     }
   }
 
-  private async keepRunning(signal: AbortSignal): Promise<void> {
-    for (let failures = 0; !signal.aborted; failures += 1) {
-      const startedAt = Date.now();
-      try {
-        await quarantineBroken(this.options);
-        await this.runOnce();
-      } catch (error) {
-        this.options.log.error({ err: error }, `glusterd cannot be started: ${describeError(error)}`);
-      }
-      if (Date.now() - startedAt > SETTLED_MS) failures = 0;
-      const longest = Math.min(RESTART_PAUSE_MS_MAX, RESTART_PAUSE_MS * 2 ** failures);
-      await pause(longest, undefined, { signal }).catch(() => undefined); // Aborted: the loop ends.
-    }
+  private async wait(ms: number): Promise<void> {
+    await pause(ms, undefined, { signal: this.stopping.signal }).catch(() => undefined); // Stopping ends the pause.
   }
 
   private async runOnce(): Promise<void> {
-    const [program = '', ...args] = this.options.argv;
+    const [program = '', ...args] = this.options.argv ?? ['glusterd', '-N'];
+    if (this.stopping.signal.aborted) return;
     const child = spawn(program, args, { stdio: 'ignore', detached: true, cwd: '/' });
     this.child = child;
-    const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
-    this.child = undefined;
-    if (!this.stopping.signal.aborted)
+    try {
+      const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
+      if (this.stopping.signal.aborted) return;
       this.options.log.warn({ code, signal }, 'glusterd has ended; it is started again');
+    } finally {
+      this.child = undefined;
+    }
   }
 
   async stop(): Promise<void> {
     this.stopping.abort();
     const { child } = this;
-    if (child === undefined) return;
-    const ended = once(child, 'exit');
-    child.kill('SIGTERM');
-    const timer = setTimeout(() => child.kill('SIGKILL'), STOP_PATIENCE_MS);
-    await ended.finally(() => {
-      clearTimeout(timer);
-    });
+    child?.kill('SIGTERM');
+    const timer = setTimeout(() => child?.kill('SIGKILL'), STOP_PATIENCE_MS);
+    await this.running;
+    clearTimeout(timer);
   }
 }
 
@@ -104,18 +111,20 @@ class Supervisor {
  * A crash in the middle of `volume create` can leave a volume whose `info` is empty, and glusterd then refuses to start.
  * Such a volume is moved away, never deleted: its peers give it back if it exists.
  */
-export async function quarantineBroken(
-  options: Pick<GlusterdOptions, 'stateDirectory' | 'quarantine' | 'log'>,
-): Promise<readonly string[]> {
-  const volumes = join(options.stateDirectory, 'vols');
+export async function quarantineBroken({
+  stateDirectory,
+  log,
+}: Pick<GlusterdOptions, 'stateDirectory' | 'log'>): Promise<readonly string[]> {
+  const volumes = join(stateDirectory, 'vols');
+  const quarantine = join(stateDirectory, 'brickyard-quarantine');
   const moved: string[] = [];
   for (const name of (await readdir(volumes).catch(unless('ENOENT'))) ?? []) {
     const info = await stat(join(volumes, name, 'info')).catch(unless('ENOENT', 'ENOTDIR'));
     if (info !== undefined && info.size > 0) continue;
-    await mkdir(options.quarantine, { recursive: true, mode: 0o700 });
-    const place = join(options.quarantine, `${name}.${String(Date.now())}`);
+    await mkdir(quarantine, { recursive: true, mode: 0o700 });
+    const place = join(quarantine, `${name}.${String(Date.now())}`);
     await rename(join(volumes, name), place);
-    options.log.warn({ volume: name, place }, 'a half-written volume kept glusterd from starting and was moved away');
+    log.warn({ volume: name, place }, 'a half-written volume keeps glusterd from starting and was moved away');
     moved.push(name);
   }
   return moved;

@@ -1,8 +1,8 @@
 /** Gluster through its command line, on this host. One change at a time, two reads. */
-import { connect } from 'node:net';
 import type { Durability } from '@brickyard/contracts';
 import { limited } from '../../concurrency';
 import { causeOf, commandFailed, type CommandResult, type HostCommand, mustRun } from '../host-command';
+import { isListening } from '../local-socket';
 import { passing, unsure } from '../step-failure';
 import { readClaim, removeClaim } from './brick-claim';
 import { healPendingIn, idleBricksIn, membersIn, migrationIn, volumesIn } from './gluster-answers';
@@ -19,7 +19,6 @@ const GRACE_MS = 15_000;
 const READS_AT_ONCE = 2;
 /** How long an answering socket is taken for a ready daemon. */
 const READY_FOR_MS = 30_000;
-const SOCKET_TIMEOUT_MS = 500;
 const NO_SUCH_VOLUME = 30806;
 
 /** How this host's `gluster` is reached. */
@@ -110,7 +109,7 @@ class GlusterCli {
 
   async health(): Promise<'running' | 'stopped'> {
     const { socket } = this.options;
-    if (socket !== undefined && !(await answers(socket))) {
+    if (socket !== undefined && !(await isListening(socket))) {
       this.readyUntil = 0;
       return 'stopped';
     }
@@ -169,18 +168,4 @@ class GlusterCli {
       await run(['rm', '-f', path], { timeoutMs: limits.timeoutMs });
     }
   }
-}
-
-/** Whether somebody listens on a local socket. */
-function answers(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(path);
-    const end = (isThere: boolean) => () => {
-      socket.destroy();
-      resolve(isThere);
-    };
-    socket.setTimeout(SOCKET_TIMEOUT_MS, end(false));
-    socket.once('connect', end(true));
-    socket.once('error', end(false));
-  });
 }

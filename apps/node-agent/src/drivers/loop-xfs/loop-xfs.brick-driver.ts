@@ -210,11 +210,25 @@ class LoopXfsBrickDriver {
     return presence((await this.look(identity, brick.deviceName, target)).mounted);
   }
 
-  async mountAll(): Promise<readonly BrickState[]> {
+  mountAll(): Promise<readonly BrickState[]> {
+    return this.forEachBrick((identity, name) =>
+      identity.whole ? this.remount(identity, name) : this.dropHalf(identity, name),
+    );
+  }
+
+  /** A device that cannot be read shows as one trouble of its own and keeps no other from being looked at. */
+  private async forEachBrick(
+    work: (identity: Identity, deviceName: string) => Promise<BrickState | undefined>,
+  ): Promise<readonly BrickState[]> {
     const states: BrickState[] = [];
     for (const { deviceId, name } of this.devices.all()) {
-      for (const identity of await this.bricksOn(deviceId, name)) {
-        states.push(identity.whole ? await this.remount(identity, name) : await this.dropHalf(identity, name));
+      try {
+        for (const identity of await this.bricksOn(deviceId, name)) {
+          const state = await work(identity, name);
+          if (state !== undefined) states.push(state);
+        }
+      } catch (error) {
+        states.push({ path: `${name}.bricks`, mounted: false, problem: failureOf(error).detail });
       }
     }
     return states;
@@ -248,13 +262,10 @@ class LoopXfsBrickDriver {
     }
   }
 
-  async lookAtAll(): Promise<readonly BrickState[]> {
-    const states: BrickState[] = [];
-    for (const { deviceId, name } of this.devices.all()) {
-      const whole = (await this.bricksOn(deviceId, name)).filter((brick) => brick.whole);
-      for (const identity of whole) states.push(await this.look(identity, name, dirname(identity.path)));
-    }
-    return states;
+  lookAtAll(): Promise<readonly BrickState[]> {
+    return this.forEachBrick((identity, name) =>
+      identity.whole ? this.look(identity, name, dirname(identity.path)) : Promise.resolve(undefined),
+    );
   }
 
   private async look(identity: Identity, deviceName: string, target: string): Promise<BrickState> {

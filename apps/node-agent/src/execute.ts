@@ -1,0 +1,49 @@
+/** Which driver call each agent task is. */
+import type { AgentTask, Outcome, TaskOf } from '@brickyard/contracts';
+import type { BrickDriver } from './drivers/brick.driver';
+import { DONE, outcomeOf, passing } from './drivers/step-failure';
+import type { VolumeDriver } from './drivers/volume.driver';
+
+/** The drivers of one host. */
+export interface Drivers {
+  readonly bricks: BrickDriver;
+  readonly volumes: VolumeDriver;
+}
+
+type Handlers = { readonly [Type in AgentTask['type']]: (task: TaskOf<Type>, drivers: Drivers) => Promise<Outcome> };
+
+const handlers: Handlers = {
+  CheckNode: (_, { volumes }) =>
+    outcomeOf(async () => {
+      if ((await volumes.readHealth()) === 'running') return DONE;
+      throw passing('glusterd of this host does not answer; start it and try again');
+    }),
+  ProbePeer: (peer, { volumes }) => volumes.ensurePeer(peer),
+  DetachPeer: (peer, { volumes }) => volumes.ensureNoPeer(peer),
+  PrepareDevice: (device, { bricks }) => bricks.ensureDevice(device),
+  RetireDevice: (device, { bricks }) => bricks.ensureNoDevice(device),
+  // A directory that an unfinished volume has marked would be refused by the next one.
+  CreateBrick: async ({ brick }, { bricks, volumes }) => {
+    const made = await bricks.ensureBrick(brick);
+    return made.ok ? volumes.ensureUnclaimed(brick.path) : made;
+  },
+  DeleteBrick: async ({ brick }, { bricks, volumes }) => {
+    const removed = await bricks.ensureNoBrick(brick);
+    return removed.ok ? volumes.ensureUnclaimed(brick.path) : removed;
+  },
+  ReadBrick: ({ brick }, { bricks }) => bricks.readBrick(brick),
+  CreateGlusterVolume: ({ volume }, { volumes }) => volumes.ensureVolume(volume),
+  DeleteGlusterVolume: ({ volume }, { volumes }) => volumes.ensureNoVolume(volume),
+  ReadGlusterVolume: ({ volume }, { volumes }) => volumes.readVolume(volume),
+  StartGlusterVolume: ({ volume }, { volumes }) => volumes.ensureStarted(volume),
+  StopGlusterVolume: ({ volume }, { volumes }) => volumes.ensureStopped(volume),
+  AddBricks: ({ expansion }, { volumes }) => volumes.ensureBricksAdded(expansion),
+  RemoveBricks: ({ expansion }, { volumes }) => volumes.ensureBricksRemoved(expansion),
+  StartRebalance: ({ volume }, { volumes }) => volumes.ensureRebalance(volume),
+};
+
+/** Does a task on one host; a task without its line above does not compile. */
+export function execute<Type extends AgentTask['type']>(task: TaskOf<Type>, drivers: Drivers): Promise<Outcome> {
+  const handler: (task: TaskOf<Type>, drivers: Drivers) => Promise<Outcome> = handlers[task.type as Type];
+  return handler(task, drivers);
+}

@@ -1,0 +1,117 @@
+/** The agent of a real host: bricks are mounted first, then Gluster may serve them, then tasks are taken. */
+import { randomUUID } from 'node:crypto';
+import { type HostName, taskConsumerOf, tasksOf } from '@brickyard/contracts';
+import { type Bus, type Check, describeError, type Logger, type Subscription } from '@brickyard/service-host';
+import { type Agent, eventually } from './agent';
+import type { GlusterdSupervisor } from './drivers/glusterd.supervisor';
+import { type Drivers, execute } from './execute';
+import { type FactsPublisher, publishFacts } from './facts.publisher';
+import type { FaultPlan } from './faults';
+import type { TaskLedger } from './ledger';
+import { consumeTasks } from './task.consumer';
+
+const TASKS_AT_ONCE = 4;
+const GLUSTERD_LOOK_MS = 5_000;
+
+/** What the agent of a host is made of. */
+export interface HostAgentOptions {
+  readonly bus: Bus;
+  readonly log: Logger;
+  readonly host: HostName;
+  readonly drivers: Drivers;
+  readonly ledger: TaskLedger;
+  readonly faults: FaultPlan;
+  readonly glusterd: GlusterdSupervisor;
+  readonly tasksAtOnce?: number | undefined;
+  /** True when neither bricks nor Gluster are real. */
+  readonly simulated: boolean;
+}
+
+/** Makes the agent of one host. */
+export const hostAgent = (options: HostAgentOptions): Agent => new HostAgent(options);
+
+class HostAgent implements Agent {
+  private readonly stopping = new AbortController();
+  private facts: FactsPublisher | undefined;
+  private tasks: Subscription | undefined;
+  private unmounted: readonly string[] = ['(not looked at yet)'];
+
+  constructor(private readonly options: HostAgentOptions) {}
+
+  async start(): Promise<void> {
+    const { bus, log, host, drivers, glusterd, simulated } = this.options;
+    await this.mount();
+    await glusterd.start();
+    this.facts = publishFacts({
+      bus,
+      log,
+      host,
+      incarnation: randomUUID(),
+      simulated,
+      drivers,
+      isSilent: () => this.options.faults.isSilent(host),
+      onGlusterdStarted: () => void this.serve(),
+    });
+    const { signal } = this.stopping;
+    this.tasks = await eventually('take tasks from the queue', () => this.consume(), { log, signal });
+  }
+
+  private async mount(): Promise<void> {
+    const { drivers, log } = this.options;
+    const states = await drivers.bricks.ensureMounted();
+    const troubled = states.filter(({ mounted }) => !mounted);
+    for (const { path, problem } of troubled) log.error({ path, problem }, 'a brick is not served');
+    this.unmounted = troubled.map(({ path }) => path);
+    log.info({ bricks: states.length, notServed: troubled.length }, 'bricks are mounted');
+  }
+
+  private consume(): Promise<Subscription> {
+    const { bus, log, ledger, host, drivers, faults, tasksAtOnce = TASKS_AT_ONCE } = this.options;
+    return consumeTasks({
+      bus,
+      log,
+      ledger,
+      filter: tasksOf(host),
+      consumer: taskConsumerOf(host),
+      concurrency: tasksAtOnce,
+      isOurs: (wanted) => wanted === host,
+      execute: (envelope) => faults.around(envelope, () => execute(envelope.task, drivers)),
+      onDone: () => this.facts?.touch(),
+    });
+  }
+
+  /** glusterd has come up: bricks that were not mounted when it did are served now; nothing but mounted ones. */
+  private async serve(): Promise<void> {
+    const { drivers, log } = this.options;
+    try {
+      const mounted = new Set(
+        (await drivers.bricks.readBricks()).filter((brick) => brick.mounted).map(({ path }) => path),
+      );
+      const problems = await drivers.volumes.ensureServing((path) => mounted.has(path));
+      for (const problem of problems) log.error(problem);
+    } catch (error) {
+      log.warn({ err: error }, `bricks were not looked after: ${describeError(error)}`);
+      if (!this.stopping.signal.aborted) setTimeout(() => void this.serve(), GLUSTERD_LOOK_MS).unref();
+    }
+  }
+
+  async ready(): Promise<Record<string, Check>> {
+    const glusterd = await this.options.drivers.volumes.readHealth();
+    const bricks = this.unmounted.length === 0;
+    return {
+      bus: { ok: this.options.bus.connected },
+      tasks: { ok: this.tasks !== undefined },
+      glusterd: { ok: glusterd === 'running', detail: glusterd },
+      bricks: { ok: bricks, ...(bricks ? {} : { detail: `not mounted: ${this.unmounted.join(', ')}` }) },
+    };
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    this.options.faults.close();
+    await this.tasks?.close();
+    await this.facts?.close();
+    await this.options.glusterd.stop();
+    await this.options.ledger.close();
+  }
+}

@@ -1,0 +1,138 @@
+import { join } from 'node:path';
+import { type DynamicModule, Module, type Provider } from '@nestjs/common';
+import { type Bus, ConfigError, type Logger } from '@brickyard/service-host';
+import type { AgentConfig } from './config';
+import type { BrickDriver } from './drivers/brick.driver';
+import { convergingVolumeDriver } from './drivers/gluster/converging.volume-driver';
+import { glusterCli } from './drivers/gluster/gluster-cli';
+import { superviseGlusterd } from './drivers/glusterd.supervisor';
+import { hostCommand } from './drivers/host-command';
+import { loopXfsBrickDriver } from './drivers/loop-xfs/loop-xfs.brick-driver';
+import { lvmThinBrickDriver } from './drivers/lvm/lvm-thin.brick-driver';
+import { directoryBrickDriver } from './drivers/simulated/directory.brick-driver';
+import { openRecordedGlusters, type RecordedGlusters } from './drivers/simulated/recorded.gluster';
+import type { VolumeDriver } from './drivers/volume.driver';
+import type { Drivers } from './execute';
+import { type FaultPlan, NO_FAULTS, watchFaults } from './faults';
+import { hostAgent } from './host.agent';
+import { openLedger, type TaskLedger } from './ledger';
+import { simulatedAgent } from './simulated.agent';
+import { AGENT, DRIVERS, FAULTS, LEDGER, RECORDED } from './tokens';
+
+/** What the process brings along. */
+export interface AgentParts {
+  readonly config: AgentConfig;
+  readonly bus: Bus;
+  readonly log: Logger;
+}
+
+/** Binds the agent's ports to the drivers that its settings name. */
+@Module({})
+export class NodeAgentModule {
+  static of(parts: AgentParts): DynamicModule {
+    const isSimulated = parts.config.BRICKYARD_AGENT_SIMULATED === '1';
+    const own = isSimulated ? [simulated(parts)] : [drivers(parts), real(parts)];
+    return { module: NodeAgentModule, providers: [faults(parts), ledger(parts), recorded(parts), ...own] };
+  }
+}
+
+const faults = ({ config, log }: AgentParts): Provider => ({
+  provide: FAULTS,
+  useFactory: (): FaultPlan =>
+    config.BRICKYARD_FAULTS === undefined ? NO_FAULTS : watchFaults(config.BRICKYARD_FAULTS, log),
+});
+
+const ledger = ({ config }: AgentParts): Provider => ({
+  provide: LEDGER,
+  useFactory: (): Promise<TaskLedger> =>
+    openLedger({
+      file: join(config.BRICKYARD_AGENT_DIR, 'tasks.journal'),
+      sync: config.BRICKYARD_AGENT_SIMULATED === '0',
+    }),
+});
+
+const recorded = ({ config }: AgentParts): Provider => ({
+  provide: RECORDED,
+  inject: [FAULTS],
+  useFactory: (plan: FaultPlan): Promise<RecordedGlusters | undefined> => {
+    const isUsed = config.BRICKYARD_AGENT_SIMULATED === '1' || config.BRICKYARD_VOLUME_DRIVER === 'recorded';
+    if (!isUsed) return Promise.resolve(undefined);
+    const file = join(config.BRICKYARD_AGENT_DIR, 'gluster.journal');
+    return openRecordedGlusters({ file, isDown: (host) => plan.isSilent(host) });
+  },
+});
+
+const drivers = ({ config }: AgentParts): Provider => ({
+  provide: DRIVERS,
+  inject: [RECORDED],
+  useFactory: (glusters: RecordedGlusters | undefined): Drivers => ({
+    bricks: brickDriver(config),
+    volumes: volumeDriver(config, glusters),
+  }),
+});
+
+function brickDriver(config: AgentConfig): BrickDriver {
+  const mountRoot = config.BRICKYARD_MOUNT_ROOT;
+  const directory = join(config.BRICKYARD_AGENT_DIR, config.BRICKYARD_BRICK_DRIVER);
+  const run = hostCommand(config.BRICKYARD_HOST_COMMAND);
+  switch (config.BRICKYARD_BRICK_DRIVER) {
+    case 'lvm-thin':
+      return lvmThinBrickDriver({ run, mountRoot, fstab: config.BRICKYARD_FSTAB });
+    case 'loop-xfs':
+      return loopXfsBrickDriver({ run, mountRoot, directory });
+    case 'directory':
+      return directoryBrickDriver({ directory, mountRoot, deviceSizeKib: config.BRICKYARD_DEVICE_SIZE_KIB });
+  }
+}
+
+function volumeDriver(config: AgentConfig, glusters: RecordedGlusters | undefined): VolumeDriver {
+  const mountRoot = config.BRICKYARD_MOUNT_ROOT;
+  if (glusters !== undefined) return convergingVolumeDriver(glusters.on(hostOf(config)), { mountRoot });
+  const run = hostCommand(config.BRICKYARD_HOST_COMMAND);
+  const cli = { run, socket: config.BRICKYARD_GLUSTERD_SOCKET, stateDirectory: config.BRICKYARD_AGENT_DIR };
+  return convergingVolumeDriver(glusterCli(cli), { mountRoot });
+}
+
+function hostOf({ BRICKYARD_AGENT_HOST: host }: AgentConfig): NonNullable<AgentConfig['BRICKYARD_AGENT_HOST']> {
+  if (host === undefined) throw new ConfigError(['BRICKYARD_AGENT_HOST: is not set']);
+  return host;
+}
+
+const real = ({ config, bus, log }: AgentParts): Provider => ({
+  provide: AGENT,
+  inject: [DRIVERS, LEDGER, FAULTS],
+  useFactory: (bound: Drivers, tasks: TaskLedger, plan: FaultPlan) =>
+    hostAgent({
+      bus,
+      log,
+      host: hostOf(config),
+      drivers: bound,
+      ledger: tasks,
+      faults: plan,
+      simulated: config.BRICKYARD_BRICK_DRIVER === 'directory' || config.BRICKYARD_VOLUME_DRIVER === 'recorded',
+      tasksAtOnce: config.BRICKYARD_TASKS_AT_ONCE,
+      glusterd: superviseGlusterd({
+        mode: config.BRICKYARD_VOLUME_DRIVER === 'recorded' ? 'leave' : config.BRICKYARD_GLUSTERD,
+        socket: config.BRICKYARD_GLUSTERD_SOCKET,
+        stateDirectory: config.BRICKYARD_GLUSTERD_DIR,
+        log,
+      }),
+    }),
+});
+
+const simulated = ({ config, bus, log }: AgentParts): Provider => ({
+  provide: AGENT,
+  inject: [LEDGER, FAULTS, RECORDED],
+  useFactory: (tasks: TaskLedger, plan: FaultPlan, glusters: RecordedGlusters) =>
+    simulatedAgent({
+      bus,
+      log,
+      directory: config.BRICKYARD_AGENT_DIR,
+      mountRoot: config.BRICKYARD_MOUNT_ROOT,
+      deviceSizeKib: config.BRICKYARD_DEVICE_SIZE_KIB,
+      ledger: tasks,
+      glusters,
+      faults: plan,
+      tasksAtOnce: config.BRICKYARD_TASKS_AT_ONCE,
+    }),
+});

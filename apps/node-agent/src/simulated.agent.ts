@@ -1,0 +1,203 @@
+/** One process that plays every storage host: any name that is asked for is a host from then on. */
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { z } from 'zod';
+import {
+  factsOf,
+  type Heartbeat,
+  heartbeatOf,
+  HostName,
+  type NodeFacts,
+  PROBES_ALL,
+  probeOf,
+  type ProbeReply,
+  SIMULATED_TASK_CONSUMER,
+  TASKS_ALL,
+} from '@brickyard/contracts';
+import { type Bus, type Check, type Logger, type Subscription, Unavailable } from '@brickyard/service-host';
+import { type Agent, eventually } from './agent';
+import { convergingVolumeDriver } from './drivers/gluster/converging.volume-driver';
+import { directoryBrickDriver } from './drivers/simulated/directory.brick-driver';
+import type { RecordedGlusters } from './drivers/simulated/recorded.gluster';
+import { type Drivers, execute } from './execute';
+import { HEARTBEAT_MS } from './facts.publisher';
+import type { FaultPlan } from './faults';
+import { type Journal, openJournal } from './journal';
+import type { TaskLedger } from './ledger';
+import { consumeTasks } from './task.consumer';
+
+const TASKS_AT_ONCE = 64;
+/** Facts of a few hosts a second: with hundreds of hosts and thousands of volumes they would be all there is. */
+const FACTS_MS = 1_000;
+const FACTS_HOSTS = 4;
+/** Simulated peers answer at once or not at all. */
+const PATIENCE = { lockedMs: 1_000, awayMs: 500, firstPauseMs: 100, pauseMsMax: 500 };
+
+/** What the simulated hosts are made of. */
+export interface SimulatedAgentOptions {
+  readonly bus: Bus;
+  readonly log: Logger;
+  readonly directory: string;
+  readonly mountRoot: string;
+  readonly deviceSizeKib: number;
+  readonly ledger: TaskLedger;
+  readonly glusters: RecordedGlusters;
+  readonly faults: FaultPlan;
+  readonly tasksAtOnce?: number | undefined;
+}
+
+/** Makes the agent of all simulated hosts. */
+export const simulatedAgent = (options: SimulatedAgentOptions): Agent => new SimulatedAgent(options);
+
+const Line = z.strictObject({ host: HostName });
+
+class SimulatedAgent implements Agent {
+  private readonly hosts = new Map<HostName, Drivers>();
+  private readonly incarnation = randomUUID();
+  private readonly stopping = new AbortController();
+  private readonly dirty = new Set<HostName>();
+  private readonly timers: NodeJS.Timeout[] = [];
+  private known: Journal | undefined;
+  private subscriptions: Subscription[] = [];
+  private forget: () => void = () => undefined;
+
+  constructor(private readonly options: SimulatedAgentOptions) {}
+
+  async start(): Promise<void> {
+    const { bus, log, directory } = this.options;
+    this.known = await openJournal(join(directory, 'hosts.journal'), { sync: false }, (line) => {
+      const { host } = Line.parse(line);
+      this.hosts.set(host, this.driversOf(host));
+    });
+    this.subscriptions.push(bus.respond(PROBES_ALL, (_, subject) => this.answer(subject)));
+    this.forget = bus.onConnected(() => {
+      this.beat();
+    });
+    this.timers.push(
+      setInterval(() => {
+        this.beat();
+      }, HEARTBEAT_MS),
+      setInterval(() => void this.tellFacts(), FACTS_MS),
+    );
+    this.beat();
+    const { signal } = this.stopping;
+    const tasks = await eventually('take tasks from the queue', () => this.consume(), { log, signal });
+    if (tasks !== undefined) this.subscriptions.push(tasks);
+    log.info({ hosts: this.hosts.size }, 'every storage host is simulated');
+  }
+
+  private driversOf(host: HostName): Drivers {
+    const { directory, mountRoot, deviceSizeKib, glusters } = this.options;
+    return {
+      bricks: directoryBrickDriver({ directory: join(directory, 'hosts', host), mountRoot, deviceSizeKib }),
+      volumes: convergingVolumeDriver(glusters.on(host), { mountRoot, patience: PATIENCE }),
+    };
+  }
+
+  /** The host of this name, there from now on. */
+  private async host(host: HostName): Promise<Drivers> {
+    const found = this.hosts.get(host);
+    if (found !== undefined) return found;
+    const made = this.driversOf(host);
+    this.hosts.set(host, made);
+    await this.known?.append({ host } satisfies z.infer<typeof Line>);
+    this.options.log.info({ host }, 'a simulated host was asked for and is there now');
+    this.beatOf(host);
+    return made;
+  }
+
+  private async answer(subject: string): Promise<ProbeReply> {
+    const host = hostIn(subject);
+    if (this.options.faults.isSilent(host)) throw new Unavailable(`${host} is switched off`);
+    await this.host(host);
+    return { host, incarnation: this.incarnation, glusterd: 'running', simulated: true };
+  }
+
+  private consume(): Promise<Subscription> {
+    const { bus, log, ledger, faults, glusters, tasksAtOnce = TASKS_AT_ONCE } = this.options;
+    return consumeTasks({
+      bus,
+      log,
+      ledger,
+      filter: TASKS_ALL,
+      consumer: SIMULATED_TASK_CONSUMER,
+      concurrency: tasksAtOnce,
+      isOurs: () => true,
+      execute: async (envelope) => {
+        glusters.introduce(envelope.nodeId, envelope.host);
+        const drivers = await this.host(envelope.host);
+        return faults.around(envelope, () => execute(envelope.task, drivers));
+      },
+      onDone: ({ host }) => {
+        this.dirty.add(host);
+      },
+    });
+  }
+
+  private beat(): void {
+    for (const host of this.hosts.keys()) this.beatOf(host);
+  }
+
+  private beatOf(host: HostName): void {
+    if (this.options.faults.isSilent(host)) return;
+    const { incarnation } = this;
+    const beat: Heartbeat = { host, incarnation, glusterd: 'running', simulated: true, intervalMs: HEARTBEAT_MS };
+    this.options.bus.publish(heartbeatOf(host), beat);
+  }
+
+  private async tellFacts(): Promise<void> {
+    for (const host of [...this.dirty].slice(0, FACTS_HOSTS)) {
+      this.dirty.delete(host);
+      const drivers = this.hosts.get(host);
+      if (drivers === undefined || this.options.faults.isSilent(host)) continue;
+      const facts = await this.factsOf(host, drivers).catch(() => undefined); // Switched off meanwhile.
+      if (facts !== undefined) this.options.bus.publish(factsOf(host), facts);
+    }
+  }
+
+  private async factsOf(host: HostName, { bricks, volumes }: Drivers): Promise<NodeFacts> {
+    const [brickFacts, peers, listed] = await Promise.all([
+      bricks.readBricks(),
+      volumes.readPeers(),
+      volumes.readVolumes(),
+    ]);
+    return {
+      host,
+      incarnation: this.incarnation,
+      observedAt: new Date().toISOString(),
+      glusterd: 'running',
+      simulated: true,
+      bricks: brickFacts.map((brick) => ({ ...brick })),
+      peers: peers.map(({ uuid, hostname, connected }) => ({ uuid, hostname, connected })),
+      volumes: listed.map(({ name, status }) => ({ name, status })),
+    };
+  }
+
+  ready(): Promise<Record<string, Check>> {
+    return Promise.resolve({
+      bus: { ok: this.options.bus.connected },
+      tasks: { ok: this.subscriptions.length > 1 },
+      hosts: { ok: true, detail: `${String(this.hosts.size)} simulated hosts` },
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    this.options.faults.close();
+    for (const timer of this.timers) clearInterval(timer);
+    this.forget();
+    for (const subscription of this.subscriptions.reverse()) await subscription.close();
+    await this.known?.close();
+    await this.options.ledger.close();
+    await this.options.glusters.close();
+  }
+}
+
+/** The host that a probe asks for: its subject's second word, unescaped. */
+function hostIn(subject: string): HostName {
+  const token = subject.split('.')[1] ?? '';
+  const name = token.replace(/_([0-9a-f]{2})/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
+  const host = HostName.parse(name);
+  if (probeOf(host) !== subject) throw new RangeError(`${subject} names no host`);
+  return host;
+}

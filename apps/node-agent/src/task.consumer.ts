@@ -1,0 +1,171 @@
+/** Takes tasks from the queue: fence, execute, remember, publish the outcome, acknowledge; in this order. */
+import {
+  type HostName,
+  outcomesOf,
+  type Outcome,
+  TaskAnswer,
+  TaskEnvelope,
+  type TaskOutcome,
+  type TaskQuestion,
+  TASKS_STREAM,
+  TASKS_WANTED,
+} from '@brickyard/contracts';
+import {
+  type Bus,
+  continueTrace,
+  currentTraceparent,
+  type DurableMessage,
+  inSpan,
+  type Logger,
+  type Subscription,
+  Unavailable,
+} from '@brickyard/service-host';
+import { keyedQueue } from './concurrency';
+import { failureOf } from './drivers/step-failure';
+import type { TaskLedger } from './ledger';
+
+/** Silence after which a task is given to the agent again; a living agent says more often that it is at work. */
+const ACK_WAIT_MS = 30_000;
+const QUESTION_TIMEOUT_MS = 2_000;
+/** A task that comes this soon after the agent was away may be one of those given up meanwhile. */
+const DOUBT_MS = 60_000;
+
+/** Where tasks come from and who does them. */
+export interface TaskConsumerOptions {
+  readonly bus: Bus;
+  readonly log: Logger;
+  readonly ledger: TaskLedger;
+  readonly filter: string;
+  readonly consumer: string;
+  /** Tasks at once. */
+  readonly concurrency: number;
+  /** Whether tasks for this host are for us. */
+  readonly isOurs: (host: HostName) => boolean;
+  readonly execute: (envelope: TaskEnvelope) => Promise<Outcome>;
+  /** Called after a task was done, whatever came of it. */
+  readonly onDone?: (envelope: TaskEnvelope) => void;
+  readonly now?: () => number;
+}
+
+/** Consumes tasks until it is closed; then the running ones are finished. */
+export async function consumeTasks(options: TaskConsumerOptions): Promise<Subscription> {
+  const consumer = new TaskConsumer(options);
+  const stop = options.bus.onConnected(() => {
+    consumer.wasAway();
+  });
+  const { bus, filter, consumer: name, concurrency } = options;
+  const consuming = await bus.consume(
+    { stream: TASKS_STREAM, consumer: name, filter, concurrency, ackWaitMs: ACK_WAIT_MS },
+    (message) => consumer.take(message),
+  );
+  return {
+    async close() {
+      stop();
+      await consuming.close();
+    },
+  };
+}
+
+class TaskConsumer {
+  private readonly resources = keyedQueue();
+  private doubtUntil: number;
+  private readonly now: () => number;
+
+  constructor(private readonly options: TaskConsumerOptions) {
+    this.now = options.now ?? Date.now;
+    this.doubtUntil = this.now() + DOUBT_MS;
+  }
+
+  /** From now on for a while, tasks may have lain in the queue while others gave them up. */
+  wasAway(): void {
+    this.doubtUntil = this.now() + DOUBT_MS;
+  }
+
+  async take(message: DurableMessage): Promise<void> {
+    const parsed = TaskEnvelope.safeParse(message.payload);
+    if (!parsed.success) return this.reject(message, parsed.error.message);
+    const envelope = parsed.data;
+    if (!this.options.isOurs(envelope.host)) return this.reject(message, `it is for host ${envelope.host}`);
+    const traceparent = message.traceparent ?? envelope.traceparent;
+    const isDoubtful = message.redelivered || this.now() < this.doubtUntil;
+    await continueTrace(traceparent, () =>
+      inSpan(`task ${envelope.task.type}`, { 'brickyard.task': envelope.taskId, 'brickyard.host': envelope.host }, () =>
+        this.resources.run(`${envelope.host} ${envelope.resource}`, () => this.handle(envelope, isDoubtful)),
+      ),
+    );
+  }
+
+  /** Never executed and never retried: nobody could make sense of it later, either. */
+  private async reject({ payload, subject }: DurableMessage, problem: string): Promise<void> {
+    this.options.log.error({ subject, problem, payload }, 'a task makes no sense to this agent and is dropped');
+    const about = TaskEnvelope.pick({ taskId: true, operationId: true, host: true, generation: true }).loose();
+    const known = about.safeParse(payload);
+    if (!known.success) return;
+    const { taskId, operationId, host, generation } = known.data;
+    const detail = 'the agent of this host does not understand the task; is it older than the allocator?';
+    const failure = { transient: false, uncertain: false, detail, cause: problem };
+    await this.publish(generation, { taskId, operationId, host, tookMs: 0, outcome: { kind: 'failed', failure } });
+  }
+
+  private async handle(envelope: TaskEnvelope, isDoubtful: boolean): Promise<void> {
+    const { ledger } = this.options;
+    const known = ledger.outcomeOf(envelope);
+    const outcome = known ?? this.staleness(envelope) ?? (await this.perform(envelope, isDoubtful));
+    if (outcome === undefined) return; // Nobody waits for it any more.
+    await this.publish(envelope.generation, outcome);
+  }
+
+  private staleness(envelope: TaskEnvelope): TaskOutcome | undefined {
+    const seenGeneration = this.options.ledger.seen(envelope);
+    if (envelope.generation >= seenGeneration) return undefined;
+    const { taskId, operationId, host } = envelope;
+    return { taskId, operationId, host, tookMs: 0, outcome: { kind: 'stale', seenGeneration } };
+  }
+
+  private async perform(envelope: TaskEnvelope, isDoubtful: boolean): Promise<TaskOutcome | undefined> {
+    const { ledger, log, onDone } = this.options;
+    const { taskId, operationId, host, task } = envelope;
+    if (isDoubtful && !(await this.isWanted(envelope))) {
+      log.info(
+        { taskId, operationId, task: task.type },
+        'a task was given up while this agent was away; it is not done',
+      );
+      return undefined;
+    }
+    await ledger.accept(envelope);
+    const startedAt = this.now();
+    const result = await this.options.execute(envelope).catch((error: unknown): Outcome => {
+      if (error instanceof Unavailable) throw error; // The host cannot take tasks now: they wait in the queue.
+      log.error({ err: error, taskId }, 'a driver failed in a way it should have caught');
+      return { ok: false, failure: failureOf(error) };
+    });
+    const tookMs = Math.max(0, Math.round(this.now() - startedAt));
+    const outcome: TaskOutcome = {
+      taskId,
+      operationId,
+      host,
+      tookMs,
+      outcome: result.ok ? { kind: 'done', result: result.result } : { kind: 'failed', failure: result.failure },
+    };
+    const fields = { taskId, operationId, host, resource: envelope.resource, task: task.type, tookMs };
+    if (result.ok) log.info(fields, 'task done');
+    else log.warn({ ...fields, failure: result.failure }, 'task failed');
+    await ledger.record(envelope, outcome);
+    onDone?.(envelope);
+    return outcome;
+  }
+
+  private async isWanted({ taskId, operationId }: TaskEnvelope): Promise<boolean> {
+    const question: TaskQuestion = { taskId, operationId };
+    const answer = await this.options.bus.request(TASKS_WANTED, question, { timeoutMs: QUESTION_TIMEOUT_MS });
+    return TaskAnswer.parse(answer).wanted;
+  }
+
+  private async publish(generation: number, outcome: TaskOutcome): Promise<void> {
+    const traceparent = currentTraceparent();
+    await this.options.bus.publishDurable(outcomesOf(outcome.host), outcome, {
+      messageId: `${outcome.taskId}@${String(generation)}`,
+      ...(traceparent === undefined ? {} : { traceparent }),
+    });
+  }
+}
