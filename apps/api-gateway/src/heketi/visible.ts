@@ -9,12 +9,6 @@ import {
   type Volume,
 } from '@brickyard/domain';
 
-/** Volumes clients see: all of them, and by cluster; ascending by id. */
-interface VisibleVolumes {
-  readonly all: readonly VolumeId[];
-  readonly byCluster: ReadonlyMap<ClusterId, readonly VolumeId[]>;
-}
-
 /** Maps never change, so what was worked out from one holds as long as it is the same object. */
 function memoised<Key extends object, Value>(work: (key: Key) => Value): (key: Key) => Value {
   const known = new WeakMap<Key, Value>();
@@ -29,19 +23,23 @@ function memoised<Key extends object, Value>(work: (key: Key) => Value): (key: K
 
 const sortedClusterIds = memoised((clusters: ControlState['clusters']) => [...clusters.keys()].sort());
 
-const visibleVolumes = memoised((volumes: ControlState['volumes']): VisibleVolumes => {
-  const all: VolumeId[] = [];
-  for (const volume of volumes.values()) if (isVisible(volume)) all.push(volume.volumeId);
-  all.sort();
+const visibleVolumeIds = memoised((volumes: ControlState['volumes']): readonly VolumeId[] => {
+  const ids: VolumeId[] = [];
+  for (const volume of volumes.values()) if (isVisible(volume)) ids.push(volume.volumeId);
+  return ids.sort();
+});
+
+const visibleVolumesByCluster = memoised((volumes: ControlState['volumes']) => {
   const byCluster = new Map<ClusterId, VolumeId[]>();
-  for (const volumeId of all) {
-    const clusterId = volumes.get(volumeId)?.clusterId;
-    if (clusterId === undefined) continue;
+  for (const volume of volumes.values()) {
+    if (!isVisible(volume)) continue;
+    const { volumeId, clusterId } = volume;
     const known = byCluster.get(clusterId);
     if (known === undefined) byCluster.set(clusterId, [volumeId]);
     else known.push(volumeId);
   }
-  return { all, byCluster };
+  for (const ids of byCluster.values()) ids.sort();
+  return byCluster;
 });
 
 const COUNTED: ReadonlySet<OperationKind> = new Set(['create-volume', 'expand-volume', 'delete-volume']);
@@ -56,11 +54,11 @@ const countedOperations = memoised((operations: ControlState['operations']): { r
 export const clusterIdsOf = (state: ControlState): readonly ClusterId[] => sortedClusterIds(state.clusters);
 
 /** Ids of the volumes clients see, ascending. */
-export const volumeIdsOf = (state: ControlState): readonly VolumeId[] => visibleVolumes(state.volumes).all;
+export const volumeIdsOf = (state: ControlState): readonly VolumeId[] => visibleVolumeIds(state.volumes);
 
 /** The same of one cluster. */
 export const volumeIdsIn = (state: ControlState, clusterId: ClusterId): readonly VolumeId[] =>
-  visibleVolumes(state.volumes).byCluster.get(clusterId) ?? [];
+  visibleVolumesByCluster(state.volumes).get(clusterId) ?? [];
 
 /** How many running operations heketi would count against its limit. */
 export const countedOperationsOf = (state: ControlState): number => countedOperations(state.operations).count;
