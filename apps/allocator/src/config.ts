@@ -15,5 +15,13 @@ export const AllocatorConfig = z.object({
   BRICKYARD_NODE_LOST_SECONDS: seconds(10),
   /** Events between two snapshots of the fold. */
   BRICKYARD_SNAPSHOT_EVENTS: z.coerce.number().int().min(1).default(20_000),
+  /** Private key (PEM, Ed25519) that signs the head of the log; made when it is missing. Absent: nothing is signed. */
+  BRICKYARD_CHECKPOINT_KEY_FILE: z.string().optional(),
+  /** File that gets every signed head besides Postgres; best on another disk. */
+  BRICKYARD_CHECKPOINT_FILE: z.string().optional(),
+  /** Events between two signed heads. */
+  BRICKYARD_CHECKPOINT_EVENTS: z.coerce.number().int().min(1).default(10_000),
+  /** After so long what is not signed for yet gets a signed head. */
+  BRICKYARD_CHECKPOINT_SECONDS: seconds(60),
 });
 export type AllocatorConfig = z.infer<typeof AllocatorConfig>;

@@ -1,8 +1,15 @@
 /** One term of leadership: from winning the lock to losing it. */
 import type { StoredEvent } from '@brickyard/event-sourcing';
-import { openLedgerWriter, type BatchReport, type LedgerReader, type Relay } from '@brickyard/event-sourcing/postgres';
+import {
+  openCheckpointTable,
+  openLedgerWriter,
+  type BatchReport,
+  type LedgerReader,
+  type Relay,
+} from '@brickyard/event-sourcing/postgres';
 import type { ControlState } from '@brickyard/domain';
 import { describeError, type Bus, type Logger } from '@brickyard/service-host';
+import { startCheckpointKeeper, type CheckpointKeeper, type CheckpointOptions } from './checkpoint.keeper';
 import { decideForLog, evolveForLog, type ControlWriter } from './control-writer';
 import { eventsStream, startEventRelay } from './event.relay';
 import type { LedgerFollower } from './ledger-follower';
@@ -19,6 +26,8 @@ export interface LeaderOptions {
   readonly follower: LedgerFollower;
   readonly lostAfterMs: number;
   readonly snapshotEvents: number;
+  /** Absent: the log is not signed. */
+  readonly checkpoints?: CheckpointOptions;
   readonly signal: AbortSignal;
   readonly onBatch?: (report: BatchReport) => void;
   /** Called once when the lead is lost; this process has then nothing true to say any more. */
@@ -53,12 +62,16 @@ export async function lead(options: LeaderOptions): Promise<Leadership> {
   const tasks = createTaskRelay(bus, log);
   const manager = createProcessManager(() => writer, bus, log);
   const keeper = createSnapshotKeeper(reader, options.snapshotEvents, writer.position, log);
+  const checkpoints = await startCheckpoints(options);
   const relay = await startEventRelay(reader, bus, log);
   hooks.committed = (events, state) => {
     relay.offer(events);
     tasks.offer(events, state);
     manager.offer(events);
-    keeper.offer(events.at(-1)?.position ?? 0, state);
+    const last = events.at(-1);
+    if (last === undefined) return;
+    keeper.offer(last.position, state);
+    checkpoints?.offer(last);
   };
   const begin = async (): Promise<void> => {
     await ensureStreams(bus);
@@ -86,7 +99,7 @@ export async function lead(options: LeaderOptions): Promise<Leadership> {
   return {
     writer,
     stop: () =>
-      stopAll(writer, relay, [
+      stopAll({ writer, relay, checkpoints }, [
         beginAgain,
         () => {
           manager.stop();
@@ -98,14 +111,31 @@ export async function lead(options: LeaderOptions): Promise<Leadership> {
   };
 }
 
+interface Running {
+  readonly writer: ControlWriter;
+  readonly relay: Relay;
+  readonly checkpoints: CheckpointKeeper | undefined;
+}
+
 async function stopAll(
-  writer: ControlWriter,
-  relay: Relay,
+  { writer, relay, checkpoints }: Running,
   parts: readonly (() => void | Promise<void>)[],
 ): Promise<void> {
   for (const stop of parts) await stop();
   await writer.close();
+  await checkpoints?.close(); // After the last commit, so that it is signed for.
   await relay.close();
+}
+
+async function startCheckpoints({
+  pgUrl,
+  reader,
+  log,
+  checkpoints,
+}: LeaderOptions): Promise<CheckpointKeeper | undefined> {
+  if (checkpoints === undefined) return undefined;
+  const table = openCheckpointTable({ url: pgUrl, ledger: reader.ledger, role: 'writer' });
+  return startCheckpointKeeper(checkpoints, { reader, table, log });
 }
 
 function openWriter(

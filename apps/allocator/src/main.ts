@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { NestFactory } from '@nestjs/core';
 import { Transport, type NatsOptions } from '@nestjs/microservices';
 import type { INestMicroservice } from '@nestjs/common';
-import { migrate, openLedgerReader } from '@brickyard/event-sourcing/postgres';
+import { ensureSigningKey, migrate, openLedgerReader } from '@brickyard/event-sourcing/postgres';
 import {
   connectBus,
   createLogger,
@@ -17,6 +17,7 @@ import {
   type Logger,
 } from '@brickyard/service-host';
 import { AllocatorModule } from './allocator.module';
+import type { CheckpointOptions } from './checkpoint.keeper';
 import { AllocatorConfig } from './config';
 import type { ControlWriter } from './control-writer';
 import { lead, type Leadership } from './leader';
@@ -81,9 +82,25 @@ async function connect(config: AllocatorConfig, log: Logger): Promise<Bus> {
   });
 }
 
+/** How the log is signed; undefined when no key is configured. */
+async function checkpointOptions(config: AllocatorConfig, log: Logger): Promise<CheckpointOptions | undefined> {
+  const { BRICKYARD_CHECKPOINT_KEY_FILE: keyFile, BRICKYARD_CHECKPOINT_FILE: file } = config;
+  if (keyFile === undefined) {
+    if (file !== undefined) log.warn('BRICKYARD_CHECKPOINT_FILE is set, but no key: nothing is signed');
+    return undefined;
+  }
+  return {
+    key: await ensureSigningKey(keyFile),
+    ...(file === undefined ? {} : { file }),
+    everyEvents: config.BRICKYARD_CHECKPOINT_EVENTS,
+    everyMs: config.BRICKYARD_CHECKPOINT_SECONDS * 1_000,
+  };
+}
+
 async function main(): Promise<void> {
   const config = readConfig(AllocatorConfig, process.env);
   const log = createLogger({ service: 'allocator', level: config.BRICKYARD_LOG_LEVEL });
+  const checkpoints = await checkpointOptions(config, log);
   const metrics = createMetrics('allocator');
   const ending = new AbortController();
   const term: Term = {};
@@ -122,6 +139,7 @@ async function main(): Promise<void> {
     follower,
     lostAfterMs: config.BRICKYARD_NODE_LOST_SECONDS * 1_000,
     snapshotEvents: config.BRICKYARD_SNAPSHOT_EVENTS,
+    ...(checkpoints === undefined ? {} : { checkpoints }),
     signal: ending.signal,
     onBatch: writerMetrics(metrics),
     onLost(error) {

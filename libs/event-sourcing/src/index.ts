@@ -6,3 +6,7 @@ export * from './saga';
 export * from './event-log';
 export * from './canonical-json';
 export * from './hash-chain';
+export * from './checkpoint';
+export type * from './tampering';
+export * from './verify-ledger';
+export * from './verify-checkpoints';

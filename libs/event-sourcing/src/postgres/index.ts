@@ -1,5 +1,9 @@
-/** The event log in Postgres: one writer, any number of readers, a relay that publishes what was committed. */
+/** The event log in Postgres: one writer, any number of readers, a relay that publishes what was committed, an auditor. */
+export { appendCheckpoint, mendCheckpointFile, readCheckpointFile, type CheckpointFile } from './checkpoint-file';
+export { ensureSigningKey, KeyFileError, readKeyring } from './checkpoint-keys';
+export { openCheckpointTable, type CheckpointTable } from './checkpoints';
 export { openLedgerReader } from './ledger-reader';
+export { openAuditSource, type AuditSource, type LedgerStanding } from './ledger-standing';
 export { openLedgerWriter } from './ledger-writer';
 export { migrate } from './migrate';
 export { startRelay } from './relay';
