@@ -12,7 +12,7 @@ const COMMAND_TIMEOUT_MS = 30_000;
 /** The kernel's limit for the path of a socket (unix(7)). */
 const SOCKET_PATH_MAX = 107;
 
-/** What can be asked of the launcher. */
+/** What can be asked of the launcher; hosts are named by name or address. */
 export const ControlRequest = z.union([
   /** Power loss of a host. */
   z.strictObject({ crash: z.string() }),
@@ -100,7 +100,7 @@ async function execute(asked: ControlRequest, fleet: Fleet): Promise<string> {
 }
 
 async function runInside(fleet: Fleet, name: string, argv: readonly string[]): Promise<string> {
-  const host = fleet.lab?.hosts.find((one) => one.name === name);
+  const host = fleet.lab?.hosts.find((one) => one.name === name || one.address === name);
   if (host === undefined) throw new Error(`there is no real host ${name}`);
   const { exitCode, stdout, stderr } = await host.run(argv, { timeoutMs: COMMAND_TIMEOUT_MS });
   // findmnt says "nothing found" by its exit code alone.

@@ -33,7 +33,7 @@ export interface Fleet {
   readonly agents: readonly Service[];
   /** Switches all hosts on and starts their agents. */
   boot(env: Readonly<Record<string, string>>): Promise<void>;
-  /** Power loss of one host. */
+  /** Power loss of one host, by its name or address. */
   crashHost(name: string): Promise<void>;
   /** Switches one host on again. */
   bootHost(name: string): Promise<void>;
@@ -106,7 +106,7 @@ async function realFleet(context: FleetContext): Promise<Fleet> {
   });
   const agents: Service[] = [];
   const known = (name: string): { host: StorageHost; agent: Service } => {
-    const index = lab.hosts.findIndex((host) => host.name === name);
+    const index = lab.hosts.findIndex((host) => host.name === name || host.address === name);
     const [host, agent] = [lab.hosts[index], agents[index]];
     if (host === undefined || agent === undefined) {
       throw new Error(`there is no ${name}, only ${lab.hosts.map((one) => one.name).join(', ')}`);
