@@ -16,6 +16,7 @@ import {
   type Bus,
   type Logger,
 } from '@brickyard/service-host';
+import { LEADER_READY } from '@brickyard/contracts';
 import { AllocatorModule } from './allocator.module';
 import type { CheckpointOptions } from './checkpoint.keeper';
 import { AllocatorConfig } from './config';
@@ -149,6 +150,7 @@ async function main(): Promise<void> {
     },
   });
   term.door = await openDoor(config, term.leadership.writer, log);
+  bus.publish(LEADER_READY, { epoch: term.leadership.writer.epoch });
   log.info({ epoch: term.leadership.writer.epoch }, 'taking commands');
 }
 

@@ -7,6 +7,8 @@ export const hostToken = (host: HostName): string =>
 
 /** Batches of client commands, answered by the allocator that leads. */
 export const COMMANDS = 'commands.control';
+/** Said by an allocator that has just begun to lead: what was asked of the one before, ask again now. */
+export const LEADER_READY = 'commands.control.leader';
 
 /** JetStream stream of tasks: a work queue, a copy of intents in the log. */
 export const TASKS_STREAM = 'TASKS';
