@@ -26,6 +26,7 @@ export type HostCommand = (argv: readonly string[], limits: CommandLimits) => Pr
 
 const OUTPUT_BYTES_MAX = 4 * 1024 * 1024;
 const TERM_PATIENCE_MS = 2_000;
+const PIPE_PATIENCE_MS = 200;
 const ERROR_TAIL_CHARS = 800;
 
 /** Runs commands on this host, each behind the same first words (`nsenter …` for an agent in a container). */
@@ -76,7 +77,8 @@ function ended(child: ChildProcess): Promise<number> {
         for (const pipe of [child.stdout, child.stderr]) pipe?.destroy();
         resolve(code ?? 128 + (signal === 'SIGKILL' ? 9 : 15));
       };
-      const letGo = setTimeout(done, 200);
+      // A timer that is late comes before the pipes are read: what the program wrote must be in by then.
+      const letGo = setTimeout(() => setImmediate(done), PIPE_PATIENCE_MS);
       child.once('close', () => {
         clearTimeout(letGo);
         done();
