@@ -88,6 +88,24 @@ describe('the command bus', () => {
     );
   });
 
+  it('asks again at once when another allocator leads', async () => {
+    let wasAsked: () => void = () => undefined;
+    const asked = new Promise<void>((resolve) => (wasAsked = resolve));
+    answer = () => {
+      wasAsked();
+      return [{ kind: 'unavailable', reason: 'the lead was lost', retryAfterMs: 60_000 }];
+    };
+    const reply = commands.send(envelope(10, 120_000), 50);
+    await asked;
+    answer = accept;
+    const asking = setInterval(() => {
+      commands.askAgain(); // The refusal may still be on its way when the new leader speaks.
+    }, 20);
+    expect(await reply).toMatchObject({ kind: 'accepted' });
+    clearInterval(asking);
+    expect(new Set(batches.flatMap((batch) => batch.commands.map(({ commandId }) => commandId))).size).toBe(1);
+  });
+
   it('gives up at the deadline and says what is away', async () => {
     answer = () => [{ kind: 'unavailable', reason: 'another has the lead', retryAfterMs: 1 }];
     const busy = commands.send(envelope(8, 100), 50);

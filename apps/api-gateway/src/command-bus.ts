@@ -41,7 +41,9 @@ export class CommandBus {
   private unsettled = 0;
   private flushing = false;
   private linked = false;
-  private readonly connectionLost = new Subject<void>();
+  /** Tells why requests under way will not be answered any more. */
+  private readonly inVain = new Subject<string>();
+  private readonly pausing = new Map<Waiting, NodeJS.Timeout>();
   private readonly statusWatch: Subscription;
 
   constructor(
@@ -50,7 +52,7 @@ export class CommandBus {
   ) {
     this.statusWatch = client.status.subscribe((status) => {
       this.linked = status === 'connected';
-      if (status === 'disconnected') this.connectionLost.next();
+      if (status === 'disconnected') this.inVain.next('the connection was lost');
     });
   }
 
@@ -78,8 +80,18 @@ export class CommandBus {
   /** Ends the connection; commands without an answer are rejected at their deadline. */
   async close(): Promise<void> {
     this.statusWatch.unsubscribe();
-    this.connectionLost.next();
+    this.inVain.next('the gateway is stopping');
     await (this.client.close() as Promise<void> | undefined);
+  }
+
+  /** Another allocator leads: what was asked of the one before, and what waits to be repeated, is asked now. */
+  askAgain(): void {
+    this.inVain.next('another allocator leads');
+    for (const [waiting, timer] of this.pausing) {
+      clearTimeout(timer);
+      this.enqueue(waiting);
+    }
+    this.pausing.clear();
   }
 
   private enqueue(waiting: Waiting): void {
@@ -115,7 +127,7 @@ export class CommandBus {
     const attemptMs = Math.max(1, Math.min(this.timing.attemptMs, last - Date.now()));
     try {
       const answer = this.client.send<CommandBatchReply>(COMMANDS, { commands: batch.map(({ envelope }) => envelope) });
-      const lost = this.connectionLost.pipe(mergeMap(() => throwError(() => new Error('the connection was lost'))));
+      const lost = this.inVain.pipe(mergeMap((why) => throwError(() => new Error(why))));
       const { replies } = await firstValueFrom(merge(answer, lost).pipe(timeout(attemptMs)));
       batch.forEach((waiting, index) => {
         this.settle(waiting, replies[index]);
@@ -140,9 +152,11 @@ export class CommandBus {
       return;
     }
     waiting.attempt += 1;
-    setTimeout(() => {
+    const again = (): void => {
+      this.pausing.delete(waiting);
       this.enqueue(waiting);
-    }, pauseMs);
+    };
+    this.pausing.set(waiting, setTimeout(again, pauseMs));
   }
 }
 

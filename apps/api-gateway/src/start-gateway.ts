@@ -27,6 +27,7 @@ import { NodeProbe } from './heketi/node-probe';
 import { tokenKeys } from './heketi/token';
 import { tellPosition } from './http/position-header';
 import { httpAdapter } from './http/server';
+import { LEADER_READY } from '@brickyard/contracts';
 import { nestLogger } from './nest-logger';
 import { ClusterStateReader } from './state/cluster-state.reader';
 import { CONTROL_LEDGER } from './state/folding';
@@ -55,7 +56,7 @@ export async function startGateway(settings: GatewaySettings, log: Logger): Prom
   const app = await createApp({ settings, log, ledger, reader, commands, probe, agents });
   await app.listen(settings.http.port, settings.http.host);
   reader.start();
-  void joinBus(settings, log, { link, reader, agents });
+  void joinBus(settings, log, { link, reader, agents, commands: bus });
   const phase = { isStopping: false };
   const health = await startHealth(settings, { reader, bus, phase });
   const steps = [
@@ -88,15 +89,20 @@ interface BusUsers {
   readonly link: BusLink;
   readonly reader: ClusterStateReader;
   readonly agents: AgentWatch;
+  readonly commands: CommandBus;
 }
 
 /** Connecting takes as long as NATS is away; until then the state comes from Postgres alone. */
-async function joinBus(settings: GatewaySettings, log: Logger, { link, reader, agents }: BusUsers): Promise<void> {
+async function joinBus(settings: GatewaySettings, log: Logger, users: BusUsers): Promise<void> {
+  const { link, reader, agents, commands } = users;
   try {
     const bus = await connectBus({ ...settings.nats, name: 'api-gateway', log });
     if (!link.join(bus)) return;
     reader.follow(bus);
     agents.listen(bus);
+    bus.subscribe(LEADER_READY, () => {
+      commands.askAgain();
+    });
   } catch (error) {
     log.fatal({ reason: describeError(error) }, 'NATS cannot be used as configured');
   }
