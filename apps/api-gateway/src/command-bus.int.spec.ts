@@ -108,7 +108,7 @@ describe('the command bus', () => {
 
   it('gives up at the deadline and says what is away', async () => {
     answer = () => [{ kind: 'unavailable', reason: 'another has the lead', retryAfterMs: 1 }];
-    const busy = commands.send(envelope(8, 100), 50);
+    const busy = commands.send(envelope(8, 1_500), 50);
     await expect(busy).rejects.toThrow('the allocator is busy: another has the lead');
     nats.kill();
     await expect(commands.send(envelope(9, 500), 50)).rejects.toThrow('NATS is not reachable');
