@@ -8,7 +8,7 @@ import { commandFailed, type HostCommand, mustRun } from '../host-command';
 import { ensureUnmounted, foreignMount, type Mount, MOUNT_OPTIONS, mountAt, mountBrick, signaturesOn } from '../mounts';
 import { DONE, failureOf, learned, outcomeOf, presence, refusal, StepFailed, unless } from '../step-failure';
 import { type Fstab, openFstab } from './fstab';
-import { type Lvm, lvmTools } from './lvm-tools';
+import { type Lvm, lvmTools, pvUuidOf } from './lvm-tools';
 
 const MKFS_TIMEOUT_MS = 300_000;
 const LOOK_TIMEOUT_MS = 60_000;
@@ -63,6 +63,23 @@ class LvmThinBrickDriver {
   }
 
   private async claim(device: DeviceSpec, found: { uuid: string; group: string } | undefined): Promise<void> {
+    const uuid = pvUuidOf(device.deviceId);
+    // A crash came between the two commands below: the physical volume is ours, and nothing is on it.
+    const isHalfTaken = found?.uuid === uuid && found.group === '';
+    if (!isHalfTaken) await this.makePhysicalVolume(device, found, uuid);
+    try {
+      await this.lvm.createGroup(groupOf(device.deviceId), device.name);
+    } catch (error) {
+      await this.lvm.removePhysicalVolume(device.name).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  private async makePhysicalVolume(
+    device: DeviceSpec,
+    found: { uuid: string; group: string } | undefined,
+    uuid: string,
+  ): Promise<void> {
     if (found !== undefined) {
       const holder = found.group === '' ? 'no volume group' : found.group;
       checkWipe(device, found.uuid, `${device.name} is an LVM physical volume already, of ${holder}`);
@@ -74,13 +91,7 @@ class LvmThinBrickDriver {
         await this.lvm.wipe(device.name);
       }
     }
-    await this.lvm.createPhysicalVolume(device.name);
-    try {
-      await this.lvm.createGroup(groupOf(device.deviceId), device.name);
-    } catch (error) {
-      await this.lvm.removePhysicalVolume(device.name).catch(() => undefined);
-      throw error;
-    }
+    await this.lvm.createPhysicalVolume(device.name, uuid);
   }
 
   async giveDeviceBack(device: DeviceRef): Promise<Outcome> {
@@ -122,7 +133,9 @@ class LvmThinBrickDriver {
     const { brickId, deviceId, sizeKib, poolKib, metadataKib } = brick;
     const device = nodeOf(deviceId, brickId);
     await mkdir(target, { recursive: true });
-    if (!wasThere) {
+    // A volume that is there need not be active: not after a reboot, not when a crash cut its making short.
+    if (wasThere) await this.lvm.activate(`${groupOf(deviceId)}/${volumeOf(brickId)}`);
+    else {
       const place = { group: groupOf(deviceId), pool: poolOf(brickId), name: volumeOf(brickId) };
       await this.lvm.createThin({ ...place, sizeKib, poolKib, metadataKib, tag: `brickyard.brick=${brickId}` });
     }

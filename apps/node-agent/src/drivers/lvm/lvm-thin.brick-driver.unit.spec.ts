@@ -9,6 +9,7 @@ import { lvmThinBrickDriver } from './lvm-thin.brick-driver';
 const DEVICE = DeviceId.parse('d'.repeat(32));
 const BRICK = BrickId.parse('b'.repeat(32));
 const VG = `vg_${DEVICE}`;
+const UUID = 'dddddd-dddd-dddd-dddd-dddd-dddd-dddddd';
 const NODE = `/dev/mapper/${VG}-brick_${BRICK}`;
 
 /** What a host's programs would answer: the first rule whose words a command begins with. */
@@ -54,8 +55,8 @@ describe('lvm-thin brick driver', () => {
     for (const directory of directories) rmSync(directory, { recursive: true });
   });
 
-  const pv = (group: string): string =>
-    JSON.stringify({ report: [{ pv: [{ pv_name: '/dev/sdb', pv_uuid: 'PV-UUID', vg_name: group }] }] });
+  const pv = (group: string, uuid = 'PV-UUID'): string =>
+    JSON.stringify({ report: [{ pv: [{ pv_name: '/dev/sdb', pv_uuid: uuid, vg_name: group }] }] });
   const brick = ({ mountRoot }: Host, change: Partial<BrickSpec> = {}): BrickSpec => ({
     brickId: BRICK,
     deviceId: DEVICE,
@@ -107,7 +108,7 @@ describe('lvm-thin brick driver', () => {
       knownDevices: [],
     });
     expect(made.changes).toEqual([
-      'pvcreate -qq --metadatasize=128M --dataalignment=256K /dev/sdb',
+      `pvcreate -qq --metadatasize=128M --dataalignment=256K --uuid ${UUID} --norestorefile /dev/sdb`,
       `vgcreate -qq --physicalextentsize=4M --autobackup=n ${VG} /dev/sdb`,
     ]);
     expect(outcome).toEqual({
@@ -146,7 +147,8 @@ describe('lvm-thin brick driver', () => {
     ]);
     expect(await made.driver.ensureBrick(brick(made))).toMatchObject({ ok: true });
     expect(await made.driver.ensureBrick(brick(made))).toMatchObject({ ok: true });
-    expect(made.changes).toEqual([]);
+    const activate = `lvchange -qq -ay ${VG}/brick_${BRICK}`; // It may be there and have no device node.
+    expect(made.changes).toEqual([activate, activate]);
     expect(made.fstab().split('\n')).toHaveLength(2);
   });
 
@@ -206,6 +208,19 @@ describe('lvm-thin brick driver', () => {
     expect(state).toMatchObject({ path: brick(made).path, mounted: false });
     expect(state?.problem).toContain('special device does not exist');
     expect(made.changes[0]).toBe(`vgchange -qq -ay ${VG}`);
+  });
+
+  it('goes on with a device that a crash left half taken, and refuses the same of a stranger', async () => {
+    const device = { deviceId: DEVICE, name: '/dev/sdb', destroyData: false, knownDevices: [] };
+    const ours = host([['pvs', 0, pv('', UUID)]]);
+    await ours.driver.ensureDevice(device);
+    expect(ours.changes).toEqual([`vgcreate -qq --physicalextentsize=4M --autobackup=n ${VG} /dev/sdb`]);
+    const theirs = host([['pvs', 0, pv('')]]);
+    expect(await theirs.driver.ensureDevice(device)).toHaveProperty(
+      'failure.detail',
+      '/dev/sdb is an LVM physical volume already, of no volume group',
+    );
+    expect(theirs.changes).toEqual([]);
   });
 
   it('tells the other names of a device in one order, whatever order udev has them in', async () => {

@@ -23,13 +23,14 @@ export interface PhysicalVolume {
 /** LVM on this host. */
 export interface Lvm {
   physicalVolume(device: string): Promise<PhysicalVolume | undefined>;
-  createPhysicalVolume(device: string): Promise<void>;
+  createPhysicalVolume(device: string, uuid: string): Promise<void>;
   removePhysicalVolume(device: string): Promise<void>;
   createGroup(group: string, device: string): Promise<void>;
   /** Refused while logical volumes are in it. */
   removeGroup(group: string): Promise<void>;
   groupSize(group: string): Promise<{ readonly totalKib: Kib; readonly extentKib: number }>;
-  activate(group: string): Promise<void>;
+  /** A group, with all in it, or one volume: its device node is there afterwards. */
+  activate(name: string): Promise<void>;
   createThin(thin: ThinVolume): Promise<void>;
   hasVolume(volume: string): Promise<boolean>;
   removeVolume(volume: string): Promise<void>;
@@ -39,6 +40,10 @@ export interface Lvm {
   /** Other names of the device, sorted: links that udev keeps. */
   linksTo(device: string): Promise<readonly string[]>;
 }
+
+/** The identity we give a physical volume: its device's, as LVM writes it, so that a half-taken device is known again. */
+export const pvUuidOf = (deviceId: string): string =>
+  deviceId.replace(/^(.{6})(.{4})(.{4})(.{4})(.{4})(.{4})(.{6})$/, '$1-$2-$3-$4-$5-$6-$7');
 
 /** A thin volume with a pool of its own. */
 export interface ThinVolume {
@@ -70,8 +75,9 @@ export function lvmTools(run: HostCommand): Lvm {
       const [found] = result === undefined ? [] : (PvReport.parse(JSON.parse(result.out)).report[0]?.pv ?? []);
       return found === undefined ? undefined : { uuid: found.pv_uuid, group: found.vg_name };
     },
-    async createPhysicalVolume(device) {
-      const argv = ['pvcreate', '-qq', '--metadatasize=128M', '--dataalignment=256K', device];
+    async createPhysicalVolume(device, uuid) {
+      const identity = ['--uuid', uuid, '--norestorefile'];
+      const argv = ['pvcreate', '-qq', '--metadatasize=128M', '--dataalignment=256K', ...identity, device];
       await must(argv, `${device} cannot become an LVM physical volume`);
     },
     async removePhysicalVolume(device) {
@@ -87,8 +93,9 @@ export function lvmTools(run: HostCommand): Lvm {
     async groupSize(group) {
       return sizeIn(await must(['vgdisplay', '-c', group], `the size of ${group} cannot be read`), group);
     },
-    async activate(group) {
-      await must(['vgchange', '-qq', '-ay', group], `${group} cannot be activated`);
+    async activate(name) {
+      const change = name.includes('/') ? 'lvchange' : 'vgchange';
+      await must([change, '-qq', '-ay', name], `${name} cannot be activated`);
     },
     async createThin(thin) {
       await must(thinWords(thin), `there is no room for brick ${thin.name} in ${thin.group}, or LVM cannot make it`);
