@@ -17,7 +17,7 @@ export interface Host {
   /** Aborted when the run is interrupted. */
   readonly signal: AbortSignal;
   /** A line of progress with the time since the start. */
-  say(text: string): void;
+  readonly say: (text: string) => void;
   /** Runs a command with low priority and gives its output; throws a problem unless it succeeds. */
   run(argv: readonly string[], options: RunOptions): Promise<string>;
   /** Feeds the output of one command to another; both have to succeed. */

@@ -50,7 +50,7 @@ export async function runInGuest(
   if (hasKvm()) {
     const result = await boot(host, KVM, system, payload, directory);
     if (typeof result !== 'string') return result;
-    host.say(`KVM does not run this guest here (${result})`);
+    host.say(`KVM does not run this guest here (${result.split('\n')[0] ?? ''})`);
   }
   const result = await boot(host, EMULATION, system, payload, directory);
   if (typeof result !== 'string') return result;

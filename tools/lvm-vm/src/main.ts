@@ -1,7 +1,7 @@
 /** `npm run test:lvm`: runs the LVM driver's tests for real, in a small virtual machine with device-mapper. */
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ensurePrograms } from './debian';
 import { guestSystem } from './guest-system';
@@ -14,22 +14,25 @@ const GUEST_ENTRIES = ['tools/lvm-vm/dist/guest/main.js', 'tools/lvm-vm/dist/gue
 const USAGE = `usage: npm run test:lvm -- [options]
   --cache <directory>  where the guest system is kept (default .brickyard/lvm-vm; also BRICKYARD_LVM_VM_CACHE)
   --fresh              make the guest system anew
-  --thorough           kill the driver at more moments; takes three times as long`;
+  --thorough           kill the driver at more moments; takes three times as long
+  --part <name>        only one of: contract, layout, kill, power`;
+const PARTS = ['all', 'contract', 'layout', 'kill', 'power'];
 
 interface Options {
   readonly cache: string;
   readonly fresh: boolean;
   readonly depth: 'usual' | 'thorough';
+  readonly part: string;
 }
 
-async function test(host: Host, { cache, fresh, depth }: Options): Promise<boolean> {
+async function test(host: Host, { cache, fresh, depth, part }: Options): Promise<boolean> {
   await ensurePrograms(host);
   await removeLeftovers();
   await mkdir(cache, { recursive: true });
   const system = await guestSystem(host, cache, fresh);
   const directory = await mkdtemp(join(tmpdir(), `brickyard-lvm-vm-${String(process.pid)}-`));
   try {
-    const payload = await makePayload(host, ROOT, GUEST_ENTRIES, depth === 'thorough' ? [depth] : [], directory);
+    const payload = await makePayload(host, ROOT, GUEST_ENTRIES, [depth, part], directory);
     const { passed, failed } = await runInGuest(host, system, payload, directory);
     host.say('the guest has ended');
     process.stdout.write(`${String(passed)} passed, ${String(failed)} failed\n`);
@@ -57,40 +60,41 @@ function isRunning(pid: number): boolean {
   }
 }
 
-async function main(): Promise<void> {
-  const interruption = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(signal, () => {
-      interruption.abort(new Problem(`interrupted by ${signal}`));
-    });
+const ARGUMENTS = {
+  cache: { type: 'string' },
+  fresh: { type: 'boolean', default: false },
+  thorough: { type: 'boolean', default: false },
+  part: { type: 'string', default: 'all' },
+  help: { type: 'boolean', default: false },
+} as const;
+
+async function main(host: Host): Promise<void> {
+  const { values } = parseArgs({ options: ARGUMENTS });
+  if (values.help) {
+    process.stdout.write(`${USAGE}\n`);
+    return;
   }
-  try {
-    const options = {
-      cache: { type: 'string' },
-      fresh: { type: 'boolean' },
-      thorough: { type: 'boolean' },
-      help: { type: 'boolean' },
-    } as const;
-    const { values } = parseArgs({ options });
-    if (values.help === true) {
-      process.stdout.write(`${USAGE}\n`);
-      return;
-    }
-    const cache = values.cache ?? process.env['BRICKYARD_LVM_VM_CACHE'] ?? join(ROOT, '.brickyard/lvm-vm');
-    const isGood = await test(hostFor(interruption.signal), {
-      cache,
-      fresh: values.fresh === true,
-      depth: values.thorough === true ? 'thorough' : 'usual',
-    });
-    process.exitCode = isGood ? 0 : 1;
-  } catch (error) {
-    const reason: unknown = interruption.signal.aborted ? interruption.signal.reason : error;
-    const isPlain = reason instanceof Problem || (reason instanceof Error && 'code' in reason);
-    const text =
-      reason instanceof Error ? (isPlain ? reason.message : (reason.stack ?? reason.message)) : String(reason);
-    process.stderr.write(`test:lvm: ${text}\n`);
-    process.exitCode = 1;
-  }
+  const cache = values.cache ?? process.env['BRICKYARD_LVM_VM_CACHE'] ?? join(ROOT, '.brickyard/lvm-vm');
+  if (!PARTS.includes(values.part)) throw new Problem(`there is no part ${values.part}\n${USAGE}`);
+  const depth = values.thorough ? 'thorough' : 'usual';
+  const isGood = await test(host, { cache: resolve(cache), fresh: values.fresh, depth, part: values.part });
+  process.exitCode = isGood ? 0 : 1;
 }
 
-void main();
+/** A problem and an unknown option are for people: one message. Anything else is a defect, with its stack. */
+function textOf(reason: unknown): string {
+  if (!(reason instanceof Error)) return String(reason);
+  return reason instanceof Problem || 'code' in reason ? reason.message : (reason.stack ?? reason.message);
+}
+
+const interruption = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => {
+    interruption.abort(new Problem(`interrupted by ${signal}`));
+  });
+}
+main(hostFor(interruption.signal)).catch((error: unknown) => {
+  const reason: unknown = interruption.signal.aborted ? interruption.signal.reason : error;
+  process.stderr.write(`test:lvm: ${textOf(reason)}\n`);
+  process.exitCode = 1;
+});

@@ -6,9 +6,9 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Outcome } from '@brickyard/contracts';
 import { type BrickDriver, type HostCommand, hostCommand } from './agent';
-import type { Case } from './cases';
+import type { Case, Tally } from './cases';
 import type { Call, Doom } from './doomed';
-import { brickOf, cleanScene, converge, device, deviceRef, DISK, done, newDriver, sh, traces } from './scene';
+import { brickOf, converge, device, deviceRef, DISK, done, newDriver, sh, traces } from './scene';
 
 const CHANGING = /^(pvcreate|vgcreate|lvcreate|mkfs\.xfs|mount|umount|lvremove|vgremove|pvremove)$/;
 /** Parts of a command's usual time after which it is killed together with the driver. */
@@ -131,7 +131,6 @@ async function stepsOf(trial: Trial): Promise<readonly Step[]> {
   await trial.prepare(newDriver());
   done(await trial.again(newDriver(watched)));
   await trial.holds(newDriver());
-  cleanScene();
   return steps;
 }
 
@@ -177,17 +176,24 @@ function casesOf(trial: Trial, steps: readonly Step[], doomed: Doomed, depth: De
   );
 }
 
-/** The cases, made by watching each call once; `node` is the program to start Node.js with. */
-export async function withCrashCases<T>(
+/** Runs the cases, which are made by watching each call once; `node` is the program to start Node.js with. */
+export async function runCrashCases(
   node: string,
   depth: Depth,
-  work: (cases: readonly Case[]) => Promise<T>,
-): Promise<T> {
+  run: (cases: readonly Case[]) => Promise<Tally>,
+): Promise<readonly Tally[]> {
   const doomed = new Doomed(node);
   try {
-    const cases: Case[] = [];
-    for (const trial of trials) cases.push(...casesOf(trial, await stepsOf(trial), doomed, depth));
-    return await work(cases);
+    const tallies: Tally[] = [];
+    for (const trial of trials) {
+      let steps: readonly Step[] = [];
+      const watch = async (): Promise<void> => {
+        steps = await stepsOf(trial);
+      };
+      tallies.push(await run([{ name: `${trial.call} that nothing disturbs`, run: watch }]));
+      tallies.push(await run(casesOf(trial, steps, doomed, depth)));
+    }
+    return tallies;
   } finally {
     doomed.close();
   }

@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { z } from 'zod';
 import { runCases, say, type Tally } from './cases';
 import { contractCases } from './contract-cases';
-import { type Depth, withCrashCases } from './crash-cases';
+import { runCrashCases } from './crash-cases';
 import { lvmCases } from './lvm-cases';
 import { afterCut, afterCuts, beforeCuts, cutPower, cuts, writeDurably } from './power-cuts';
 import { cleanScene, DISK } from './scene';
@@ -13,26 +13,40 @@ const MEMORY = '/var/lib/lvm-tests/memory.json';
 /** What a boot must know of the one before; `cut` is the power cut that was coming, absent before the first. */
 const Memory = z.object({ passed: z.int(), failed: z.int(), cut: z.int().optional() });
 
-async function test(node: string, depth: Depth): Promise<Tally> {
+/** What to run, from the command line. */
+const Arguments = z.object({
+  /** The program that starts Node.js here. */
+  node: z.string().min(1),
+  depth: z.enum(['usual', 'thorough']),
+  part: z.enum(['all', 'contract', 'layout', 'kill', 'power']),
+});
+type Arguments = z.infer<typeof Arguments>;
+
+async function test(options: Arguments): Promise<Tally> {
   const memory = existsSync(MEMORY) ? Memory.parse(JSON.parse(readFileSync(MEMORY, 'utf8'))) : undefined;
-  if (memory === undefined) return testFromCut(0, await firstBoot(node, depth));
+  if (memory === undefined) return firstBoot(options);
   if (memory.cut === undefined) throw new Error('the machine started anew in the midst of the tests');
   const [cut] = cuts.slice(memory.cut);
   const tally = cut === undefined ? memory : sum(memory, await runCases([afterCut(cut)]));
   return testFromCut(memory.cut + 1, tally);
 }
 
-async function firstBoot(node: string, depth: Depth): Promise<Tally> {
+async function firstBoot({ node, depth, part }: Arguments): Promise<Tally> {
   remember({ passed: 0, failed: 0 });
-  say('the contract of brick drivers:');
-  const contract = await runCases(contractCases, cleanScene);
-  say('what only LVM bricks promise:');
-  const lvm = await runCases(lvmCases, cleanScene);
-  say('the driver is killed at every command:');
-  const crash = await withCrashCases(node, depth, (cases) => runCases(cases, cleanScene));
-  say('the power is cut:');
+  const isWanted = (name: Arguments['part'], title: string): boolean => {
+    if (part !== 'all' && part !== name) return false;
+    say(`${title}:`);
+    return true;
+  };
+  const tallies: Tally[] = [];
+  if (isWanted('contract', 'the contract of brick drivers')) tallies.push(await runCases(contractCases, cleanScene));
+  if (isWanted('layout', 'what only LVM bricks promise')) tallies.push(await runCases(lvmCases, cleanScene));
+  if (isWanted('kill', 'the driver is killed at every command')) {
+    tallies.push(...(await runCrashCases(node, depth, (cases) => runCases(cases, cleanScene))));
+  }
+  if (!isWanted('power', 'the power is cut')) return sum(...tallies);
   await beforeCuts();
-  return sum(contract, lvm, crash);
+  return testFromCut(0, sum(...tallies));
 }
 
 async function testFromCut(index: number, tally: Tally): Promise<Tally> {
@@ -54,10 +68,8 @@ const sum = (...tallies: readonly Tally[]): Tally => ({
 
 async function main(): Promise<void> {
   if (DISK === '') throw new Error('BRICKYARD_LVM_TEST_DEVICE names no disk');
-  const { passed, failed } = await test(
-    process.argv[2] ?? process.execPath,
-    process.argv[3] === 'thorough' ? 'thorough' : 'usual',
-  );
+  const [node, depth, part] = process.argv.slice(2);
+  const { passed, failed } = await test(Arguments.parse({ node, depth, part }));
   say(`${String(passed)} passed, ${String(failed)} failed`);
 }
 
