@@ -44,6 +44,6 @@ const handlers: Handlers = {
 
 /** Does a task on one host; a task without its line above does not compile. */
 export function execute<Type extends AgentTask['type']>(task: TaskOf<Type>, drivers: Drivers): Promise<Outcome> {
-  const handler: (task: TaskOf<Type>, drivers: Drivers) => Promise<Outcome> = handlers[task.type as Type];
+  const handler: (task: TaskOf<Type>, drivers: Drivers) => Promise<Outcome> = handlers[task.type];
   return handler(task, drivers);
 }

@@ -15,6 +15,7 @@ import {
   type Outcome,
   probeOf,
   taskConsumerOf,
+  TaskId,
   tasksOf,
   VolumeId,
 } from '@brickyard/contracts';
@@ -174,7 +175,17 @@ describe('the agent of a host', () => {
   it('drops what makes no sense, and says so where it can', async () => {
     const { end } = await hostAgent();
     await bench.bus.publishDurable(tasksOf(HOST), { nonsense: true }, { messageId: 'nonsense' });
-    const unknown = await bench.send(HOST, 'unknown', { type: 'PolishBricks' } as unknown as AgentTask);
+    const unknown = TaskId.parse(`${'a'.repeat(32)}.unknown`);
+    const envelope = {
+      taskId: unknown,
+      operationId: 'a'.repeat(32),
+      nodeId: NODE,
+      host: HOST,
+      resource: 'x',
+      generation: 1,
+    };
+    const task = { type: 'PolishBricks' };
+    await bench.bus.publishDurable(tasksOf(HOST), { ...envelope, task }, { messageId: 'unknown' });
     expect(await bench.outcomesOf(unknown)).toMatchObject([{ kind: 'failed', failure: { transient: false } }]);
     expect(await bench.outcomesOf(await bench.send(HOST, 'check', check))).toHaveLength(1);
     await end();

@@ -55,27 +55,36 @@ class Supervisor implements GlusterdSupervisor {
   }
 
   private async watch(isDownNow: boolean): Promise<void> {
-    const { mode, log } = this.options;
-    let missed = isDownNow ? DOWN_AFTER_LOOKS : 0;
-    let pauseMs = RESTART_PAUSE_MS;
-    while (!this.stopping.signal.aborted) {
-      if (missed < DOWN_AFTER_LOOKS) {
-        await this.wait(LOOK_MS);
-        missed = (await isListening(this.options.socket)) ? 0 : missed + 1;
-        continue;
-      }
+    let isDown = isDownNow;
+    let failures = 0;
+    while (!this.isStopping()) {
+      if (!isDown) await this.untilDown();
+      if (this.isStopping()) return;
       const startedAt = Date.now();
-      missed = 0;
-      try {
-        await quarantineBroken(this.options);
-        if (mode === 'start') await this.runOnce();
-      } catch (error) {
-        log.error({ err: error }, `glusterd cannot be looked after: ${describeError(error)}`);
-      }
-      if (mode !== 'start') continue;
-      missed = DOWN_AFTER_LOOKS;
-      pauseMs = Date.now() - startedAt > SETTLED_MS ? RESTART_PAUSE_MS : Math.min(RESTART_PAUSE_MS_MAX, pauseMs * 2);
-      await this.wait(pauseMs);
+      await this.lookAfter();
+      isDown = this.options.mode === 'start';
+      failures = Date.now() - startedAt > SETTLED_MS ? 0 : failures + 1;
+      if (isDown) await this.wait(Math.min(RESTART_PAUSE_MS_MAX, RESTART_PAUSE_MS * 2 ** failures));
+    }
+  }
+
+  private isStopping(): boolean {
+    return this.stopping.signal.aborted;
+  }
+
+  private async untilDown(): Promise<void> {
+    for (let missed = 0; missed < DOWN_AFTER_LOOKS && !this.isStopping();) {
+      await this.wait(LOOK_MS);
+      missed = (await isListening(this.options.socket)) ? 0 : missed + 1;
+    }
+  }
+
+  private async lookAfter(): Promise<void> {
+    try {
+      await quarantineBroken(this.options);
+      if (this.options.mode === 'start') await this.runOnce();
+    } catch (error) {
+      this.options.log.error({ err: error }, `glusterd cannot be looked after: ${describeError(error)}`);
     }
   }
 
@@ -85,12 +94,11 @@ class Supervisor implements GlusterdSupervisor {
 
   private async runOnce(): Promise<void> {
     const [program = '', ...args] = this.options.argv ?? ['glusterd', '-N'];
-    if (this.stopping.signal.aborted) return;
     const child = spawn(program, args, { stdio: 'ignore', detached: true, cwd: '/' });
     this.child = child;
     try {
       const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
-      if (this.stopping.signal.aborted) return;
+      if (this.isStopping()) return;
       this.options.log.warn({ code, signal }, 'glusterd has ended; it is started again');
     } finally {
       this.child = undefined;

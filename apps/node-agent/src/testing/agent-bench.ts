@@ -27,6 +27,7 @@ const OPERATION = 'a'.repeat(32);
 /** What the allocator would do, by hand. */
 export interface AgentBench {
   readonly nats: NatsServer;
+  readonly account: { readonly user: string; readonly password: string };
   /** The same server again, on the same port, after it was killed. */
   restartNats(): Promise<NatsServer>;
   readonly bus: Bus;
@@ -85,6 +86,7 @@ export async function agentBench(host?: string): Promise<AgentBench> {
   );
   return {
     nats,
+    account,
     restartNats: () => startNats({ ...place, port: nats.port }),
     bus,
     log,
