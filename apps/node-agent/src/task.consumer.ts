@@ -29,6 +29,9 @@ const ACK_WAIT_MS = 30_000;
 const QUESTION_TIMEOUT_MS = 2_000;
 /** A task that comes this soon after the agent was away may be one of those given up meanwhile. */
 const DOUBT_MS = 60_000;
+/** A process that did not run for this long (stopped, or its machine was) was away, too. */
+const GAP_MS = 5_000;
+const TICK_MS = 1_000;
 
 /** Where tasks come from and who does them. */
 export interface TaskConsumerOptions {
@@ -58,8 +61,12 @@ export async function consumeTasks(options: TaskConsumerOptions): Promise<Subscr
     { stream: TASKS_STREAM, consumer: name, filter, concurrency, ackWaitMs: ACK_WAIT_MS },
     (message) => consumer.take(message),
   );
+  const ticking = setInterval(() => {
+    consumer.tick();
+  }, TICK_MS);
   return {
     async close() {
+      clearInterval(ticking);
       stop();
       await consuming.close();
     },
@@ -69,11 +76,19 @@ export async function consumeTasks(options: TaskConsumerOptions): Promise<Subscr
 class TaskConsumer {
   private readonly resources = keyedQueue();
   private doubtUntil: number;
+  private tickedAt: number;
   private readonly now: () => number;
 
   constructor(private readonly options: TaskConsumerOptions) {
     this.now = options.now ?? Date.now;
     this.doubtUntil = this.now() + DOUBT_MS;
+    this.tickedAt = this.now();
+  }
+
+  /** Called again and again while the process runs. */
+  tick(): void {
+    if (this.now() - this.tickedAt > GAP_MS) this.wasAway();
+    this.tickedAt = this.now();
   }
 
   /** From now on for a while, tasks may have lain in the queue while others gave them up. */
@@ -87,6 +102,7 @@ class TaskConsumer {
     const envelope = parsed.data;
     if (!this.options.isOurs(envelope.host)) return this.reject(message, `it is for host ${envelope.host}`);
     const traceparent = message.traceparent ?? envelope.traceparent;
+    this.tick();
     const isDoubtful = message.redelivered || this.now() < this.doubtUntil;
     await continueTrace(traceparent, () =>
       inSpan(`task ${envelope.task.type}`, { 'brickyard.task': envelope.taskId, 'brickyard.host': envelope.host }, () =>

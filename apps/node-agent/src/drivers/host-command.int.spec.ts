@@ -1,26 +1,59 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { hostCommand } from './host-command';
+import { readFileSync } from 'node:fs';
+import { causeOf, commandFailed, hostCommand, mustRun } from './host-command';
 
-/** Nothing else happens in this process meanwhile. */
-const block = (ms: number): void => {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+const run = hostCommand();
+const LIMITS = { timeoutMs: 10_000 };
+
+const isGone = (pid: number): boolean => {
+  try {
+    return readFileSync(`/proc/${String(pid)}/stat`, 'utf8').includes(') Z ');
+  } catch {
+    return true;
+  }
 };
 
-describe('host command', () => {
-  it('gives all that a program wrote, also when this process was too busy to look', async () => {
-    const result = hostCommand()(['sh', '-c', 'sleep 0.4; printf hello'], { timeoutMs: 10_000 });
-    // One turn of the event loop reads this one's output, learns that both have ended, and takes long over it.
-    const other = spawn('printf', ['x'], { stdio: ['ignore', 'pipe', 'ignore'] });
-    other.stdout.once('data', () => {
-      block(700);
-    });
-    other.once('exit', () => {
-      block(400);
-    });
-    const end = once(other, 'close');
-    block(200);
-    expect(await result).toMatchObject({ exit: 0, out: 'hello' });
-    await end;
+describe('a command of the host', () => {
+  it('gets its words as they are, without a shell, in the C locale', async () => {
+    const script = 'process.stdout.write(JSON.stringify([process.argv.slice(1), process.env.LC_ALL, process.cwd()]))';
+    const words = ['$HOME', '; rm -rf /', "it's", 'a b', ''];
+    const { exit, out } = await run([process.execPath, '-e', script, '--', ...words], LIMITS);
+    expect(exit).toBe(0);
+    expect(JSON.parse(out)).toEqual([words, 'C', '/']);
+  });
+
+  it('runs behind the words of its host', async () => {
+    const { out } = await hostCommand(['env', 'WHERE=inside'])(['printenv', 'WHERE'], LIMITS);
+    expect(out).toBe('inside\n');
+  });
+
+  it('tells how it ended', async () => {
+    const script = "process.stderr.write('it broke'); process.exit(7)";
+    const result = await run([process.execPath, '-e', script], LIMITS);
+    expect(result).toMatchObject({ exit: 7, out: '', err: 'it broke' });
+    expect(causeOf(result)).toMatch(/: exit 7: it broke$/);
+    expect(commandFailed('no brick', result).failure).toMatchObject({ transient: false, detail: 'no brick: it broke' });
+    await expect(mustRun(run, ['false'], 1000, 'it had to')).rejects.toThrow('it had to');
+  });
+
+  it('is ended with all it started when its time is over, also when it will not listen', async () => {
+    const script =
+      "process.on('SIGTERM', () => {}); const { spawn } = require('node:child_process');" +
+      "const child = spawn('sleep', ['60'], { stdio: 'ignore' }); console.log(child.pid); setInterval(() => {}, 1000);";
+    const result = await run([process.execPath, '-e', script], { timeoutMs: 500 });
+    expect(result).toMatchObject({ exit: 137, broken: 'time' });
+    expect(isGone(Number(result.out))).toBe(true);
+    expect(commandFailed('no brick', result).failure).toMatchObject({ transient: true, uncertain: true });
+  });
+
+  it('is ended when it says too much', async () => {
+    const result = await run(['yes'], { timeoutMs: 10_000, outputBytesMax: 1000 });
+    expect(result.broken).toBe('output');
+    expect(result.out.length).toBeLessThanOrEqual(65_536);
+  });
+
+  it('that is not installed is a failure that says so', async () => {
+    await expect(run(['no-such-program', 'x'], LIMITS)).rejects.toThrow(
+      'no-such-program is not installed on this host; install it and try again',
+    );
   });
 });
