@@ -89,7 +89,8 @@ function textOf(reason: unknown): string {
 
 const interruption = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.once(signal, () => {
+  // A terminal's Ctrl-C comes twice, from itself and from npm: the second must not cut the clearing short.
+  process.on(signal, () => {
     interruption.abort(new Problem(`interrupted by ${signal}`));
   });
 }
