@@ -1,4 +1,7 @@
-/** `npm test`: everything that must hold, from a fresh clone: build, lint, unit, integration and whole-system tests. */
+/**
+ * `npm test`: everything that must hold, from a fresh clone: build, lint, unit, integration and whole-system tests.
+ * `npm test -- unit int` runs only these parts, after a build.
+ */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -10,7 +13,10 @@ import { leftoversOf, markBefore } from './leftovers.mjs';
 /** What was run, in order: name, seconds, passed, failed. */
 const results = [];
 
+const PARTS = ['lint', 'unit', 'int', 'e2e'];
+
 await begin(async () => {
+  const wanted = wantedParts();
   const runDir = makeRunDir();
   const before = markBefore();
   const env = {
@@ -25,8 +31,7 @@ await begin(async () => {
   try {
     await setUp();
     if (await part('build', () => oneThing(() => build()))) {
-      await part('lint', () => lint(env));
-      for (const kind of ['unit', 'int', 'e2e']) await part(kind, () => jest(kind, runDir, env));
+      for (const name of wanted) await part(name, () => (name === 'lint' ? lint(env) : jest(name, runDir, env)));
       await part('leftovers', () => oneThing(() => checkNothingLeft(runDir, before)));
     }
   } finally {
@@ -34,6 +39,13 @@ await begin(async () => {
   }
   summarize();
 });
+
+function wantedParts() {
+  const asked = process.argv.slice(2);
+  const unknown = asked.find((name) => !PARTS.includes(name));
+  if (unknown !== undefined) throw new Problem(`the parts are ${PARTS.join(', ')}, not "${unknown}"`);
+  return asked.length === 0 ? PARTS : PARTS.filter((name) => asked.includes(name));
+}
 
 /** Servers of the tests run under users of their own, who must be able to get through. */
 function makeRunDir() {

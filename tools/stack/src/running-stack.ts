@@ -1,6 +1,6 @@
 /** What the starter of a system holds in hand. */
 import { writeFileSync } from 'node:fs';
-import type { HostLab } from '@brickyard/hosts';
+import { type HostLab, tracesOf } from '@brickyard/hosts';
 import { type ApiClient, createApiClient } from '@brickyard/service-host';
 import type { DataDirectory } from './data-directory';
 import type { Fleet, HostPlace } from './fleet';
@@ -29,7 +29,7 @@ export interface RunningStack {
   readonly services: ReadonlyMap<string, Service>;
   /** Storage hosts as the topology names them. */
   readonly hosts: readonly HostPlace[];
-  /** The real hosts; absent when they are simulated. */
+  /** The real hosts, to look inside and to cut their network; absent when they are simulated. */
   readonly lab?: HostLab;
   /** A client of the API with the administrator's key; close it when done. */
   client(): ApiClient;
@@ -37,12 +37,14 @@ export interface RunningStack {
   service(name: string): Service;
   /** The allocator that leads now; waits for one. */
   leader(): Promise<Service>;
-  /** Power loss of a real host. */
+  /** Power loss of a host; a simulated one falls silent. */
   crashHost(name: string): Promise<void>;
-  /** Switches a real host on again. */
+  /** Switches a host on again. */
   bootHost(name: string): Promise<void>;
   /** Ends everything in order; the data stays. */
   stop(): Promise<void>;
+  /** Names every process, mount, loop device and namespace of this system that is on the machine now; none after `stop`. */
+  traces(): Promise<readonly string[]>;
 }
 
 /** The way in: one URL for each gateway, and the keys. */
@@ -89,7 +91,17 @@ export function runningStack(parts: Parts): RunningStack {
     crashHost: (name) => fleet.crashHost(name),
     bootHost: (name) => fleet.bootHost(name),
     stop: () => (stopping ??= parts.stop()),
+    traces: () => tracesOfSystem(parts.data, services),
   };
+}
+
+async function tracesOfSystem(
+  { hosts }: DataDirectory,
+  services: ReadonlyMap<string, Service>,
+): Promise<readonly string[]> {
+  const running = [...services.values()].filter(({ pid }) => pid !== undefined);
+  const processes = running.map(({ name, pid }) => `process ${String(pid)} (${name})`);
+  return [...processes, ...(process.platform === 'linux' ? await tracesOf({ directory: hosts }) : [])];
 }
 
 function servicesOf({ servers, allocators, gateways, registry, fleet }: Parts): ReadonlyMap<string, Service> {

@@ -90,7 +90,7 @@ class SupervisedService implements Service {
   }
 
   async stop(): Promise<void> {
-    this.letGo();
+    this.unwant();
     await this.starting?.catch(() => undefined); // Whoever started it hears of the failure.
     const { process } = this;
     this.process = undefined;
@@ -98,13 +98,18 @@ class SupervisedService implements Service {
   }
 
   letGo(): void {
-    this.isWanted = false;
-    this.waiting.abort();
+    this.unwant();
+    this.process = undefined;
   }
 
   async restart(): Promise<void> {
     await this.stop();
     await this.start();
+  }
+
+  private unwant(): void {
+    this.isWanted = false;
+    this.waiting.abort();
   }
 
   private async launch(): Promise<void> {

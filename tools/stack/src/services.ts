@@ -32,7 +32,11 @@ export interface ServiceContext {
 /** An allocator; the first to win the lock leads. */
 export async function allocator(context: ServiceContext, number: number): Promise<HealthyService> {
   const healthPort = await lastingPort(LOOPBACK);
-  const env = { BRICKYARD_HEALTH_PORT: String(healthPort) };
+  const env = {
+    BRICKYARD_HEALTH_PORT: String(healthPort),
+    BRICKYARD_CHECKPOINT_KEY_FILE: join(context.data.path, 'checkpoint-key.pem'),
+    BRICKYARD_CHECKPOINT_FILE: join(context.data.path, 'checkpoints.jsonl'),
+  };
   return { healthPort, service: serviceOf(context, `allocator-${String(number)}`, 'allocator', env) };
 }
 

@@ -2,13 +2,14 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { openControlDoor } from './control';
 import { type DataDirectory, openDataDirectory } from './data-directory';
-import { type Fleet, prepareFleet } from './fleet';
+import type { Fleet } from './fleet';
 import { isFree, lastingPort } from './free-port';
 import { readHeketiConfig } from './heketi-config';
 import { planOf, type StackOptions, type StackPlan } from './options';
 import { processNotes } from './process-record';
 import { awaitAgents, checkLeader, checkReady, eventually } from './readiness';
 import { prepareServers, type Servers } from './servers';
+import { realFleet } from './real-fleet';
 import { clientOf, type Door, type Parts, type RunningStack, runningStack } from './running-stack';
 import {
   allocator,
@@ -18,6 +19,7 @@ import {
   registryBackend,
   type ServiceContext,
 } from './services';
+import { simulatedFleet } from './simulated-fleet';
 import { loadTopology, sampleTopology } from './topology';
 
 const READY_TIMEOUT_MS = 60_000;
@@ -50,7 +52,8 @@ async function build(plan: StackPlan, data: DataDirectory, undo: Undo): Promise<
   const notes = processNotes(data.notes);
   const ended = await notes.endLeftovers();
   if (ended.length > 0) plan.onProgress(`ended what a killed run left: ${ended.join(', ')}`);
-  const fleet = await prepareFleet({ plan, data, notes });
+  const isReal = plan.hosts === 'real' && plan.nodes > 0;
+  const fleet = isReal ? await realFleet({ plan, data, notes }) : simulatedFleet({ plan, data, notes });
   undo.push(() => fleet.stop());
   const servers = await prepareServers(data, fleet.busHost, plan.onProgress);
   undo.splice(-1, 0, () => servers.stop()); // After the hosts, which cannot say goodbye without the bus.
@@ -73,7 +76,7 @@ async function startParts(context: ServiceContext, fleet: Fleet, servers: Server
   const { plan, data } = context;
   const allocators = await repeat(plan.allocators, (number) => allocator(context, number));
   const { gateways, door } = await makeGateways(context);
-  const services = [...allocators, ...gateways].map(({ service }) => service);
+  const first = [...allocators.slice(0, 1), ...gateways].map(({ service }) => service);
   undo.push(async () => {
     await Promise.all(gateways.map(({ service }) => service.stop()));
     await Promise.all(allocators.map(({ service }) => service.stop()));
@@ -81,14 +84,15 @@ async function startParts(context: ServiceContext, fleet: Fleet, servers: Server
   const { busEnv, natsUrl } = servers;
   const bus = { url: natsUrl, user: busEnv['BRICKYARD_NATS_USER'] ?? '', password: data.kept.busPassword };
   await allDone([
-    ...services.map((service) => service.start()),
+    ...first.map((service) => service.start()),
     fleet.boot(busEnv).then(() => awaitAgents(fleet.places, bus, READY_TIMEOUT_MS)),
-    untilReady(allocators, gateways),
+    untilReady(allocators.slice(0, 1), gateways),
   ]);
   plan.onProgress(`allocator and gateway answer${plan.nodes === 0 ? '' : ', and every node agent'}`);
   const control = await openControlDoor(data.controlSocket, fleet);
   undo.push(() => control.close());
-  if (plan.loadTopology) await load(plan, door, fleet);
+  // Standbys come now and not before: loading them would only slow the others down.
+  await allDone([load(plan, door, fleet), standBy(allocators.slice(1))]);
   const registry = await startRegistry(context, door, undo);
   return { door, allocators, gateways, ...(registry === undefined ? {} : { registry }) };
 }
@@ -120,6 +124,14 @@ async function untilReady(allocators: readonly HealthyService[], gateways: reado
   }
 }
 
+async function standBy(standbys: readonly HealthyService[]): Promise<void> {
+  const begin = async ({ service, healthPort }: HealthyService): Promise<void> => {
+    await service.start();
+    await eventually(`${service.name} does not stand by`, READY_TIMEOUT_MS, () => checkReady(healthPort));
+  };
+  await Promise.all(standbys.map(begin));
+}
+
 /** One that leads is enough; the others may still be on their way. */
 async function checkAnyLeads(healthPorts: readonly number[]): Promise<void> {
   await Promise.any(healthPorts.map((port) => checkLeader(port)));
@@ -141,6 +153,7 @@ function lastLines(file: string): string {
 }
 
 async function load(plan: StackPlan, door: Door, fleet: Fleet): Promise<void> {
+  if (!plan.loadTopology) return;
   const client = clientOf(door);
   try {
     const { lines, problems } = await loadTopology(client, sampleTopology(fleet.places));

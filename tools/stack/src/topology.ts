@@ -93,7 +93,7 @@ async function loadCluster(load: Load, { file, block, nodes }: z.output<typeof C
     }
     const node = found ?? (await addNode(load, current ?? '', entry));
     if (node === undefined) continue;
-    for (const device of entry.devices) await addDevice(load, node, device);
+    await Promise.all(entry.devices.map((device) => addDevice(load, node, device)));
   }
   if (made !== undefined) await removeIfEmpty(load, made);
 }
