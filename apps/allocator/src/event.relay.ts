@@ -17,13 +17,23 @@ export const eventsStream = {
 /** NATS refuses messages over 1 MiB by default; a stretch of events stays well below. */
 const MESSAGE_EVENTS_MAX = 200;
 const MESSAGE_CHARACTERS_MAX = 400_000;
+/** What an event takes besides its lists, and what one entry of a list takes, with room to spare. */
+const EVENT_CHARACTERS = 2_000;
+const ENTRY_CHARACTERS = 1_000;
 
-/** Consecutive events, cut where a message would become too large. */
+/** A cheap bound of an event's size: only its lists make it large. */
+function sizeBound({ data }: StoredEvent): number {
+  let entries = 0;
+  for (const value of Object.values(data)) if (Array.isArray(value)) entries += value.length;
+  return EVENT_CHARACTERS + entries * ENTRY_CHARACTERS;
+}
+
+/** Consecutive events, cut where a message could become too large. */
 export function* stretches(events: readonly StoredEvent[]): Generator<readonly StoredEvent[]> {
   let stretch: StoredEvent[] = [];
   let characters = 0;
   for (const event of events) {
-    const size = JSON.stringify(event.data).length;
+    const size = sizeBound(event);
     const isFull = stretch.length >= MESSAGE_EVENTS_MAX || characters + size > MESSAGE_CHARACTERS_MAX;
     if (isFull && stretch.length > 0) {
       yield stretch;

@@ -10,6 +10,8 @@ export interface Step<Plan, World, Order> {
   readonly undo?: (plan: Plan, world: World) => readonly Order[];
   /** Asks the host whether the effect is there, when an attempt ended without an answer. */
   readonly probe?: (plan: Plan, world: World) => readonly Order[];
+  /** What the question must find for the effect to be there: something made (the default), or something gone. */
+  readonly effect?: 'present' | 'absent';
   /**
    * `undo` (the default) unwinds the operation when the step fails; `ignore` goes on as if it had not; `leave` goes on
    * and lists the orders that failed as residue, to be done later.

@@ -195,10 +195,11 @@ function probe(
 
 /** After the hosts were asked: what is there counts as done, what is not is tried once more or taken back. */
 function afterProbe(operation: Operation, state: ControlState, current: StepState): readonly ControlEvent[] {
-  const isPresent = ({ result }: TaskState): boolean => result?.kind === 'presence' && result.present;
-  const missing = [...current.tasks.values()].filter((task) => !isPresent(task));
-  if (missing.length === 0) return forwardFrom(operation, state, current.step + 1);
   const step = sagaOf(operation.plan).steps[current.step];
+  const wanted = step?.effect !== 'absent';
+  const isThere = ({ result }: TaskState): boolean => result?.kind === 'presence' && result.present === wanted;
+  const missing = [...current.tasks.values()].filter((task) => !isThere(task));
+  if (missing.length === 0) return forwardFrom(operation, state, current.step + 1);
   const answered = missing.every((task) => task.status === 'done');
   if (!answered || current.attempt > (step?.retriesMax ?? ACT_RETRIES_MAX)) {
     return backFrom(operation, state, current.step);

@@ -270,6 +270,26 @@ describe('create-volume', () => {
   });
 });
 
+describe('delete-volume', () => {
+  it.each([
+    [true, 2],
+    [false, 1],
+  ])('whose attempt ends without an answer while the volume is there: %s, is tried %i times', (present, times) => {
+    const { plane, volumeId } = withVolume();
+    plane.submit(remove(volumeId));
+    let tries = 0;
+    plane.settle((task) => {
+      if (task.task.type === 'ReadGlusterVolume') return { kind: 'done', result: { kind: 'presence', present } };
+      if (task.task.type !== 'DeleteGlusterVolume') return obedient()(task);
+      tries += 1;
+      return tries === 1 ? failed('timed out', { transient: true, uncertain: true }) : obedient()(task);
+    });
+    expect(tries).toBe(times);
+    expect(lastEnded(plane)?.result).toBe('done');
+    expect(plane.state.volumes.has(volumeId)).toBe(false);
+  });
+});
+
 describe('RemoveCluster', () => {
   it('is refused while a node is joining', () => {
     const plane = threeNodes();

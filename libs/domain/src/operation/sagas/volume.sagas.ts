@@ -90,7 +90,12 @@ export const deleteVolumeSaga: OperationSaga<VolumePlan> = {
   name: 'delete-volume',
   steps: [
     { name: 'stop-volume', act: perVolume('StopGlusterVolume'), undo: perVolume('StartGlusterVolume') },
-    { name: 'delete-volume', act: perVolume('DeleteGlusterVolume'), probe: perVolume('ReadGlusterVolume') },
+    {
+      name: 'delete-volume',
+      act: perVolume('DeleteGlusterVolume'),
+      probe: perVolume('ReadGlusterVolume'),
+      effect: 'absent',
+    },
     { name: 'delete-bricks', act: perBrick('DeleteBrick'), onFailure: 'leave' },
   ],
 };
