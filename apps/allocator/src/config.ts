@@ -10,6 +10,8 @@ export const AllocatorConfig = z.object({
   BRICKYARD_NATS_PASSWORD: z.string().optional(),
   /** Port of health and metrics; 0 takes a free one. */
   BRICKYARD_HEALTH_PORT: z.coerce.number().int().min(0).default(0),
+  /** Address they are served on. */
+  BRICKYARD_HEALTH_HOST: z.string().default('127.0.0.1'),
   BRICKYARD_LOG_LEVEL: z.string().default('info'),
   /** An agent that is silent this long is lost: its running tasks are given up. */
   BRICKYARD_NODE_LOST_SECONDS: seconds(10),

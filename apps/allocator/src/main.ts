@@ -111,6 +111,7 @@ async function main(): Promise<void> {
   const follower = await eventually('read the event log', () => followLedger(reader, bus, log), log);
   const positionNow = (): number => term.leadership?.writer.position ?? follower.current().position;
   const health = await startHealthServer({
+    host: config.BRICKYARD_HEALTH_HOST,
     port: config.BRICKYARD_HEALTH_PORT,
     metrics,
     ready: () =>
