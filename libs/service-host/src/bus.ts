@@ -219,8 +219,9 @@ class NatsBus implements Bus {
       const [subject, text] = pullRequest(options, batch, PULL_EXPIRES_MS, PULL_HEARTBEAT_MS);
       this.#send(subject, text, { reply: inbox });
     },
-    acknowledge: async (ackSubject) => {
-      await this.#ask(ackSubject, '+ACK', PUB_ACK_TIMEOUT_MS);
+    acknowledge: (ackSubject) => {
+      // Unconfirmed: a lost one brings the message again, which every handler must bear anyway.
+      this.#send(ackSubject, '+ACK');
     },
     tell: (ackSubject, word) => {
       this.#send(ackSubject, word);

@@ -34,8 +34,8 @@ export interface PullWire {
   /** Subscribes to a new inbox. `close` first delivers what is on its way. */
   openInbox(receive: (message: PulledMessage) => void): { readonly subject: string; close(): Promise<void> };
   pull(options: ConsumeOptions, inbox: string, batch: number): void;
-  /** Resolves when the server has confirmed. */
-  acknowledge(ackSubject: string): Promise<void>;
+  /** The message is done with; a lost word brings it again. */
+  acknowledge(ackSubject: string): void;
   /** Any other word about a message: `+WPI`, `-NAK {…}`, `+TERM`. */
   tell(ackSubject: string, word: string): void;
 }
@@ -257,11 +257,7 @@ export class PullConsumer {
       this.#log.warn({ subject }, 'done, but it cannot be acknowledged any more; it may come again');
       return;
     }
-    try {
-      await this.#wire.acknowledge(running.ackSubject);
-    } catch (error) {
-      this.#log.warn({ subject, reason: describeError(error) }, 'done, but not acknowledged; it comes again');
-    }
+    this.#wire.acknowledge(running.ackSubject);
   }
 
   #wakeLinkWaiters(): void {
