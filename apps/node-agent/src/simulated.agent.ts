@@ -1,5 +1,6 @@
 /** One process that plays every storage host: any name that is asked for is a host from then on. */
 import { randomUUID } from 'node:crypto';
+import { constants, setPriority } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import {
@@ -65,6 +66,8 @@ class SimulatedAgent implements Agent {
 
   async start(): Promise<void> {
     const { bus, log, directory } = this.options;
+    // These hosts stand for machines of their own: they must not take the time of the control plane beside them.
+    setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
     this.known = await openJournal(join(directory, 'hosts.journal'), { sync: false }, (line) => {
       const { host } = Line.parse(line);
       this.hosts.set(host, this.driversOf(host));
