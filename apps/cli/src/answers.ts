@@ -1,0 +1,115 @@
+/** What is read from the API's answers. Fields that are not named pass by. */
+import { z } from 'zod';
+
+const Tags = z.record(z.string(), z.string()).default({});
+export const ClusterList = z.object({ clusters: z.array(z.string()) });
+export const Cluster = z.object({
+  id: z.string(),
+  nodes: z.array(z.string()),
+  volumes: z.array(z.string()),
+  file: z.boolean(),
+  block: z.boolean(),
+});
+export const Brick = z.object({
+  id: z.string(),
+  path: z.string(),
+  device: z.string(),
+  node: z.string(),
+  volume: z.string(),
+  size: z.int(),
+});
+export type Brick = z.infer<typeof Brick>;
+export const Device = z.object({
+  id: z.string(),
+  name: z.string(),
+  state: z.string(),
+  tags: Tags,
+  storage: z.object({ total: z.int(), free: z.int(), used: z.int() }),
+  paths: z.array(z.string()).default([]),
+  pv_uuid: z.string().default(''),
+  bricks: z.array(Brick),
+});
+export type Device = z.infer<typeof Device>;
+export const Node = z.object({
+  id: z.string(),
+  cluster: z.string(),
+  zone: z.int(),
+  state: z.string(),
+  tags: Tags,
+  hostnames: z.object({ manage: z.array(z.string()), storage: z.array(z.string()) }),
+  devices: z.array(Device),
+});
+export type Node = z.infer<typeof Node>;
+export const VolumeList = z.object({ volumes: z.array(z.string()) });
+export const Volume = z.object({
+  id: z.string(),
+  name: z.string(),
+  size: z.int(),
+  cluster: z.string(),
+  durability: z.unknown(),
+  gid: z.int().default(0),
+  glustervolumeoptions: z.array(z.string()).default([]),
+  snapshot: z.object({ enable: z.boolean(), factor: z.number() }),
+  mount: z.object({
+    glusterfs: z.object({ hosts: z.array(z.string()), device: z.string(), options: z.record(z.string(), z.string()) }),
+  }),
+  bricks: z.array(Brick),
+});
+export type Volume = z.infer<typeof Volume>;
+export const Operation = z.looseObject({
+  id: z.string(),
+  kind: z.string(),
+  subject: z.string(),
+  status: z.string(),
+  startedAt: z.string().optional(),
+  endedAt: z.string().optional(),
+  waitsFor: z.string().optional(),
+  detail: z.string().optional(),
+  step: z
+    .looseObject({
+      name: z.string(),
+      number: z.int(),
+      direction: z.string(),
+      attempt: z.int(),
+      tasks: z.array(z.looseObject({ type: z.string(), host: z.string(), status: z.string(), id: z.string() })),
+    })
+    .optional(),
+});
+export type Operation = z.infer<typeof Operation>;
+export const OperationList = z.object({ operations: z.array(Operation) });
+const Actor = z.looseObject({
+  name: z.string(),
+  role: z.string().optional(),
+  address: z.string().optional(),
+  onBehalfOf: z.string().optional(),
+});
+export const History = z.object({
+  events: z.array(
+    z.looseObject({
+      position: z.int(),
+      time: z.string(),
+      stream: z.string(),
+      type: z.string(),
+      actor: Actor,
+      data: z.record(z.string(), z.unknown()),
+    }),
+  ),
+});
+export const Status = z.looseObject({
+  position: z.int(),
+  leader: z.object({ epoch: z.int() }).optional(),
+  problem: z.string().optional(),
+  counts: z.record(z.string(), z.int()),
+  nodes: z.array(
+    z.looseObject({
+      id: z.string(),
+      host: z.string(),
+      state: z.string(),
+      lifecycle: z.string(),
+      lost: z.boolean(),
+      lostSince: z.string().optional(),
+      residue: z.int(),
+      agent: z.looseObject({ heard: z.boolean(), alive: z.boolean().optional(), host: z.string().optional() }),
+    }),
+  ),
+});

@@ -1,0 +1,233 @@
+/** `brickyard audit verify`: whether the log is the one that was written, and says what the product says. */
+import { decodeSnapshot, FOLD_VERSION } from '@brickyard/domain';
+import { compareCheckpoints, type CheckpointSource, type Finding } from '@brickyard/event-sourcing';
+import {
+  openAuditSource,
+  openCheckpointTable,
+  readCheckpointFile,
+  readKeyring,
+  type LedgerStanding,
+} from '@brickyard/event-sourcing/postgres';
+import { changesBetween, type Change, type Picture } from '../picture/picture';
+import { pictureOfState } from '../picture/state-picture';
+import { walkChainAside } from './aside';
+import type { ChainWalkReport } from './chain-walk';
+import { foldInParts } from './fold-parts';
+import type { FoldWalkReport } from './fold-walk';
+
+export interface VerifyOptions {
+  readonly pgUrl: string;
+  readonly ledger: string;
+  /** Files of checkpoints to compare with the table. */
+  readonly checkpointFiles: readonly string[];
+  /** File or folder of trusted public keys; without it signatures are not checked. */
+  readonly keys?: string;
+  /** What the API shows at a position; absent: it is not asked. */
+  readonly apiPicture?: (position: number) => Promise<Picture>;
+}
+
+/** One thing that was looked at. */
+export interface Check {
+  readonly name: 'chain' | 'checkpoints' | 'witnesses' | 'fold' | 'snapshots' | 'decisions' | 'invariants' | 'api';
+  /** What exactly was checked, and what was not. */
+  readonly said: string;
+  /** False when it was not looked at. */
+  readonly done: boolean;
+  readonly findings: readonly Finding[];
+}
+
+export interface VerifyReport {
+  readonly ledger: string;
+  readonly head: { readonly position: number; readonly hash: string };
+  readonly ok: boolean;
+  readonly checks: readonly Check[];
+  readonly tookMs: number;
+}
+
+const TABLE = 'es.checkpoints';
+const CHANGES_MAX = 100;
+
+/** Looks at everything; rejects with `Unavailable` while Postgres is away. */
+export async function verifyLedger(options: VerifyOptions): Promise<VerifyReport> {
+  const { pgUrl, ledger } = options;
+  const startedAt = performance.now();
+  const keys = options.keys === undefined ? undefined : await readKeyring(options.keys);
+  const files = await readFiles(options);
+  const standing = await readStanding(pgUrl, ledger);
+  const { head, strays, streams } = standing;
+  const sources = [{ name: TABLE, checkpoints: standing.checkpoints }, ...files.sources];
+  const snapshots = standing.snapshots.filter(({ foldVersion }) => foldVersion === FOLD_VERSION);
+  const [chain, fold] = await Promise.all([
+    walkChainAside({ pgUrl, ledger, head, strays, streams, sources, keys: keys === undefined ? undefined : [...keys] }),
+    foldInParts({
+      pgUrl,
+      ledger,
+      head,
+      snapshots: snapshots.map(({ position }) => position),
+      tellState: options.apiPicture !== undefined,
+    }),
+  ]);
+  const disagreements = await compareWithFiles(options, standing, files.sources);
+  const checks: Check[] = [
+    chainCheck(chain),
+    checkpointsCheck(chain, [...files.findings, ...disagreements], sources, head.position, keys?.size),
+    witnessesCheck(standing),
+    ...foldChecks(fold, standing),
+    await apiCheck(options, fold, head.position),
+  ];
+  const ok = checks.every(({ findings }) => findings.length === 0);
+  return { ledger, head, ok, checks, tookMs: Math.round(performance.now() - startedAt) };
+}
+
+async function readStanding(pgUrl: string, ledger: string): Promise<LedgerStanding> {
+  const source = await openAuditSource(pgUrl, ledger);
+  try {
+    return await source.standing();
+  } finally {
+    await source.close();
+  }
+}
+
+async function readFiles({ checkpointFiles, ledger }: VerifyOptions): Promise<{
+  readonly sources: readonly CheckpointSource[];
+  readonly findings: readonly Finding[];
+}> {
+  const read = await Promise.all(checkpointFiles.map(async (name) => ({ name, ...(await readCheckpointFile(name)) })));
+  return {
+    sources: read.map(({ name, checkpoints }) => ({
+      name,
+      checkpoints: checkpoints.filter((one) => one.ledger === ledger),
+    })),
+    findings: read.flatMap(({ name, brokenLines }) =>
+      brokenLines.map((line) => ({
+        kind: 'checkpoint-broken',
+        position: 0,
+        detail: `line ${String(line)} of ${name} is no checkpoint`,
+      })),
+    ),
+  };
+}
+
+/** A checkpoint that was just being written stands in one place a moment earlier: looked at again before it is told. */
+async function compareWithFiles(
+  { pgUrl, ledger, checkpointFiles }: VerifyOptions,
+  { checkpoints }: LedgerStanding,
+  files: readonly CheckpointSource[],
+): Promise<readonly Finding[]> {
+  const first = compareCheckpoints({ name: TABLE, checkpoints }, files);
+  if (first.length === 0) return first;
+  const table = openCheckpointTable({ url: pgUrl, ledger });
+  try {
+    const known = new Set(checkpoints.map(({ position }) => position));
+    const late = (await table.all()).filter(({ position }) => !known.has(position));
+    const inFiles = new Set(files.flatMap((file) => file.checkpoints.map(({ position }) => position)));
+    const appeared = late.filter(({ position }) => inFiles.has(position));
+    const reread = await readFiles({ pgUrl, ledger, checkpointFiles });
+    return compareCheckpoints({ name: TABLE, checkpoints: [...checkpoints, ...appeared] }, reread.sources).filter(
+      ({ position, kind }) => first.some((one) => one.position === position && one.kind === kind),
+    );
+  } finally {
+    await table.close();
+  }
+}
+
+const check = (name: Check['name'], said: string, findings: readonly Finding[], done = true): Check => ({
+  name,
+  said,
+  done,
+  findings,
+});
+
+const chainCheck = ({ events, streams, findings }: ChainWalkReport): Check =>
+  check(
+    'chain',
+    `${String(events)} events: each hash over content and predecessor, up to the recorded end; ${String(streams)} streams count on as es.streams has it`,
+    findings,
+  );
+
+function checkpointsCheck(
+  { checkpoints }: ChainWalkReport,
+  more: readonly Finding[],
+  sources: readonly CheckpointSource[],
+  end: number,
+  keys: number | undefined,
+): Check {
+  const findings = [...more, ...checkpoints.findings];
+  const counts = sources.map((source) => `${String(source.checkpoints.length)} in ${source.name}`).join(', ');
+  if (keys === undefined) {
+    return check(
+      'checkpoints',
+      `${counts}: hashes compared; signatures NOT checked, as no trusted keys were given (--keys)`,
+      findings,
+    );
+  }
+  const unsigned = end - checkpoints.vouchedUpTo;
+  const said = `${counts}: hashes and signatures by ${String(keys)} trusted key(s); vouched for up to position ${String(checkpoints.vouchedUpTo)}, the last ${String(unsigned)} event(s) by nobody`;
+  return check('checkpoints', said, findings);
+}
+
+/** Followers, answers and snapshots remember how long the log once was. */
+function witnessesCheck({ head, cursors, answeredUpTo, snapshots }: LedgerStanding): Check {
+  const end = head.position;
+  const seen: (readonly [string, number])[] = [
+    ...[...cursors].map(([name, position]) => [`the follower ${name} in es.cursors`, position] as const),
+    ['an answer in es.commands', answeredUpTo],
+    ...snapshots.slice(-1).map(({ position }) => ['a snapshot in es.snapshots', position] as const),
+  ];
+  const findings = seen.flatMap(([who, position]) => {
+    if (position <= end) return [];
+    const detail = `${who} knows position ${String(position)}, but the ledger ends at ${String(end)}: its tail was cut off`;
+    return [{ kind: 'truncated', position: end + 1, detail }];
+  });
+  return check('witnesses', 'followers, answers and snapshots know no position after the end', findings);
+}
+
+function foldChecks(fold: FoldWalkReport, { snapshots }: LedgerStanding): Check[] {
+  const of = (...kinds: string[]): Finding[] => fold.findings.filter(({ kind }) => kinds.includes(kind));
+  const others = snapshots.filter(({ foldVersion }) => foldVersion !== FOLD_VERSION).length;
+  const passed =
+    fold.unknown === 0 ? '' : `; ${String(fold.unknown)} of types this release does not know were passed over`;
+  return [
+    check('fold', `${String(fold.events)} events folded with today's code (${FOLD_VERSION})${passed}`, of('fold')),
+    check(
+      'snapshots',
+      `${String(fold.snapshots.length)} of ${FOLD_VERSION}: byte for byte what their events fold to${others === 0 ? '' : `; ${String(others)} of other versions not compared`}`,
+      of('snapshot'),
+    ),
+    check(
+      'decisions',
+      `${String(fold.decisions)} placements made again on the state before them: same bricks, same reasons. The policy in force is not in the events: size limits were taken from the recorded attempts, and clusters tried before the chosen one were not tried again`,
+      of('decision'),
+    ),
+    check(
+      'invariants',
+      'after every placement and at the end: no device over-filled, no two bricks of a set on a node, each brick on its node; at the end, space promised is what bricks take',
+      of('invariant'),
+      fold.isWhole,
+    ),
+  ];
+}
+
+async function apiCheck({ apiPicture }: VerifyOptions, { state }: FoldWalkReport, position: number): Promise<Check> {
+  if (apiPicture === undefined) return check('api', 'not asked (--api URL)', [], false);
+  if (state === undefined) return check('api', 'not compared: there is no fold to compare with', [], false);
+  const expected = pictureOfState(decodeSnapshot(state), position);
+  const shown = await apiPicture(position);
+  const changes = changesBetween(expected, shown);
+  const said = `${String(expected.things.size)} clusters, nodes, devices and volumes as the API shows them at position ${String(position)}`;
+  return check(
+    'api',
+    said,
+    changes.slice(0, CHANGES_MAX).map((change) => apiFinding(change, position)),
+  );
+}
+
+function apiFinding({ kind, id, what, fields }: Change, position: number): Finding {
+  const [first] = fields;
+  const difference = {
+    added: 'the API shows it, the events know nothing of it',
+    removed: 'the events have it, the API does not show it',
+    changed: `${first?.field ?? ''} is ${first?.before ?? 'nothing'} by the events, ${first?.after ?? 'nothing'} by the API`,
+  }[what];
+  return { kind: 'api', position, detail: `${kind} ${id}: ${difference}` };
+}

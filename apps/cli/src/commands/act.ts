@@ -1,0 +1,62 @@
+/** How a command is bound to what it does: its flags are parsed once, at this door. */
+import { Option, type Command } from 'commander';
+import { z } from 'zod';
+import { Context, GlobalOptions, type Outside } from '../context';
+import { EXIT, UsageError, type ExitCode } from '../exit-codes';
+
+/** What a command does: its arguments and flags, its exit code when it is not 0. */
+export type Work<Flags> = (context: Context, args: readonly string[], flags: Flags) => Promise<ExitCode | undefined>;
+
+/** Where commands are hung on and how their end is told. */
+export interface Shell {
+  readonly outside: Outside;
+  ended(code: ExitCode): void;
+}
+
+/** Lets a command do its work. */
+export function act<Flags>(shell: Shell, command: Command, flags: z.ZodType<Flags>, work: Work<Flags>): void {
+  command.action(async () => {
+    const context = new Context(shell.outside, GlobalOptions.parse(command.optsWithGlobals()));
+    try {
+      const code = await work(context, command.processedArgs.flat() as string[], parseFlags(flags, command.opts()));
+      shell.ended(code ?? EXIT.fine);
+    } finally {
+      context.close();
+    }
+  });
+}
+
+/** For commands without flags of their own. */
+export const NoFlags = z.object({});
+
+function parseFlags<Flags>(schema: z.ZodType<Flags>, given: unknown): Flags {
+  const result = schema.safeParse(given);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  throw new UsageError(`--${String(issue?.path[0] ?? '')}: ${issue?.message ?? 'not understood'}`);
+}
+
+/** A whole number, as a flag. */
+export const WholeNumber = z
+  .string()
+  .regex(/^\d{1,15}$/, 'must be a whole number')
+  .transform(Number);
+
+/** `--wait`, which is on unless told otherwise. */
+export const waitOption = (): Option =>
+  new Option('--wait <true|false>', 'wait until the hosts have done it').default('true').choices(['true', 'false']);
+
+/** Whether to wait. */
+export const Wait = z
+  .enum(['true', 'false'])
+  .default('true')
+  .transform((text) => text === 'true');
+
+const ID = /^[0-9a-f]{32}$/;
+
+/** The argument of a command that must be an id. */
+export function idFrom(args: readonly string[], index = 0): string {
+  const id = args[index] ?? '';
+  if (ID.test(id)) return id;
+  throw new UsageError(`not an id: ${id}; ids have 32 hexadecimal digits`);
+}

@@ -1,0 +1,214 @@
+/** What heketi never had: operations, history, status, the whole topology, and what changed between two moments. */
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { History, Operation, OperationList, Status, Volume, VolumeList } from '../answers';
+import { actorText, authorsOf, whoIn } from '../picture/authors';
+import type { Context } from '../context';
+import { UsageError } from '../exit-codes';
+import { changesBetween, type Change, type Picture } from '../picture/picture';
+import { each, pictureFromApi } from '../picture/api-picture';
+import { picturesFromPostgres } from '../picture/postgres-pictures';
+import { humanKib } from '../sizes';
+import { act, idFrom, NoFlags, WholeNumber, type Shell } from './act';
+import { clustersOf } from './cluster.command';
+import { nodesOf } from './node.command';
+import { durabilityText } from './volume.command';
+import { parseMoment } from '../context';
+import { pgUrlFrom } from './audit.command';
+
+const HISTORY_KINDS = ['cluster', 'node', 'device', 'volume', 'operation'] as const;
+const HistoryFlags = z.object({ limit: WholeNumber.optional() });
+const DiffFlags = z.object({ pg: z.string().optional() });
+
+function operationLines(context: Context, operation: Operation): string[] {
+  const { step } = operation;
+  const fields = [
+    ['kind', operation.kind],
+    ['subject', operation.subject],
+    ['status', operation.status],
+    ['started', operation.startedAt],
+    ['ended', operation.endedAt],
+    ['waits for', operation.waitsFor],
+    ['detail', operation.detail],
+    ['step', step === undefined ? undefined : `${step.name}, ${step.direction}, attempt ${String(step.attempt)}`],
+  ] as const;
+  return [
+    `Operation ${operation.id}`,
+    ...fields.flatMap(([name, value]) => (value === undefined ? [] : [`  ${name.padEnd(12)}${value}`])),
+    ...(step === undefined
+      ? []
+      : [
+          '',
+          ...context.table(
+            ['TASK', 'HOST', 'STATUS'],
+            step.tasks.map(({ type, host, status }) => [type, host, status]),
+          ),
+        ]),
+  ];
+}
+
+function operationCommands(program: Command, shell: Shell): void {
+  const operation = program.command('operation').description('work on the hosts');
+  act(
+    shell,
+    operation.command('list').description('running ones, then those that ended last'),
+    NoFlags,
+    async (context) => {
+      const { operations } = await context.get('/v1/operations', OperationList);
+      const rows = operations.map(({ id, kind, subject, status, startedAt, endedAt, waitsFor, detail }) => [
+        id,
+        kind,
+        subject,
+        status,
+        endedAt ?? startedAt ?? '',
+        detail ?? waitsFor ?? '',
+      ]);
+      context.print(operations, () =>
+        context.table(['OPERATION', 'KIND', 'SUBJECT', 'STATUS', 'SINCE', 'DETAIL'], rows),
+      );
+      return undefined;
+    },
+  );
+  act(
+    shell,
+    operation.command('info').argument('<id>').description('one operation'),
+    NoFlags,
+    async (context, args) => {
+      const shown = await context.get(`/v1/operations/${idFrom(args)}`, Operation);
+      context.print(shown, () => operationLines(context, shown));
+      return undefined;
+    },
+  );
+}
+
+function historyCommand(program: Command, shell: Shell): void {
+  const history = program
+    .command('history')
+    .argument('<kind>', HISTORY_KINDS.join(', '))
+    .argument('<id>')
+    .description('every event about one thing, and who caused it')
+    .option('--limit <events>', 'the latest so many; 1000 when absent');
+  act(shell, history, HistoryFlags, async (context, args, { limit }) => {
+    const kind = HISTORY_KINDS.find((one) => one === args[0]);
+    if (kind === undefined)
+      throw new UsageError(`history of ${HISTORY_KINDS.join(', ')}; not of ${args[0] ?? 'nothing'}`);
+    const query = limit === undefined ? '' : `?limit=${String(limit)}`;
+    const { events } = await context.get(`/v1/history/${kind}s/${idFrom(args, 1)}${query}`, History);
+    const rows = events.map(({ position, time, type, actor, stream }) => [
+      String(position),
+      time,
+      type,
+      actorText(actor),
+      stream,
+    ]);
+    context.print(events, () => context.table(['POSITION', 'TIME', 'EVENT', 'BY', 'STREAM'], rows));
+    return undefined;
+  });
+}
+
+function statusLines(context: Context, { position, leader, problem, counts, nodes }: z.infer<typeof Status>): string[] {
+  const rows = nodes.map(({ id, host, state, lifecycle, lost, lostSince, residue, agent }) => {
+    const heard = !agent.heard ? 'never heard' : agent.alive === true ? 'alive' : 'silent';
+    const health = lost ? `lost since ${lostSince ?? 'then'}` : lifecycle === 'ready' ? state : lifecycle;
+    return [id, host, health, heard, agent.host ?? '', String(residue)];
+  });
+  return [
+    `Position ${String(position)}${leader === undefined ? '' : `, epoch ${String(leader.epoch)}`}`,
+    ...(problem === undefined ? [] : [`Problem: ${problem}`]),
+    Object.entries(counts)
+      .map(([name, count]) => `${name} ${String(count)}`)
+      .join(', '),
+    '',
+    ...context.table(['NODE', 'HOST', 'STATE', 'AGENT', 'KIND', 'RESIDUE'], rows),
+  ];
+}
+
+async function topologyOf(context: Context) {
+  const clusters = await clustersOf(context);
+  const nodes = await nodesOf(context);
+  const { volumes: ids } = await context.get('/volumes', VolumeList);
+  return { clusters, nodes, volumes: await each(ids, (id) => context.get(`/volumes/${id}`, Volume)) };
+}
+
+const topologyLines = ({ clusters, nodes, volumes }: Awaited<ReturnType<typeof topologyOf>>): string[] =>
+  clusters.flatMap((cluster) => [
+    `Cluster ${cluster.id}`,
+    ...nodes
+      .filter(({ cluster: id }) => id === cluster.id)
+      .flatMap((node) => [
+        `  Node ${node.id}  ${node.hostnames.manage[0] ?? ''}  zone ${String(node.zone)}  ${node.state}`,
+        ...node.devices.flatMap(({ id, name, state, storage, bricks }) => [
+          `    Device ${id}  ${name}  ${state}  ${humanKib(storage.free)} of ${humanKib(storage.total)} free`,
+          ...bricks.map((brick) => `      Brick ${brick.id}  ${humanKib(brick.size)}  of volume ${brick.volume}`),
+        ]),
+      ]),
+    ...volumes
+      .filter(({ cluster: id }) => id === cluster.id)
+      .map(
+        ({ id, name, size, durability }) =>
+          `  Volume ${id}  ${name}  ${String(size)} GiB  ${durabilityText(durability)}`,
+      ),
+  ]);
+
+const changeLines = ({ kind, id, what, fields }: Change, who: readonly string[]): string[] => [
+  `${{ added: '+', removed: '-', changed: '~' }[what]} ${kind} ${id}`,
+  ...fields
+    .filter(({ field }) => what === 'changed' || !field.startsWith('brick '))
+    .map(({ field, before, after }) => {
+      if (what !== 'changed') return `    ${field}: ${after ?? before ?? ''}`;
+      return `    ${field}: ${before ?? '(nothing)'} → ${after ?? '(nothing)'}`;
+    }),
+  ...who.map((text) => `    by ${text}`),
+];
+
+async function twoPictures(
+  context: Context,
+  from: string,
+  to: string,
+  pgUrl: string | undefined,
+): Promise<[Picture, Picture]> {
+  if (pgUrl !== undefined) return picturesFromPostgres(pgUrl, from, to);
+  return [await pictureFromApi(context, from), await pictureFromApi(context, to)];
+}
+
+function diffCommand(program: Command, shell: Shell): void {
+  const diff = program
+    .command('diff')
+    .argument('<from>', 'a position or a time')
+    .argument('<to>', 'a position or a time')
+    .description('what changed between two moments, and who did it')
+    .option('--pg <url>', 'read Postgres instead of asking the API');
+  act(shell, diff, DiffFlags, async (context, [first = '', second = ''], { pg }) => {
+    const [from, to] = [parseMoment(first), parseMoment(second)];
+    const pgUrl = pg === undefined ? undefined : pgUrlFrom(pg, context);
+    const [before, after] = await twoPictures(context, from, to, pgUrl);
+    if (before.position > after.position) throw new UsageError(`${first} is after ${second}`);
+    const changes = changesBetween(before, after);
+    const authors = await authorsOf(context, pgUrl, changes, before.position, after.position);
+    const told = changes.map((change) => ({ ...change, by: whoIn(change, authors) }));
+    const data = { from: before.position, to: after.position, changes: told };
+    context.print(data, () => [
+      `From position ${String(before.position)} to ${String(after.position)}: ${String(changes.length)} thing(s) changed`,
+      ...told.flatMap((change) => changeLines(change, change.by)),
+    ]);
+    return undefined;
+  });
+}
+
+/** `brickyard operation|history|status|topology|diff`. */
+export function lookCommands(program: Command, shell: Shell): void {
+  operationCommands(program, shell);
+  historyCommand(program, shell);
+  act(shell, program.command('status').description('the whole at a glance'), NoFlags, async (context) => {
+    const status = await context.get('/v1/status', Status);
+    context.print(status, () => statusLines(context, status));
+    return undefined;
+  });
+  const topology = program.command('topology').description('clusters, nodes, devices, bricks and volumes');
+  act(shell, topology.command('info').description('everything as a tree'), NoFlags, async (context) => {
+    const whole = await topologyOf(context);
+    context.print(whole, () => topologyLines(whole));
+    return undefined;
+  });
+  diffCommand(program, shell);
+}

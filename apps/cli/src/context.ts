@@ -1,0 +1,117 @@
+/** What every command gets: where to write, whom to ask, which moment is meant. */
+import { createApiClient, type ApiAnswer, type ApiClient } from '@brickyard/service-host';
+import { z } from 'zod';
+import { UsageError } from './exit-codes';
+import { table } from './table';
+
+/** The world outside of a command. */
+export interface Outside {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Columns of the terminal; undefined when the output is no terminal. */
+  readonly width?: number | undefined;
+  out(text: string): void;
+  /** Problems and progress. */
+  err(text: string): void;
+}
+
+export const GlobalOptions = z.object({
+  server: z.string().optional(),
+  user: z.string().optional(),
+  secret: z.string().optional(),
+  json: z.boolean().default(false),
+  at: z.string().optional(),
+});
+export type GlobalOptions = z.infer<typeof GlobalOptions>;
+
+const User = z.enum(['admin', 'user']);
+const POSITION = /^\d{1,15}$/;
+const TIME = /^\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d)?)?$/;
+
+/** A position of the log as it is, or a time as RFC 3339 in UTC; a time without a zone is UTC. */
+export function parseMoment(text: string): string {
+  if (POSITION.test(text)) return text;
+  if (!TIME.test(text))
+    throw new UsageError(`neither a position nor a time: ${text}; write 1234 or 2026-01-31T03:12:00Z`);
+  const hasZone = /([Zz]|[+-]\d\d:\d\d)$/.test(text);
+  const moment = new Date(hasZone || text.length === 10 ? text : `${text.replace(' ', 'T')}Z`);
+  if (Number.isNaN(moment.getTime())) throw new UsageError(`not a time: ${text}`);
+  return moment.toISOString();
+}
+
+/** One run of the command. */
+export class Context {
+  private known: ApiClient | undefined;
+
+  constructor(
+    readonly outside: Outside,
+    readonly options: GlobalOptions,
+  ) {}
+
+  /** The API; refuses as a usage error when nobody said where it is. */
+  get api(): ApiClient {
+    return (this.known ??= createApiClient(apiOptions(this.options, this.outside.env)));
+  }
+
+  /** Gets what a path shows, at the moment asked for, as its schema says. */
+  async get<T>(path: string, schema: z.ZodType<T>, at: string | undefined = this.at): Promise<T> {
+    return parseAnswer(schema, await this.answer(path, at));
+  }
+
+  /** The same as the API says it. */
+  answer(path: string, at: string | undefined = this.at): Promise<ApiAnswer> {
+    if (at === undefined) return this.api.get(path);
+    return this.api.get(`${path}${path.includes('?') ? '&' : '?'}at=${encodeURIComponent(at)}`);
+  }
+
+  /** The moment asked for. */
+  get at(): string | undefined {
+    return this.options.at === undefined ? undefined : parseMoment(this.options.at);
+  }
+
+  /** For commands that change something: the past cannot be. */
+  refuseAt(): void {
+    if (this.options.at !== undefined) throw new UsageError('--at looks into the past; nothing can be changed there');
+  }
+
+  /** Prints the data itself with `--json`, else what people read. */
+  print(data: unknown, lines: () => readonly string[]): void {
+    this.outside.out(
+      this.options.json
+        ? `${JSON.stringify(data, undefined, 2)}\n`
+        : lines()
+            .map((line) => `${line}\n`)
+            .join(''),
+    );
+  }
+
+  table(heads: readonly string[], rows: readonly (readonly string[])[]): string[] {
+    return table(heads, rows, this.outside.width);
+  }
+
+  close(): void {
+    this.known?.close();
+  }
+}
+
+/** The value an answer must have; an answer of another shape is a defect of one of the two sides. */
+export function parseAnswer<T>(schema: z.ZodType<T>, { body }: ApiAnswer): T {
+  const result = schema.safeParse(body);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  throw new Error(`the server's answer is not understood: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`);
+}
+
+/** Flags win over `BRICKYARD_…`, and that over `HEKETI_CLI_…`. */
+export function apiOptions(
+  { server, user, secret }: Pick<GlobalOptions, 'server' | 'user' | 'secret'>,
+  env: Outside['env'],
+): { readonly url: string; readonly user: 'admin' | 'user'; readonly key: string | undefined } {
+  const from = (flag: string | undefined, name: string): string | undefined =>
+    [flag, env[`BRICKYARD_${name}`], env[`HEKETI_CLI_${name}`]].find((value) => value !== undefined && value !== '');
+  const url = from(server, 'SERVER');
+  if (url === undefined) throw new UsageError('no server: give --server URL or set BRICKYARD_SERVER');
+  if (!/^https?:\/\//.test(url) || !URL.canParse(url)) throw new UsageError(`not a URL: ${url}`);
+  const name = User.safeParse(from(user, 'USER') ?? 'admin');
+  if (!name.success) throw new UsageError('--user is admin or user');
+  return { url, user: name.data, key: from(secret, 'KEY') };
+}
