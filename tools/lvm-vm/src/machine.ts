@@ -33,6 +33,10 @@ const EMULATION: Accelerator = {
 const DATA_BYTES = 10 * 1024 ** 3;
 const MEMORY_MIB = 2_048;
 const CONSOLE_TAIL_LINES = 25;
+const COMPLAINT_CHARS = 500;
+const COPY_TIMEOUT_MS = 2 * 60_000;
+/** More than there are power cuts. */
+const BOOTS_MAX = 10;
 
 /** What the guest said of its tests. */
 export interface GuestResult {
@@ -48,11 +52,11 @@ export async function runInGuest(
   directory: string,
 ): Promise<GuestResult> {
   if (hasKvm()) {
-    const result = await boot(host, KVM, system, payload, directory);
+    const result = await runUnder(KVM, host, system, payload, directory);
     if (typeof result !== 'string') return result;
     host.say(`KVM does not run this guest here (${result.split('\n')[0] ?? ''})`);
   }
-  const result = await boot(host, EMULATION, system, payload, directory);
+  const result = await runUnder(EMULATION, host, system, payload, directory);
   if (typeof result !== 'string') return result;
   throw new Problem(`the guest does not boot: ${result}\n${await consoleTail(directory)}`);
 }
@@ -66,31 +70,42 @@ function hasKvm(): boolean {
   }
 }
 
-/** Gives the tests' result, or the reason why the guest did not come up. */
-async function boot(
-  host: Host,
+/** Gives the tests' result, or the reason why the guest did not come up at first. */
+async function runUnder(
   accelerator: Accelerator,
+  host: Host,
   system: GuestSystem,
   payload: string,
   directory: string,
 ): Promise<GuestResult | string> {
-  const disk = join(directory, 'data.img');
-  await writeFile(disk, '');
-  await truncate(disk, DATA_BYTES);
+  const disks = { root: join(directory, 'root.img'), data: join(directory, 'data.img'), payload };
+  await host.run(['cp', '--sparse=always', system.rootImage, disks.root], { timeoutMs: COPY_TIMEOUT_MS });
+  await writeFile(disks.data, '');
+  await truncate(disks.data, DATA_BYTES);
   host.say(`booting the guest under ${accelerator.name}`);
-  const child = startQemu(accelerator, system, [disk, payload], directory);
+  const deadline = performance.now() + accelerator.runMs;
+  for (let boots = 1; boots <= BOOTS_MAX; boots += 1) {
+    host.signal.throwIfAborted();
+    const said = await runOnce(accelerator, host, startQemu(accelerator, system, disks, directory), deadline);
+    host.signal.throwIfAborted();
+    if (!said.isUp && boots === 1) return said.complaint.trim() || `silent for ${String(accelerator.bootMs / 1_000)} s`;
+    if (said.result !== undefined && said.exit !== undefined) return said.result;
+    if (!said.isUp || !said.isCutComing) break;
+    host.say('the power is off; booting again');
+  }
+  throw new Problem(`the guest ended without a result\n${await consoleTail(directory)}`);
+}
+
+/** From one start of qemu to its end. */
+async function runOnce({ bootMs }: Accelerator, host: Host, child: ChildProcess, deadline: number): Promise<Said> {
   const end = (): void => void child.kill('SIGKILL');
   host.signal.addEventListener('abort', end);
-  const bootTimer = setTimeout(end, accelerator.bootMs);
-  const runTimer = setTimeout(end, accelerator.runMs);
+  const bootTimer = setTimeout(end, bootMs);
+  const runTimer = setTimeout(end, Math.max(0, deadline - performance.now()));
   try {
-    const said = await listen(host, child, () => {
+    return await listen(host, child, () => {
       clearTimeout(bootTimer);
     });
-    host.signal.throwIfAborted();
-    if (!said.isUp) return said.complaint || `silent for ${String(accelerator.bootMs / 1_000)} s`;
-    if (said.result !== undefined && said.exit !== undefined) return said.result;
-    throw new Problem(`the guest ended without a result: ${said.complaint}\n${await consoleTail(directory)}`);
   } finally {
     clearTimeout(bootTimer);
     clearTimeout(runTimer);
@@ -99,29 +114,38 @@ async function boot(
   }
 }
 
+interface Disks {
+  readonly root: string;
+  readonly data: string;
+  readonly payload: string;
+}
+
+/** A reset of the guest ends qemu: what its disks were not given by then is lost, as with a power cut. */
 function startQemu(
   { options }: Accelerator,
-  { kernel, initrd, rootImage }: GuestSystem,
-  disks: readonly [data: string, payload: string],
+  { kernel, initrd }: GuestSystem,
+  disks: Disks,
   directory: string,
 ): ChildProcess {
   const drive = (file: string, more: string): string[] => ['-drive', `file=${file},format=raw,if=virtio,${more}`];
   const argv = [
     // The guest ends with this process, even if this process is killed.
     ...['setpriv', '--pdeathsig', 'KILL', 'nice', '-n', '19', 'qemu-system-x86_64', ...options],
-    ...['-m', String(MEMORY_MIB), '-smp', '2', '-display', 'none', '-nodefaults', '-nic', 'none'],
+    ...['-m', String(MEMORY_MIB), '-smp', '2', '-display', 'none', '-nodefaults', '-nic', 'none', '-no-reboot'],
     ...['-serial', `file:${join(directory, 'console.log')}`, '-serial', 'stdio', '-monitor', 'none'],
-    ...['-kernel', kernel, '-initrd', initrd, '-append', 'console=ttyS0 quiet panic=10 mitigations=off'],
-    ...drive(rootImage, 'snapshot=on'), // Changes last while qemu runs, also over a reset.
-    ...drive(disks[0], 'cache=unsafe'),
-    ...drive(disks[1], 'readonly=on'),
+    ...['-kernel', kernel, '-initrd', initrd, '-append', 'console=ttyS0 quiet panic=-1 mitigations=off'],
+    ...drive(disks.root, 'cache=unsafe'),
+    ...drive(disks.data, 'cache=unsafe'),
+    ...drive(disks.payload, 'readonly=on'),
   ];
   const [program = '', ...args] = argv;
-  return spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, TMPDIR: directory } });
+  return spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
 interface Said {
   isUp: boolean;
+  /** The tests are about to cut the power: the guest may end without a result. */
+  isCutComing: boolean;
   result?: GuestResult;
   exit?: number;
   complaint: string;
@@ -129,19 +153,20 @@ interface Said {
 
 /** Passes on every line of the tests until qemu ends. */
 async function listen(host: Host, child: ChildProcess, onUp: () => void): Promise<Said> {
-  const said: Said = { isUp: false, complaint: '' };
+  const said: Said = { isUp: false, isCutComing: false, complaint: '' };
   const { stdout, stderr } = child;
   if (stdout === null || stderr === null) throw new Problem('qemu was started without pipes');
   stderr.on('data', (chunk: Buffer) => {
-    said.complaint = (said.complaint + chunk.toString('utf8')).trim().slice(-500);
+    said.complaint = (said.complaint + chunk.toString('utf8')).slice(-COMPLAINT_CHARS);
   });
   createInterface({ input: stdout }).on('line', (text) => {
     const line = text.trimEnd();
     if (line === '@up') {
-      host.say(said.isUp ? 'the guest is up again' : 'the guest is up');
+      host.say('the guest is up');
       said.isUp = true;
       onUp();
-    } else if (line.startsWith('@end ')) said.exit = Number(line.slice('@end '.length));
+    } else if (line === '@cut') said.isCutComing = true;
+    else if (line.startsWith('@end ')) said.exit = Number(line.slice('@end '.length));
     else hear(host, said, line);
   });
   await once(child, 'close');

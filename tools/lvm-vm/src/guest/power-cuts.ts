@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { closeSync, fsyncSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type HostCommand, hostCommand } from './agent';
-import type { Case } from './cases';
+import { type Case, say } from './cases';
 import { brickOf, cleanScene, converge, device, deviceRef, done, newDriver, traces } from './scene';
 
 const kept = brickOf('a');
@@ -32,9 +32,10 @@ export async function beforeCuts(): Promise<void> {
   writeDurably(join(kept.path, 'file'), CONTENT);
 }
 
-/** Does not return: the machine starts anew. */
+/** Does not return: the machine ends, and is started again. */
 export async function cutPower(cut: Cut): Promise<never> {
   if (cut.call === 'ensureNoBrick') done(await newDriver().ensureBrick(other));
+  say('@cut'); // Whoever runs this machine knows by it that its end is meant.
   const run = hostCommand();
   const cutting: HostCommand = (argv, limits) => {
     if (argv[0] === cut.program) setTimeout(powerOff, cut.afterMs);
@@ -44,7 +45,7 @@ export async function cutPower(cut: Cut): Promise<never> {
   throw new Error(`the power was not cut in ${cut.call}: ${JSON.stringify(outcome)}`);
 }
 
-/** Sysrq b: no sync, no unmount, the processor is reset. */
+/** Sysrq b: no sync, no unmount, a reset at once; the machine is set up to end at that. */
 function powerOff(): void {
   writeFileSync('/proc/sysrq-trigger', 'b');
 }
