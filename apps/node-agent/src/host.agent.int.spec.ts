@@ -193,7 +193,7 @@ describe('the agent of a host', () => {
 
   it('answers soon after NATS was away, with what it had learned before', async () => {
     const { end, bus } = await hostAgent();
-    const reconnected = new Promise<void>((resolve) => bus.onConnected(resolve));
+    const reconnected = Promise.all([bus, bench.bus].map((one) => new Promise<void>((back) => one.onConnected(back))));
     await bench.outcomesOf(await bench.send(HOST, 'check', check));
     bench.nats.kill();
     await bench.nats.ended;
