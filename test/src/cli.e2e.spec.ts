@@ -1,0 +1,191 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { VolumeInfo } from './answers';
+import { stackUnderTest, type StackUnderTest } from './stack-under-test';
+
+jest.setTimeout(300_000);
+
+const PROGRAM = join(__dirname, '..', '..', 'apps', 'cli', 'bin', 'brickyard.js');
+const EXIT = { fine: 0, refused: 1, usage: 2, unavailable: 3 };
+const Report = z.object({
+  ok: z.boolean(),
+  head: z.object({ position: z.int() }),
+  checks: z.array(z.object({ name: z.string(), done: z.boolean(), said: z.string(), findings: z.array(z.unknown()) })),
+});
+const Changes = z.object({
+  changes: z.array(z.object({ kind: z.string(), id: z.string(), what: z.string(), by: z.array(z.string()) })),
+});
+
+interface Ended {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+function run(file: string, argv: readonly string[], env: Readonly<Record<string, string>>): Promise<Ended> {
+  const options = { env: { PATH: process.env['PATH'] ?? '', ...env }, timeout: 120_000, maxBuffer: 64 * 1024 * 1024 };
+  return new Promise((resolve) => {
+    execFile(file, [...argv], options, (error, out, err) => {
+      resolve({ code: error === null ? 0 : Number(error.code), out, err });
+    });
+  });
+}
+
+describe('brickyard, the command', () => {
+  let system: StackUnderTest;
+  let folder: string;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'brickyard-cli-'));
+    system = await stackUnderTest({
+      hosts: 'simulated',
+      nodes: 3,
+      registry: false,
+      env: { BRICKYARD_CHECKPOINT_EVENTS: '20' },
+    });
+  });
+
+  afterAll(async () => {
+    await system.end();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const brickyard = (...argv: string[]): Promise<Ended> =>
+    run(process.execPath, [PROGRAM, ...argv], { ...system.stack.env, BRICKYARD_HOSTS: '' });
+
+  /** What a command prints with `--json`. */
+  async function data<T>(schema: z.ZodType<T>, ...argv: string[]): Promise<T> {
+    const { code, out, err } = await brickyard('--json', ...argv);
+    expect({ code, err }).toEqual({ code: EXIT.fine, err: '' });
+    return schema.parse(JSON.parse(out));
+  }
+
+  const position = async (): Promise<number> => (await data(z.object({ position: z.int() }), 'status')).position;
+
+  it('makes, shows, grows and deletes a volume, and looks at what was before', async () => {
+    const before = await position();
+    const create = ['volume', 'create', '--size', '2GiB', '--name', 'data', '--replica', '3'];
+    const volume = await data(VolumeInfo, ...create);
+    expect(volume).toMatchObject({ name: 'data', size: 2 });
+    const made = await position();
+    const taken = await brickyard(...create);
+    expect(taken).toMatchObject({ code: EXIT.refused, out: '', err: expect.stringContaining('data') as string });
+
+    const list = await brickyard('volume', 'list');
+    expect(list.out).toMatch(new RegExp(`^VOLUME .*\\n${volume.id} +data +2 GiB +replicate 3 +3 `));
+    const info = await brickyard('volume', 'info', volume.id);
+    for (const { id, device } of volume.bricks) expect(info.out).toMatch(new RegExp(`${id} .*${device}`));
+
+    const grown = await data(VolumeInfo, 'volume', 'expand', volume.id, '--size', '1GiB');
+    expect(grown.size).toBe(3);
+    const then = await data(VolumeInfo, 'volume', 'info', volume.id, '--at', String(made));
+    expect(then).toEqual(volume);
+
+    const asked = await data(z.object({ operation: z.string() }), 'volume', 'delete', volume.id, '--wait=false');
+    const Ending = z.object({ kind: z.string(), status: z.string() });
+    await system.until('the deletion does not end', async () => {
+      const { status } = await data(Ending, 'operation', 'info', asked.operation);
+      return status === 'done';
+    });
+    expect((await brickyard('operation', 'list')).out).toMatch(
+      new RegExp(`${asked.operation} +delete-volume +${volume.id} +done`),
+    );
+    expect(await brickyard('volume', 'info', volume.id)).toMatchObject({
+      code: EXIT.refused,
+      err: 'brickyard: Id not found\n',
+    });
+    expect(await brickyard('volume', 'list', '--at', String(before))).toMatchObject({ code: 0 });
+
+    const history = await brickyard('history', 'volume', volume.id);
+    for (const type of ['VolumePlanned', 'VolumeCreated', 'VolumeExpanded', 'VolumeDeleted']) {
+      expect(history.out).toContain(type);
+    }
+    await diffs(volume.id, before, made);
+  });
+
+  /** Both ways to learn what changed give the same answer. */
+  async function diffs(volumeId: string, before: number, made: number): Promise<void> {
+    const [from, to] = [String(before), String(made)];
+    const asked = await data(Changes, 'diff', from, to);
+    const read = await data(Changes, 'diff', from, to, '--pg', system.stack.env['BRICKYARD_PG_URL'] ?? '');
+    expect(read).toEqual(asked);
+    expect(read.changes.map(({ kind, what }) => `${what} ${kind}`).sort()).toEqual([
+      'added volume',
+      'changed cluster',
+      'changed device',
+      'changed device',
+      'changed device',
+    ]);
+    for (const { by } of read.changes) expect(by.join()).toMatch(/admin.*VolumePlanned/);
+    expect((await brickyard('diff', from, to)).out).toContain(`+ volume ${volumeId}`);
+  }
+
+  it('shows clusters, nodes, devices and the whole', async () => {
+    const [node] = await system.nodes();
+    if (node === undefined) throw new Error('there is no node');
+    const host = node.hostnames.manage[0] ?? '';
+    expect((await brickyard('cluster', 'list')).out).toMatch(/^CLUSTER .*\n[0-9a-f]{32} +3 /);
+    expect((await brickyard('node', 'list')).out).toContain(`${node.id}  ${host}`);
+    expect((await brickyard('node', 'info', node.id)).out).toContain(node.devices[0]?.name ?? 'no device');
+    expect((await brickyard('device', 'info', node.devices[0]?.id ?? '')).out).toMatch(/total +20 GiB/);
+    expect((await brickyard('topology', 'info')).out).toMatch(
+      new RegExp(`Cluster [0-9a-f]{32}\\n  Node .*\\n    Device `),
+    );
+    expect((await brickyard('status')).out).toMatch(
+      new RegExp(`${node.id} +${host.replaceAll('.', '\\.')} +online +alive +simulated`),
+    );
+    const made = await data(z.object({ id: z.string() }), 'cluster', 'create', '--block=false');
+    expect((await brickyard('cluster', 'info', made.id)).out).toMatch(/block volumes +no/);
+    expect(await brickyard('cluster', 'delete', made.id)).toMatchObject({ code: 0 });
+    expect(await brickyard('cluster', 'info', made.id)).toMatchObject({ code: EXIT.refused });
+  });
+
+  it('ends with what scripts can rely on', async () => {
+    expect(await brickyard('volume', 'list', '--secret', 'wrong')).toMatchObject({ code: EXIT.refused, out: '' });
+    expect(await brickyard('volume', 'list', '-s', 'http://127.0.0.1:1')).toMatchObject({ code: EXIT.unavailable });
+    expect(await brickyard('volume', 'list', '--at', '99999999')).toMatchObject({ code: EXIT.refused });
+    expect(await brickyard('volume', 'shrink')).toMatchObject({ code: EXIT.usage });
+  });
+
+  it('finds the log, its signatures and the gateway’s answers fine, and takes them along as a bundle', async () => {
+    const volume = await data(VolumeInfo, 'volume', 'create', '--size', '1GiB', '--durability', 'none');
+    await data(
+      VolumeInfo,
+      'volume',
+      'create',
+      '--size',
+      '4GiB',
+      '--durability',
+      'disperse',
+      '--data',
+      '2',
+      '--redundancy',
+      '1',
+    );
+    expect(volume.bricks).toHaveLength(1);
+    const [keys, checkpoints] = [
+      join(system.dataDir, 'checkpoint-key.pem.pub'),
+      join(system.dataDir, 'checkpoints.jsonl'),
+    ];
+    await system.until('no checkpoint is signed', () =>
+      readFile(checkpoints, 'utf8').then(
+        (text) => text !== '',
+        () => false,
+      ),
+    );
+    const proof = ['--keys', keys, '--checkpoints', checkpoints];
+    const report = await data(Report, 'audit', 'verify', ...proof, '--api', system.stack.apiUrl);
+    expect(report.checks.filter(({ findings, done }) => findings.length > 0 || !done)).toEqual([]);
+    expect(report.checks.find(({ name }) => name === 'api')?.said).toMatch(
+      /^1[0-9] clusters, nodes, devices and volumes/,
+    );
+    expect(report.ok).toBe(true);
+    const bundle = join(folder, 'bundle.ndjson');
+    expect(await brickyard('audit', 'export', '--out', bundle, ...proof.slice(0, 2))).toMatchObject({ code: 0 });
+    const checked = await run(process.execPath, [join(folder, 'verify-bundle.mjs'), bundle, ...proof.slice(0, 2)], {});
+    expect(checked).toMatchObject({ code: 0, out: expect.stringContaining('FINE') as string });
+  });
+});
