@@ -156,14 +156,17 @@ describeOnHosts('a volume on real Gluster hosts', () => {
       const listed = VolumeList.parse((await system.api.get('/volumes')).body).volumes;
       if (typeof ended === 'string') {
         expect(listed).toEqual([]);
-        await system.until(
-          `something is left of the undone volume after "${ended}"`,
-          async () => {
-            const left = await Promise.all(lab.hosts.map(leftOn));
-            return left.flat().length === 0;
-          },
-          120_000,
-        );
+        let left: string[] = [];
+        const isClean = async (): Promise<boolean> => {
+          left = (await Promise.all(lab.hosts.map(leftOn))).flat();
+          return left.length === 0;
+        };
+        await system.until('something is left of the undone volume', isClean, 120_000).catch(async (error: unknown) => {
+          const { body } = await system.api.get('/v1/operations');
+          throw new Error(`after "${ended}" is left: ${left.join(', ')}; operations: ${JSON.stringify(body)}`, {
+            cause: error,
+          });
+        });
       } else {
         expect(listed).toEqual([ended.id]);
         await system.until(
