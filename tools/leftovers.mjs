@@ -32,11 +32,16 @@ function loopsOf(runDir) {
     .map((name) => `loop device ${name}: ${read(`/sys/block/${name}/loop/backing_file`).trim()}`);
 }
 
-/** Whoever runs storage hosts holds a lock on their prefix; the kernel lists it by name and drops it with its holder. */
+/**
+ * Whoever runs storage hosts holds a lock on their prefix; the kernel lists it by name, which Node fills up with zeros
+ * that are shown as `@`, and drops it with its holder.
+ */
 function namespacesLeft(before) {
-  const locks = read('/proc/net/unix');
+  const locks = new Set(
+    [...read('/proc/net/unix').matchAll(/@brickyard-hosts\/prefix\/([a-z0-9]+)/g)].map(([, name]) => name),
+  );
   return namespaces()
-    .filter((name) => !before.has(name) && !locks.includes(`@brickyard-hosts/prefix/${name.split('-')[0]}\n`))
+    .filter((name) => !before.has(name) && !locks.has(name.split('-')[0]))
     .map((name) => `network namespace ${name}`);
 }
 
