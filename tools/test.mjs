@@ -82,9 +82,7 @@ async function oneThing(work) {
   return { passed: 0, failed: 0 };
 }
 
-/** The boundaries of packages are read from Nx's graph, which must be there before ESLint asks for it. */
 async function lint(env) {
-  await run(['npx', 'nx', 'graph', '--file', join(env.TMPDIR, 'graph.json')], env, 'ignore');
   if ((await run(['npm', 'run', '--silent', 'lint'], env)) !== 0) throw new Problem('the linters have complaints');
   return { passed: 0, failed: 0 };
 }
@@ -101,9 +99,9 @@ async function jest(kind, runDir, env) {
   return { passed: told.numPassedTests, failed: failed === 0 && code !== 0 ? 1 : failed };
 }
 
-async function run(argv, env, stdout = 'inherit') {
+async function run(argv, env) {
   const [program, ...args] = argv;
-  const child = spawn(program, args, { cwd: root, env, stdio: ['ignore', stdout, 'inherit'] });
+  const child = spawn(program, args, { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'] });
   const [code, signal] = await once(child, 'exit');
   return code ?? signal;
 }

@@ -99,7 +99,7 @@ function tell(stack: RunningStack, options: StartOptions): void {
   write(`logs      ${shown}/logs`);
   write('');
   write('In another terminal:');
-  write(`  node tools/run.mjs stack/call GET /clusters${extra}`);
+  write(`  source ${shown}/env && npx brickyard status`);
   write(`  node tools/run.mjs stack/call POST /volumes '{"size": 1, "durability": {"type": "replicate"}}'${extra}`);
   write(`  npm run demo${extra === '' ? '' : ` --${extra}`}`);
   write('Ctrl-C ends it.');
