@@ -12,12 +12,15 @@ import { leftoversOf, markBefore } from './leftovers.mjs';
 
 /** What was run, in order: name, seconds, passed, failed. */
 const results = [];
+/** The program that runs now, in a group of its own: it ends with us, at once, and its servers with it. */
+let child;
 
 const PARTS = ['lint', 'unit', 'int', 'e2e'];
 
 await begin(async () => {
   const wanted = wantedParts();
   const runDir = makeRunDir();
+  endOnSignal(runDir);
   const before = markBefore();
   const env = {
     ...process.env,
@@ -99,9 +102,19 @@ async function jest(kind, runDir, env) {
   return { passed: told.numPassedTests, failed: failed === 0 && code !== 0 ? 1 : failed };
 }
 
+function endOnSignal(runDir) {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    process.once(signal, () => {
+      if (child !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGKILL');
+      removeRunDir(runDir);
+      process.exit(1);
+    });
+  }
+}
+
 async function run(argv, env) {
   const [program, ...args] = argv;
-  const child = spawn(program, args, { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'] });
+  child = spawn(program, args, { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'], detached: true });
   const [code, signal] = await once(child, 'exit');
   return code ?? signal;
 }
@@ -114,7 +127,7 @@ function checkNothingLeft(runDir, before) {
 /** What is still mounted or in use there must not be deleted through it; the check has named it. */
 function removeRunDir(runDir) {
   const mounts = existsSync('/proc/self/mountinfo') ? readFileSync('/proc/self/mountinfo', 'utf8') : '';
-  if (!mounts.includes(runDir)) rmSync(runDir, { recursive: true, force: true });
+  if (!mounts.includes(runDir)) rmSync(runDir, { recursive: true, force: true, maxRetries: 20 });
 }
 
 function summarize() {
