@@ -15,3 +15,4 @@ export * from './committed-events';
 export * from './subjects';
 export * from './http/heketi.api';
 export * from './wire';
+export * from './widening';
