@@ -11,7 +11,7 @@ import {
 } from '@brickyard/contracts';
 import { addDevice, addNode, createVolume, id, obedient } from '@brickyard/domain/testing';
 import { verifyChain } from '@brickyard/event-sourcing';
-import { migrate, openLedgerReader, type LedgerReader } from '@brickyard/event-sourcing/postgres';
+import { migrate, openLedgerReader, postgresStorage, type LedgerReader } from '@brickyard/event-sourcing/postgres';
 import { dropDatabase, freshDatabase, startNats, type NatsServer } from '@brickyard/servers';
 import { connectBus, createLogger, type Bus } from '@brickyard/service-host';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -63,7 +63,7 @@ async function allocator(name: string) {
   let lose: (error: Error) => void = () => undefined;
   const lost = new Promise<Error>((resolve) => (lose = resolve));
   const leading = lead({
-    pgUrl,
+    storage: postgresStorage({ url: pgUrl, ledger: 'control' }),
     reader,
     bus,
     log,

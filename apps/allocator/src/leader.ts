@@ -1,10 +1,10 @@
 /** One term of leadership: from winning the lock to losing it. */
 import type { StoredEvent } from '@brickyard/event-sourcing';
 import {
-  openCheckpointTable,
-  openLedgerWriter,
+  openLedgerWriterOn,
   type BatchReport,
   type LedgerReader,
+  type LedgerStorage,
   type Relay,
 } from '@brickyard/event-sourcing/postgres';
 import type { ControlState } from '@brickyard/domain';
@@ -19,7 +19,7 @@ import { createSnapshotKeeper } from './snapshot.keeper';
 import { answerTaskQuestions, createTaskRelay, tasksStream } from './task.relay';
 
 export interface LeaderOptions {
-  readonly pgUrl: string;
+  readonly storage: LedgerStorage;
   readonly reader: LedgerReader;
   readonly bus: Bus;
   readonly log: Logger;
@@ -128,23 +128,21 @@ async function stopAll(
 }
 
 async function startCheckpoints({
-  pgUrl,
+  storage,
   reader,
   log,
   checkpoints,
 }: LeaderOptions): Promise<CheckpointKeeper | undefined> {
   if (checkpoints === undefined) return undefined;
-  const table = openCheckpointTable({ url: pgUrl, ledger: reader.ledger, role: 'writer' });
-  return startCheckpointKeeper(checkpoints, { reader, table, log });
+  return startCheckpointKeeper(checkpoints, { reader, table: storage.openCheckpointTable(), log });
 }
 
 function openWriter(
-  { pgUrl, reader, follower, signal, onLost, onBatch }: LeaderOptions,
+  { storage, follower, signal, onLost, onBatch }: LeaderOptions,
   onCommitted: (events: readonly StoredEvent[], state: ControlState) => void,
 ): Promise<ControlWriter> {
-  return openLedgerWriter({
-    url: pgUrl,
-    ledger: reader.ledger,
+  return openLedgerWriterOn(storage, {
+    ledger: storage.ledger,
     restore: () => Promise.resolve(follower.current()),
     decide: decideForLog,
     evolve: evolveForLog,

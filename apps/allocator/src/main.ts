@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { NestFactory } from '@nestjs/core';
 import { Transport, type NatsOptions } from '@nestjs/microservices';
 import type { INestMicroservice } from '@nestjs/common';
-import { ensureSigningKey, migrate, openLedgerReader } from '@brickyard/event-sourcing/postgres';
+import { ensureSigningKey, migrate, postgresStorage } from '@brickyard/event-sourcing/postgres';
 import {
   connectBus,
   createLogger,
@@ -107,7 +107,8 @@ async function main(): Promise<void> {
   const term: Term = {};
   const bus = await connect(config, log);
   await eventually('migrate the event log', () => migrate(config.BRICKYARD_PG_URL), log);
-  const reader = openLedgerReader({ url: config.BRICKYARD_PG_URL, ledger: LEDGER, role: 'writer' });
+  const storage = postgresStorage({ url: config.BRICKYARD_PG_URL, ledger: LEDGER });
+  const reader = storage.openReader();
   const follower = await eventually('read the event log', () => followLedger(reader, bus, log), log);
   const positionNow = (): number => term.leadership?.writer.position ?? follower.current().position;
   const health = await startHealthServer({
@@ -134,7 +135,7 @@ async function main(): Promise<void> {
   });
   log.info({ position: positionNow(), healthPort: health.port }, 'standing by');
   term.leadership = await lead({
-    pgUrl: config.BRICKYARD_PG_URL,
+    storage,
     reader,
     bus,
     log,

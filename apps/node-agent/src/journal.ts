@@ -1,13 +1,17 @@
 /** An append-only file of JSON lines: what a process must find again after it was killed. */
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, writeSync, fsyncSync } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { AppendFile, Disk } from './disk';
 import { refusal } from './drivers/step-failure';
+import { nodeDisk } from './node.disk';
+
+const MODE = 0o600;
 
 /** How a journal is kept. */
 export interface JournalOptions {
   /** False only where a power cut may lose the last lines: simulated hosts. */
   readonly sync: boolean;
+  /** This machine's file system when absent. */
+  readonly disk?: Disk;
 }
 
 /** A file of JSON lines that grows at its end. */
@@ -30,15 +34,16 @@ export async function openJournal(
   options: JournalOptions,
   replay: (line: unknown) => void,
 ): Promise<Journal> {
-  mkdirSync(dirname(path), { recursive: true });
-  const length = existsSync(path) ? replayFile(path, replay) : 0;
-  return new FileJournal(path, options, await open(path, 'a', 0o600), length);
+  const { disk = nodeDisk } = options;
+  disk.makeDirectories(dirname(path));
+  const length = disk.exists(path) ? replayFile(disk, path, replay) : 0;
+  return new FileJournal(path, options, disk, await disk.openAppend(path, MODE), length);
 }
 
-function replayFile(path: string, replay: (line: unknown) => void): number {
-  const text = readFileSync(path, 'utf8');
+function replayFile(disk: Disk, path: string, replay: (line: unknown) => void): number {
+  const text = disk.read(path);
   const whole = text.slice(0, text.lastIndexOf('\n') + 1);
-  if (whole.length < text.length) replaceFile(path, whole);
+  if (whole.length < text.length) replaceFile(path, whole, MODE, disk);
   const lines = whole.split('\n').filter((line) => line !== '');
   lines.forEach((line, index) => {
     replay(parsed(line, path, index + 1));
@@ -56,26 +61,11 @@ function parsed(line: string, path: string, number: number): unknown {
 }
 
 /** Writes a whole file so that a crash leaves the old one or the new one. */
-export function replaceFile(path: string, text: string, mode = 0o600): void {
+export function replaceFile(path: string, text: string, mode = MODE, disk: Disk = nodeDisk): void {
   const draft = `${path}.new`;
-  const fd = openSync(draft, 'w', mode);
-  try {
-    writeSync(fd, text);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-  renameSync(draft, path);
-  syncDirectory(dirname(path));
-}
-
-function syncDirectory(path: string): void {
-  const fd = openSync(path, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
+  disk.write(draft, text, { mode, sync: true });
+  disk.rename(draft, path);
+  disk.syncDirectory(dirname(path));
 }
 
 class FileJournal implements Journal {
@@ -86,7 +76,8 @@ class FileJournal implements Journal {
   constructor(
     private readonly path: string,
     private readonly options: JournalOptions,
-    private file: FileHandle,
+    private readonly disk: Disk,
+    private file: AppendFile,
     private lines: number,
   ) {}
 
@@ -115,10 +106,10 @@ class FileJournal implements Journal {
   }
 
   private async write(text: string): Promise<void> {
-    const { size } = await this.file.stat();
+    const size = await this.file.size();
     try {
-      await this.file.appendFile(text);
-      if (this.options.sync) await this.file.datasync();
+      await this.file.append(text);
+      if (this.options.sync) await this.file.sync();
     } catch (error) {
       // A full disk takes half a line; the next one must not follow it.
       await this.file.truncate(size).catch(() => undefined);
@@ -138,9 +129,9 @@ class FileJournal implements Journal {
     while (this.flushing !== undefined) await this.flushing.catch(() => undefined);
     const work = async (): Promise<void> => {
       const lines = snapshot();
-      replaceFile(this.path, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+      replaceFile(this.path, lines.map((line) => `${JSON.stringify(line)}\n`).join(''), MODE, this.disk);
       const former = this.file;
-      this.file = await open(this.path, 'a', 0o600);
+      this.file = await this.disk.openAppend(this.path, MODE);
       this.lines = lines.length + this.waiting.length;
       await former.close();
     };

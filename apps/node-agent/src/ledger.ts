@@ -1,6 +1,7 @@
 /** What the agent must remember of its tasks over a crash: how new the newest was, and what became of each. */
 import { z } from 'zod';
 import { TaskOutcome, type TaskEnvelope } from '@brickyard/contracts';
+import type { Disk } from './disk';
 import { type Journal, openJournal } from './journal';
 
 const Line = z.discriminatedUnion('is', [
@@ -13,6 +14,8 @@ export interface LedgerOptions {
   readonly file: string;
   /** False only for simulated hosts. */
   readonly sync: boolean;
+  /** This machine's file system when absent. */
+  readonly disk?: Disk;
   /** Outcomes remembered: more than the queue can still deliver again. */
   readonly outcomesMax?: number;
   /** Resources whose newest generation is remembered. */

@@ -2,7 +2,7 @@ import { canonicalJson, type JsonObject, type JsonValue } from '../canonical-jso
 import { Defect, type EventMetadata, type NewEvent, type StoredEvent } from '../event-log';
 import { canonicalEventHash, eventIdAfter } from '../hash-chain';
 import type { Transaction } from './append';
-import type { Answer, LedgerWriterOptions, Submission } from './types';
+import type { Answer, Submission, WriterOptions } from './types';
 
 /** A command that somebody waits for, and those who have sent the same id meanwhile. */
 export interface Waiting<Command, Reply> {
@@ -29,7 +29,7 @@ export interface DecidedCommand<Command, Reply> {
 
 /** The pure rules of a ledger. */
 export type Rules<State, Command, Reply extends JsonValue> = Pick<
-  LedgerWriterOptions<State, Command, Reply>,
+  WriterOptions<State, Command, Reply>,
   'ledger' | 'decide' | 'evolve'
 >;
 

@@ -1,11 +1,8 @@
-import type { ClientBase } from 'pg';
 import type { JsonValue } from '../canonical-json';
 import { Defect } from '../event-log';
 import type { Tip } from './batch';
-import { RAW } from './event-rows';
-import type { Leadership } from './leadership';
-import { openLedgerReader } from './ledger-reader';
-import type { Head, LedgerReader, LedgerWriterOptions, StateAt } from './types';
+import type { Leadership, LedgerStorage } from './ledger-storage';
+import type { Head, LedgerReader, StateAt, WriterOptions } from './types';
 
 /** What a new leader has to know before it decides anything. */
 export interface Caught<State> {
@@ -16,16 +13,17 @@ export interface Caught<State> {
 
 /** Restores the state, folds what is missing up to the head, and makes sure that the log is the one the head speaks of. */
 export async function catchUp<State, Command, Reply extends JsonValue>(
-  options: LedgerWriterOptions<State, Command, Reply>,
-  { head, lookups }: Leadership,
+  storage: LedgerStorage,
+  options: WriterOptions<State, Command, Reply>,
+  leadership: Leadership,
 ): Promise<Caught<State>> {
-  const { url, ledger, evolve } = options;
-  const reader = openLedgerReader({ url, ledger, role: 'writer', connectionsMax: 2 });
+  const { head } = leadership;
+  const reader = storage.openReader({ connectionsMax: 2 });
   try {
     const start = await options.restore(head);
-    const state = await foldUpTo(reader, head, start, evolve);
+    const state = await foldUpTo(reader, head, start, options.evolve);
     const recordedAtMs = await checkEnd(reader, head);
-    const versions = await readVersions(lookups, ledger);
+    const versions = await leadership.readVersions();
     return { tip: { state, position: head.position, hash: Buffer.from(head.hash, 'hex'), recordedAtMs }, versions };
   } finally {
     await reader.close();
@@ -36,7 +34,7 @@ async function foldUpTo<State>(
   reader: LedgerReader,
   head: Head,
   start: StateAt<State>,
-  evolve: LedgerWriterOptions<State, never, never>['evolve'],
+  evolve: WriterOptions<State, never, never>['evolve'],
 ): Promise<State> {
   let { state, position } = start;
   if (position > head.position) {
@@ -62,16 +60,4 @@ async function checkEnd(reader: LedgerReader, head: Head): Promise<number> {
     if (last?.hash === head.hash) return Date.parse(last.recordedAt);
   }
   throw new Defect(`the event at position ${String(head.position)} of ${reader.ledger} is not the one its head names`);
-}
-
-async function readVersions(client: ClientBase, ledger: string): Promise<Map<string, number>> {
-  await client.query(`SET statement_timeout = '60s'`);
-  const result = await client.query<[string, string]>({
-    text: 'SELECT stream_id, version FROM es.streams WHERE ledger = $1',
-    values: [ledger],
-    rowMode: 'array',
-    types: RAW,
-  });
-  await client.query(`SET statement_timeout = '5s'`);
-  return new Map(result.rows.map(([streamId, version]) => [streamId, Number(version)]));
 }

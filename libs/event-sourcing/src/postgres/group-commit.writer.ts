@@ -1,13 +1,11 @@
 import type { JsonValue } from '../canonical-json';
 import { Defect, Overloaded, Unavailable } from '../event-log';
-import { findAnswers } from './answers';
-import { append } from './append';
 import { Batch, type Tip, type Waiting } from './batch';
 import type { Caught } from './catch-up';
 import { Caution } from './caution';
 import { isDataError } from './connection';
-import type { Leadership } from './leadership';
-import type { Answer, LedgerWriter, LedgerWriterOptions, RecordedAnswer, Submission } from './types';
+import type { Leadership } from './ledger-storage';
+import type { Answer, LedgerWriter, RecordedAnswer, Submission, WriterOptions } from './types';
 
 const WAITING_MAX = 4_096;
 const BATCH_SIZE_MAX = 1_000_000;
@@ -34,7 +32,7 @@ export class GroupCommitWriter<State, Command, Reply extends JsonValue> implemen
   private readonly caution = new Caution();
 
   constructor(
-    private readonly options: LedgerWriterOptions<State, Command, Reply>,
+    private readonly options: WriterOptions<State, Command, Reply>,
     private readonly leadership: Leadership,
     { tip, versions }: Caught<State>,
   ) {
@@ -143,7 +141,7 @@ export class GroupCommitWriter<State, Command, Reply extends JsonValue> implemen
     const ids = taken.map(({ submission }) => submission.commandId).filter((id) => id !== undefined);
     // Postgres has no text with U+0000, so no such id is recorded; deciding refuses it.
     const storable = ids.filter((id) => !id.includes('\0'));
-    return storable.length === 0 ? new Map() : findAnswers(this.leadership.lookups, this.ledger, storable);
+    return storable.length === 0 ? new Map() : this.leadership.findAnswers(storable);
   }
 
   private decideAll(taken: readonly Waiting<Command, Reply>[], answers: ReadonlyMap<string, RecordedAnswer>): void {
@@ -192,7 +190,7 @@ export class GroupCommitWriter<State, Command, Reply extends JsonValue> implemen
     const transaction = batch.transaction(this.epoch);
     try {
       if (transaction === undefined) await this.leadership.confirm();
-      else if (!(await append(this.leadership.client, transaction))) throw new Unavailable('another writer leads');
+      else if (!(await this.leadership.append(transaction))) throw new Unavailable('another writer leads');
     } catch (error) {
       if (!isDataError(error) || this.isLost()) throw error;
       this.split(batch, error);

@@ -2,9 +2,12 @@
 export { appendCheckpoint, mendCheckpointFile, readCheckpointFile, type CheckpointFile } from './checkpoint-file';
 export { ensureSigningKey, KeyFileError, readKeyring } from './checkpoint-keys';
 export { openCheckpointTable, type CheckpointTable } from './checkpoints';
+export type { Transaction } from './append';
 export { openLedgerReader } from './ledger-reader';
 export { openAuditSource, type AuditSource, type LedgerStanding } from './ledger-standing';
-export { openLedgerWriter } from './ledger-writer';
+export type { Candidacy, Leadership, LedgerStorage } from './ledger-storage';
+export { openLedgerWriter, openLedgerWriterOn } from './ledger-writer';
 export { migrate } from './migrate';
+export { postgresStorage } from './postgres-storage';
 export { startRelay } from './relay';
 export type * from './types';

@@ -1,39 +1,22 @@
 import { Client } from 'pg';
 import { Unavailable } from '../event-log';
 import { GENESIS_HASH } from '../hash-chain';
+import { findAnswers } from './answers';
+import { append } from './append';
 import { asUnavailable, connectionConfig } from './connection';
 import { hexFrom, RAW } from './event-rows';
+import type { Candidacy, Leadership } from './ledger-storage';
 import type { Head } from './types';
 
 const STATEMENT_TIMEOUT_MS = 5_000;
 const SILENCE_MS_MAX = 15_000;
 
-/** The leadership of a ledger: held as long as the connection on which the lock was taken. */
-export interface Leadership {
-  readonly head: Head;
-  /** The connection that holds the lock; commits go through it. */
-  readonly client: Client;
-  /** A second connection, so that looking up does not wait for a commit. */
-  readonly lookups: Client;
-  /** Rejects when the leadership is gone; asks the server only when the last sign of life is too long ago. */
-  confirm(): Promise<void>;
-  /** Gives the leadership up and closes both connections. */
-  resign(): Promise<void>;
-  /** Drops both connections without a word, as a crash would. */
-  abandon(): void;
-}
-
-/** How to become the leader. */
-export interface Candidacy {
-  readonly url: string;
-  readonly ledger: string;
-  readonly silenceMsMax?: number;
-  readonly signal?: AbortSignal;
-}
-
-/** Waits until this process may lead, then shuts out every earlier leader by a new epoch. `onLost` is told of a broken connection. */
-export async function lead(candidacy: Candidacy, onLost: (error: Error) => void): Promise<Leadership> {
-  const { url, ledger, signal, silenceMsMax = SILENCE_MS_MAX } = candidacy;
+/** Leads a ledger as long as the connection on which the lock was taken is there. */
+export async function lead(
+  { url, ledger }: { readonly url: string; readonly ledger: string },
+  { signal, silenceMsMax = SILENCE_MS_MAX }: Candidacy,
+  onLost: (error: Error) => void,
+): Promise<Leadership> {
   signal?.throwIfAborted();
   const sessions: Sessions = {
     client: openSession(url, silenceMsMax, onLost),
@@ -48,7 +31,7 @@ export async function lead(candidacy: Candidacy, onLost: (error: Error) => void)
     await waitForLock(sessions.client, ledger);
     await sessions.lookups.connect(); // Not before: it would have been silent for as long as the wait took.
     const head = await nextEpoch(sessions.client, ledger);
-    return holdLeadership(head, sessions, silenceMsMax, onLost);
+    return holdLeadership(ledger, head, sessions, silenceMsMax, onLost);
   } catch (error) {
     drop();
     signal?.throwIfAborted();
@@ -59,11 +42,14 @@ export async function lead(candidacy: Candidacy, onLost: (error: Error) => void)
 }
 
 interface Sessions {
+  /** The connection that holds the lock; commits go through it. */
   readonly client: Client;
+  /** A second connection, so that looking up does not wait for a commit. */
   readonly lookups: Client;
 }
 
 function holdLeadership(
+  ledger: string,
   head: Head,
   sessions: Sessions,
   silenceMsMax: number,
@@ -85,8 +71,9 @@ function holdLeadership(
   }, silenceMsMax / 5);
   return {
     head,
-    client,
-    lookups,
+    append: (transaction) => append(client, transaction),
+    findAnswers: (commandIds) => findAnswers(lookups, ledger, commandIds),
+    readVersions: () => readVersions(lookups, ledger),
     confirm: async () => {
       if (performance.now() - lastSeenAt > certainMs) await beat();
     },
@@ -151,6 +138,18 @@ async function nextEpoch(client: Client, ledger: string): Promise<Head> {
   const [row] = result.rows;
   if (row === undefined) throw new Error(`ledger ${ledger} has no head`);
   return { position: Number(row[0]), hash: hexFrom(row[1]), epoch: Number(row[2]) };
+}
+
+async function readVersions(client: Client, ledger: string): Promise<Map<string, number>> {
+  await client.query(`SET statement_timeout = '60s'`);
+  const result = await client.query<[string, string]>({
+    text: 'SELECT stream_id, version FROM es.streams WHERE ledger = $1',
+    values: [ledger],
+    rowMode: 'array',
+    types: RAW,
+  });
+  await client.query(`SET statement_timeout = '${String(STATEMENT_TIMEOUT_MS)}'`);
+  return new Map(result.rows.map(([streamId, version]) => [streamId, Number(version)]));
 }
 
 function abandon(sessions: Sessions): void {

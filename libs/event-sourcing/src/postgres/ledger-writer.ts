@@ -3,17 +3,26 @@ import { Defect, Unavailable } from '../event-log';
 import { catchUp } from './catch-up';
 import { asUnavailable } from './connection';
 import { GroupCommitWriter } from './group-commit.writer';
-import { lead } from './leadership';
-import type { LedgerWriter, LedgerWriterOptions } from './types';
+import type { LedgerStorage } from './ledger-storage';
+import { postgresStorage } from './postgres-storage';
+import type { LedgerWriter, LedgerWriterOptions, WriterOptions } from './types';
 
-/** Opens the single writer of a ledger: resolves when this process has become the leader and has folded the whole ledger. */
-export async function openLedgerWriter<State, Command, Reply extends JsonValue>(
+/** Opens the single writer of a ledger in Postgres: resolves when this process has become the leader and has folded the whole ledger. */
+export function openLedgerWriter<State, Command, Reply extends JsonValue>(
   options: LedgerWriterOptions<State, Command, Reply>,
+): Promise<LedgerWriter<State, Command, Reply>> {
+  return openLedgerWriterOn(postgresStorage(options), options);
+}
+
+/** As `openLedgerWriter`, on any storage. */
+export async function openLedgerWriterOn<State, Command, Reply extends JsonValue>(
+  storage: LedgerStorage,
+  options: WriterOptions<State, Command, Reply>,
 ): Promise<LedgerWriter<State, Command, Reply>> {
   const { ledger, signal } = options;
   const losses: Error[] = [];
   let onLost = (error: Error): void => void losses.push(error);
-  const leadership = await lead(options, (error) => {
+  const leadership = await storage.lead(options, (error) => {
     onLost(error);
   });
   const abort = (): void => {
@@ -21,7 +30,7 @@ export async function openLedgerWriter<State, Command, Reply extends JsonValue>(
   };
   signal?.addEventListener('abort', abort, { once: true });
   try {
-    const caught = await catchUp(options, leadership);
+    const caught = await catchUp(storage, options, leadership);
     const [loss] = losses;
     if (loss !== undefined) throw loss;
     const writer = new GroupCommitWriter(options, leadership, caught);

@@ -35,9 +35,17 @@ export interface BatchReport {
   readonly commitMs: number;
 }
 
-/** How to open the single writer of a ledger. */
-export interface LedgerWriterOptions<State, Command, Reply extends JsonValue> {
+/** How to open the single writer of a ledger in Postgres. */
+export interface LedgerWriterOptions<State, Command, Reply extends JsonValue> extends WriterOptions<
+  State,
+  Command,
+  Reply
+> {
   readonly url: string;
+}
+
+/** How to open the single writer of a ledger, wherever it is kept. */
+export interface WriterOptions<State, Command, Reply extends JsonValue> {
   readonly ledger: string;
   /** The state to go on from: a snapshot, or what a standby has folded so far. Called once, when leadership is won; what is missing up to the head is read and folded by the writer. */
   readonly restore: (head: Head) => Promise<StateAt<State>>;

@@ -1,8 +1,8 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { chmod, chown, mkdir, rm, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type BrickSpec, type Kib, kib, type Outcome } from '@brickyard/contracts';
 import { MOUNT_ROOT, mountPointOf, partsOf } from '../../brick-path';
+import type { Disk } from '../../disk';
+import { nodeDisk } from '../../node.disk';
 import type { BrickDriver, BrickState, DeviceRef, DeviceSpec } from '../brick.driver';
 import { checkWipe } from '../device-claim';
 import { codeOf, DONE, learned, outcomeOf, presence, refusal, unless } from '../step-failure';
@@ -18,6 +18,8 @@ export interface DirectoryOptions {
   readonly directory: string;
   readonly mountRoot?: string;
   readonly deviceSizeKib?: number;
+  /** This machine's file system when absent. */
+  readonly disk?: Disk;
 }
 
 /** Bricks as plain directories: no root, no limit, next to no cost. For simulated hosts. */
@@ -36,19 +38,21 @@ export function directoryBrickDriver(options: DirectoryOptions): BrickDriver {
 
 /** The tree is the state: `vg_<device>/` with the device's name in a file, `vg_<device>/brick_<brick>/` for each brick. */
 class DirectoryBrickDriver {
+  private readonly disk: Disk;
   private readonly root: string;
   private readonly mountRoot: string;
   private readonly totalKib: Kib;
   private readonly names = new Map<string, string>();
 
   constructor(options: DirectoryOptions) {
+    this.disk = options.disk ?? nodeDisk;
     this.root = options.directory;
     this.mountRoot = options.mountRoot ?? MOUNT_ROOT;
     const sizeKib = options.deviceSizeKib ?? DEVICE_SIZE_KIB;
     this.totalKib = kib(Math.floor(sizeKib / EXTENT_KIB) * EXTENT_KIB);
-    for (const entry of existsSync(this.root) ? readdirSync(this.root) : []) {
+    for (const entry of this.disk.exists(this.root) ? this.disk.list(this.root) : []) {
       const file = join(this.root, entry, NAME_FILE);
-      if (entry.startsWith('vg_') && existsSync(file)) this.names.set(entry.slice(3), readFileSync(file, 'utf8'));
+      if (entry.startsWith('vg_') && this.disk.exists(file)) this.names.set(entry.slice(3), this.disk.read(file));
     }
   }
 
@@ -61,8 +65,8 @@ class DirectoryBrickDriver {
     const owner = [...this.names].find(([, known]) => known === name)?.[0];
     if (owner !== undefined && owner !== deviceId) await this.dropOwner(device, owner);
     if (this.names.get(deviceId) !== name) {
-      await mkdir(this.placeOf(deviceId), { recursive: true });
-      writeFileSync(join(this.placeOf(deviceId), NAME_FILE), name);
+      this.disk.makeDirectories(this.placeOf(deviceId));
+      this.disk.write(join(this.placeOf(deviceId), NAME_FILE), name, { mode: 0o644, sync: false });
       this.names.set(deviceId, name);
     }
     return learned({ kind: 'device', totalKib: this.totalKib, extentKib: EXTENT_KIB, pvUuid: deviceId, paths: [name] });
@@ -77,8 +81,8 @@ class DirectoryBrickDriver {
   }
 
   private async dropDevice(deviceId: string): Promise<void> {
-    await rm(join(this.placeOf(deviceId), NAME_FILE), { force: true });
-    await rmdir(this.placeOf(deviceId)).catch(unless('ENOENT'));
+    await this.disk.removeFile(join(this.placeOf(deviceId), NAME_FILE));
+    await this.disk.removeDirectory(this.placeOf(deviceId)).catch(unless('ENOENT'));
     this.names.delete(deviceId);
   }
 
@@ -96,8 +100,8 @@ class DirectoryBrickDriver {
     if (!this.names.has(brick.deviceId)) {
       throw refusal(`${brick.deviceName} on this host is not device ${brick.deviceId}; was the file replaced?`);
     }
-    await mkdir(place).catch(unless('EEXIST'));
-    if (brick.gid !== 0) await this.giveToGroup(place, brick.gid);
+    await this.disk.makeDirectory(place).catch(unless('EEXIST'));
+    if (brick.gid !== 0) await this.disk.giveToGroup(place, brick.gid);
     return DONE;
   }
 
@@ -106,30 +110,25 @@ class DirectoryBrickDriver {
     return join(this.placeOf(brick.deviceId), `brick_${brick.brickId}`);
   }
 
-  /** Who may not give directories away (anybody but root) leaves the owner and sets the mode. */
-  private async giveToGroup(place: string, gid: number): Promise<void> {
-    await chown(place, (await stat(place)).uid, gid).catch(unless('EPERM'));
-    await chmod(place, 0o2775);
-  }
-
   async removeBrick(brick: BrickSpec): Promise<Outcome> {
     const place = this.brickPlace(brick);
-    await rmdir(place).catch(async (error: unknown) => {
+    await this.disk.removeDirectory(place).catch(async (error: unknown) => {
       if (codeOf(error) === 'ENOENT') return;
-      await rm(place, { recursive: true, force: true });
+      await this.disk.removeTree(place);
     });
     return DONE;
   }
 
   async findBrick(brick: BrickSpec): Promise<Outcome> {
-    const found = await stat(this.brickPlace(brick)).catch(unless('ENOENT'));
-    return presence(found !== undefined && this.names.has(brick.deviceId));
+    const isThere = await this.disk.isDirectory(this.brickPlace(brick));
+    return presence(isThere && this.names.has(brick.deviceId));
   }
 
   private bricksOn(deviceId: string): readonly string[] {
     const place = this.placeOf(deviceId);
-    if (!existsSync(place)) return [];
-    return readdirSync(place)
+    if (!this.disk.exists(place)) return [];
+    return this.disk
+      .list(place)
       .filter((name) => name.startsWith('brick_'))
       .map((name) => name.slice('brick_'.length));
   }

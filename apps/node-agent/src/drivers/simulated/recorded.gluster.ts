@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { bricksPerSet, type Durability } from '@brickyard/contracts';
 import { keyedQueue } from '../../concurrency';
+import type { Disk } from '../../disk';
 import { type Journal, openJournal } from '../../journal';
 import type { Gluster, ListedBrick, Member, Reply, Trouble, VolumeInfo } from '../gluster/gluster.port';
 import { passing } from '../step-failure';
@@ -12,6 +13,8 @@ const COMPACT_AFTER_LINES = 50_000;
 /** How the simulated hosts are kept. */
 export interface RecordedOptions {
   readonly file: string;
+  /** This machine's file system when absent. */
+  readonly disk?: Disk;
   /** Whether a host is switched off: its peers see it disconnected, and it answers nothing itself. */
   readonly isDown?: (host: string) => boolean;
 }
@@ -30,9 +33,13 @@ export interface RecordedGlusters {
 /** Opens the simulated Glusters, as they were left. */
 export async function openRecordedGlusters(options: RecordedOptions): Promise<RecordedGlusters> {
   const state = new RecordedState();
-  const journal = await openJournal(options.file, { sync: false }, (line) => {
-    state.replay(line);
-  });
+  const journal = await openJournal(
+    options.file,
+    { sync: false, ...(options.disk === undefined ? {} : { disk: options.disk }) },
+    (line) => {
+      state.replay(line);
+    },
+  );
   const model = new RecordedModel(state, journal, options.isDown ?? (() => false));
   return {
     on: (host) => model.glusterOf(host),
