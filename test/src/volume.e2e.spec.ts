@@ -8,6 +8,9 @@ import { stackUnderTest, type StackUnderTest } from './stack-under-test';
 
 jest.setTimeout(240_000);
 
+/** Members keep the lock of a glusterd that died for 180 s; whatever touches that volume waits for it. */
+const ORPHANED_LOCK_MS = 300_000;
+
 const describeOnHosts = hostsSupported().supported ? describe : describe.skip;
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
@@ -74,11 +77,15 @@ describeOnHosts('a volume on real Gluster hosts', () => {
     const copy = await revived.run(['sha256sum', `${brick?.path ?? ''}/while-away`], { timeoutMs: 10_000 });
     expect(copy.stdout).toContain(sha256(content));
 
+    const names = Array.from({ length: 100 }, (_, index) => join(mountPoint, `file-${String(index)}`));
+    for (const name of names) await writeFile(name, name);
     const grown = VolumeInfo.parse((await system.api.post(`/volumes/${volume.id}/expand`, { expand_size: 1 })).body);
     expect(grown.size).toBe(2);
     expect(grown.bricks).toHaveLength(6);
     const { body: then } = await system.api.get(`/volumes/${volume.id}?at=${position}`);
     expect(VolumeInfo.parse(then)).toEqual(volume);
+    // Half of them belong on the new bricks now, and are not there yet.
+    for (const name of names) expect(await readFile(name, 'utf8')).toBe(name);
     expect(sha256(await readFile(join(mountPoint, 'before')))).toBe(sha256(content));
 
     await lab.unmount(mountPoint);
@@ -145,7 +152,7 @@ describeOnHosts('a volume on real Gluster hosts', () => {
   });
 
   it.each([200, 700, 1_500, 3_000])(
-    'ends done or undone when glusterd of the coordinator dies %i ms into a creation, and no brick is left that the log does not know',
+    'ends done or undone when glusterd of the coordinator dies %i ms into a creation, and the hosts hold what the log says',
     async (delayMs) => {
       const name = `crash${String(delayMs)}`;
       const creation = system.createVolume({ size: 1, name, durability: { type: 'replicate' } }).then(
@@ -163,16 +170,17 @@ describeOnHosts('a volume on real Gluster hosts', () => {
         expect(listed).toEqual([]);
         let left: string[] = [];
         const isClean = async (): Promise<boolean> => {
-          // Gluster may bring back the name of a volume that a restarting member had not heard of: see docs/operating.md.
-          left = (await Promise.all(lab.hosts.map(bricksLeftOn))).flat();
+          left = (await Promise.all(lab.hosts.map(leftOn))).flat();
           return left.length === 0;
         };
-        await system.until('something is left of the undone volume', isClean, 120_000).catch(async (error: unknown) => {
-          const { body } = await system.api.get('/v1/operations');
-          throw new Error(`after "${ended}" is left: ${left.join(', ')}; operations: ${JSON.stringify(body)}`, {
-            cause: error,
+        await system
+          .until('something is left of the undone volume', isClean, ORPHANED_LOCK_MS)
+          .catch(async (error: unknown) => {
+            const { body } = await system.api.get('/v1/operations');
+            throw new Error(`after "${ended}" is left: ${left.join(', ')}; operations: ${JSON.stringify(body)}`, {
+              cause: error,
+            });
           });
-        });
       } else {
         expect(listed).toEqual([ended.id]);
         await system.until(
@@ -182,10 +190,11 @@ describeOnHosts('a volume on real Gluster hosts', () => {
               () => true,
               () => false,
             ),
-          120_000,
+          ORPHANED_LOCK_MS,
         );
       }
       expect(await system.usedKib()).toBe(0);
     },
+    3 * ORPHANED_LOCK_MS,
   );
 });

@@ -176,8 +176,8 @@ describe('publish', () => {
       seen.push([subject, payload]);
       check();
     });
-    receiver.respond('sync', () => Promise.resolve('there')); // Subscriptions before it are in force when it answers.
-    await sender.request('sync', {}, { timeoutMs: 5_000 });
+    receiver.respond('sync', () => Promise.resolve('there'));
+    await receiver.request('sync', {}, { timeoutMs: 5_000 }); // Whatever it sent before is in force at the server now.
     sender.publish('agents.a.facts', { up: true });
     await until(() => seen.length === 1);
     expect(seen).toEqual([['agents.a.facts', { up: true }]]);

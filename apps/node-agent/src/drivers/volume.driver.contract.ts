@@ -11,6 +11,7 @@ import {
   VolumeId,
 } from '@brickyard/contracts';
 import type { GlusterVolumeSpec, Outcome } from '@brickyard/contracts';
+import { until } from './gluster/converge';
 import type { PeerRef, VolumeDriver } from './volume.driver';
 
 /** One host of the pool. */
@@ -36,6 +37,8 @@ export interface VolumeDriverCase {
   readonly name: string;
   readonly run: (subject: VolumeDriverSubject) => Promise<void>;
 }
+
+const RECONNECT_TIMEOUT_MS = 60_000;
 
 const hex = (digits: string): string => digits.padStart(32, '0');
 const volumeIdOf = (name: string): VolumeId => VolumeId.parse(Buffer.from(name).toString('hex').padStart(32, '0'));
@@ -103,6 +106,14 @@ const find = async (
   assert.ok(found, `no volume ${name}`);
   return found;
 };
+
+/** Daemons look for each other every few seconds; until they have met again, Gluster refuses to delete. */
+async function allConnected({ hosts }: VolumeDriverSubject): Promise<void> {
+  const isWhole = async ({ driver }: VolumeDriverHost): Promise<boolean> =>
+    (await driver.readPeers().catch(() => [])).filter(({ connected }) => connected).length === hosts.length;
+  const areWhole = async (): Promise<boolean> => (await Promise.all(hosts.map(isWhole))).every(Boolean);
+  assert.ok(await until(areWhole, RECONNECT_TIMEOUT_MS, 200), 'the hosts do not find each other again');
+}
 
 const listed = (at: readonly BrickLocation[]): string[] => at.map(({ host, path }) => `${host}:${path}`);
 
@@ -259,6 +270,7 @@ export const volumeDriverCases: readonly VolumeDriverCase[] = [
     } finally {
       await subject.setDown(third, false);
     }
+    await allConnected(subject);
     await twice(() => first.driver.ensureNoVolume(ref('vol_a')));
     assert.deepEqual(await first.driver.readVolumes(), []);
   }),

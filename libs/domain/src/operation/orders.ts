@@ -73,3 +73,18 @@ export function volumeOrder(
   const nodeId = coordinator(state, volume.clusterId, attempt) ?? state.clusters.get(volume.clusterId)?.nodeIds[0];
   return nodeId === undefined ? [] : [{ nodeId, resource: `volume:${volumeId}`, task: task(volume) }];
 }
+
+/**
+ * One Gluster task for a volume on every member of its cluster. A daemon that died in the middle of a creation may be the
+ * only one that knows the volume, and would spread it again: each must be asked.
+ */
+export function memberOrders(
+  state: ControlState,
+  volumeId: VolumeId,
+  task: (volume: Volume) => AgentTask,
+): readonly Order[] {
+  const volume = state.volumes.get(volumeId);
+  if (volume === undefined) return [];
+  const members = state.clusters.get(volume.clusterId)?.nodeIds ?? [];
+  return members.map((nodeId) => ({ nodeId, resource: `volume:${volumeId}`, task: task(volume) }));
+}

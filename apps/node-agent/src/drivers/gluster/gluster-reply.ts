@@ -55,7 +55,7 @@ const BUSY =
   /Another transaction is in progress|Locking failed|rebalance is in progress|task on volume .* is not yet committed/i;
 const NO_DAEMON = /Connection failed|glusterd daemon is operational|glusterd is not running/i;
 const PEER_AWAY =
-  /not connected|peers? (is|are) (probably )?down|peers are down|Transport endpoint is not connected|Failed to find brick directory|Failed to get extended attribute|Commit failed on|probably down/i;
+  /not connected|not in 'Peer in Cluster' state|peers? (is|are) (probably )?down|peers are down|Transport endpoint is not connected|Failed to find brick directory|Failed to get extended attribute|Commit failed on|probably down/i;
 
 /** Which kind of trouble an unsuccessful command means. */
 export function troubleOf(ended: Ended, answer: Exclude<Answer, { kind: 'success' }>): Trouble {

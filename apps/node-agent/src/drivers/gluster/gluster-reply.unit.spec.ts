@@ -19,6 +19,7 @@ describe('the reply of gluster', () => {
     ['the daemon is overwhelmed', xml(-22, 0, ''), 'no-daemon'],
     ['a peer is unreachable', xml(-1, 107, 'Probe returned with Transport endpoint is not connected'), 'peer-away'],
     ['a brick host is down', xml(-1, 30800, 'Host 10.91.0.13 not connected'), 'peer-away'],
+    ['a peer has not joined again', xml(-1, 30800, "Host 10.91.0.13 is not in 'Peer in Cluster' state"), 'peer-away'],
     ['a delete misses peers', xml(-1, 30800, 'Some of the peers are down'), 'peer-away'],
     ['a brick is not mounted', xml(-1, 0, 'Failed to find brick directory /p for volume dg.'), 'peer-away'],
     ['gluster gave up waiting', text(1, 'Error : Request timed out'), 'no-answer'],

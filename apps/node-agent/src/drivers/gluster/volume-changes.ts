@@ -11,7 +11,16 @@ import { partsOf } from '../../brick-path';
 import { failureOf as failureIn, passing, refusal } from '../step-failure';
 import { type Change, converge, type Patience, until } from './converge';
 import type { Gluster, Reply, VolumeInfo } from './gluster.port';
-import { batchesOf, brickNames, checkName, chunks, ownerOf, type Setting, settingsOf } from './volume-plan';
+import {
+  batchesOf,
+  brickNames,
+  checkName,
+  chunks,
+  LOOKUP_OPTIMIZE,
+  ownerOf,
+  type Setting,
+  settingsOf,
+} from './volume-plan';
 
 const MIGRATION_TIMEOUT_MS = 30 * 60_000;
 const MIGRATION_LOOK_MS = 1_000;
@@ -59,7 +68,7 @@ function checkHalf(found: VolumeInfo, spec: GlusterVolumeSpec, names: readonly s
 
 async function applySettings(
   { gluster, patience }: VolumeContext,
-  { name }: GlusterVolumeRef,
+  { name }: Pick<GlusterVolumeRef, 'name'>,
   settings: readonly Setting[],
 ): Promise<void> {
   const failure = `the options of volume ${name} cannot be set`;
@@ -145,7 +154,18 @@ export async function expandVolume(context: VolumeContext, expansion: GlusterExp
   const info = await context.gluster.volume(name);
   if (info === undefined) throw refusal(`volume ${name} does not exist in Gluster; was it deleted by hand?`);
   checkOurs(info, expansion, context.mountRoot);
+  await keepFilesInSight(context, info);
   await addMissing(context, expansion, names);
+}
+
+/**
+ * Until a rebalance has been through, a mounted client looks for a file on the brick where the new layout has it. By
+ * default it looks nowhere else and answers ENOENT for files that are there (seen for 4 to 6 s after an add-brick).
+ * Whoever has set the option chose, and is left alone.
+ */
+async function keepFilesInSight(context: VolumeContext, { name, options }: VolumeInfo): Promise<void> {
+  if (options[LOOKUP_OPTIMIZE] !== undefined) return;
+  await applySettings(context, { name }, [{ kind: 'pairs', pairs: [[LOOKUP_OPTIMIZE, 'off']] }]);
 }
 
 /** Moves the data off whole sets of bricks, then takes them out of the volume. */
@@ -218,10 +238,22 @@ export async function deleteVolume(context: VolumeContext, ref: GlusterVolumeRef
     {
       failure: `volume ${ref.name} cannot be deleted`,
       isDone: async () => (await gluster.volume(ref.name)) === undefined,
-      act: () => gluster.delete(ref.name),
+      act: async () => (await memberAway(gluster)) ?? gluster.delete(ref.name),
     },
     patience,
   );
+}
+
+/**
+ * Gluster refuses to delete while a member is not connected, but passes over one that is and has not finished its
+ * handshake: that one keeps the volume and hands it to all others a moment later.
+ */
+async function memberAway(gluster: Gluster): Promise<Reply | undefined> {
+  const away = (await gluster.members()).filter(({ connected, joined }) => !connected || !joined);
+  if (away.length === 0) return undefined;
+  const names = away.map(({ hostname }) => hostname).join(', ');
+  const message = `some of the peers are down or have not joined again: ${names}`;
+  return { ok: false, trouble: 'peer-away', message, cause: 'peer status' };
 }
 
 /** Serves the volume. A brick whose directory is missing keeps the whole volume from starting: better than half of it. */

@@ -6,6 +6,9 @@ import { refusal } from '../step-failure';
 /** The options that say whose volume it is; the second is what heketi's own tools look for. */
 export const OWNER_OPTIONS = ['user.brickyard.id', 'user.heketi.id'] as const;
 
+/** Off where bricks were added: clients then look for a file on every set. A missing file costs them a question to each. */
+export const LOOKUP_OPTIMIZE = 'cluster.lookup-optimize';
+
 /** Sets in one add-brick command, as heketi has it: short command lines, and few commands. */
 const SETS_PER_COMMAND = { none: 15, replicate: 5, disperse: 1 } as const;
 

@@ -2,7 +2,7 @@
 import type { Brick } from '@brickyard/contracts';
 import type { Step } from '@brickyard/event-sourcing';
 import type { ControlState, Volume } from '../../control/control.state';
-import { brickLocations, brickOrders, volumeOrder, type Order } from '../orders';
+import { brickLocations, brickOrders, memberOrders, volumeOrder, type Order } from '../orders';
 import type { OperationPlan } from '../operation.state';
 import type { OperationSaga, SagaPlan } from './saga.types';
 
@@ -28,6 +28,9 @@ const perVolume =
   (type: 'DeleteGlusterVolume' | 'ReadGlusterVolume' | 'StartGlusterVolume' | 'StopGlusterVolume' | 'StartRebalance') =>
   (plan: VolumePlan, state: ControlState): readonly Order[] =>
     volumeOrder(state, plan.volumeId, plan.attempt, (volume) => ({ type, volume: ref(volume) }));
+
+const forgetEverywhere = (plan: VolumePlan, state: ControlState): readonly Order[] =>
+  memberOrders(state, plan.volumeId, (volume) => ({ type: 'DeleteGlusterVolume', volume: ref(volume) }));
 
 const createGlusterVolume = (plan: VolumePlan, state: ControlState): readonly Order[] =>
   volumeOrder(state, plan.volumeId, plan.attempt, (volume) => ({
@@ -68,7 +71,7 @@ export const createVolumeSaga: OperationSaga<VolumePlan> = {
     {
       name: 'create-volume',
       act: createGlusterVolume,
-      undo: perVolume('DeleteGlusterVolume'),
+      undo: forgetEverywhere,
       probe: perVolume('ReadGlusterVolume'),
     },
     { name: 'start-volume', act: perVolume('StartGlusterVolume'), undo: perVolume('StopGlusterVolume') },
