@@ -1,6 +1,8 @@
 /** Binds the parts to the controllers that use them. */
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
+import { EventsController } from './audit/events/events.controller';
+import type { EventStreams } from './audit/events/event-streams';
 import { HistoryController } from './audit/history.controller';
 import type { AgentWatch } from './audit/agent-watch';
 import type { GatewaySettings } from './config/gateway.settings';
@@ -14,7 +16,7 @@ import { QueueController } from './heketi/queue.controller';
 import { TextErrorFilter } from './heketi/text-error.filter';
 import { VolumesController } from './heketi/volumes.controller';
 import type { ClusterStateReader } from './state/cluster-state.reader';
-import { AGENTS, COMMAND_SENDER, LEDGER, LOG, NODE_PROBE, SETTINGS, STATE_READER } from './tokens';
+import { AGENTS, COMMAND_SENDER, EVENT_STREAMS, LEDGER, LOG, NODE_PROBE, SETTINGS, STATE_READER } from './tokens';
 import type { LedgerReader } from '@brickyard/event-sourcing/postgres';
 import type { Logger } from '@brickyard/service-host';
 
@@ -27,6 +29,7 @@ export interface GatewayParts {
   readonly commands: CommandSender;
   readonly probe: NodeProbe;
   readonly agents: AgentWatch;
+  readonly streams: EventStreams;
 }
 
 @Module({})
@@ -43,6 +46,7 @@ export class ApiGatewayModule {
         VolumesController,
         QueueController,
         HistoryController,
+        EventsController,
       ],
       providers: [
         { provide: APP_FILTER, useValue: new TextErrorFilter(parts.log) },
@@ -53,6 +57,7 @@ export class ApiGatewayModule {
         { provide: COMMAND_SENDER, useValue: parts.commands },
         { provide: NODE_PROBE, useValue: parts.probe },
         { provide: AGENTS, useValue: parts.agents },
+        { provide: EVENT_STREAMS, useValue: parts.streams },
       ],
     };
   }

@@ -1,6 +1,6 @@
 /** Builds one gateway and starts it: it listens at once and says 503 until it has a state to answer from. */
 import 'reflect-metadata';
-import { openLedgerReader } from '@brickyard/event-sourcing/postgres';
+import { type LedgerReader, openLedgerReader } from '@brickyard/event-sourcing/postgres';
 import {
   type Check,
   connectBus,
@@ -17,6 +17,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { AddressInfo } from 'node:net';
 import { ApiGatewayModule, type GatewayParts } from './api-gateway.module';
 import { AgentWatch } from './audit/agent-watch';
+import { EventStreams } from './audit/events/event-streams';
 import { BusLink } from './bus-link';
 import { CommandBus } from './command-bus';
 import { commandClient } from './command-client';
@@ -53,7 +54,8 @@ export async function startGateway(settings: GatewaySettings, log: Logger): Prom
   const limit = new InFlightLimit(reader, settings.inFlightMax);
   const commands = new CommandSender({ bus, reader, limit, log });
   const probe = new NodeProbe(link);
-  const app = await createApp({ settings, log, ledger, reader, commands, probe, agents });
+  const streams = streamsOf(reader, ledger, log);
+  const app = await createApp({ settings, log, ledger, reader, commands, probe, agents, streams });
   await app.listen(settings.http.port, settings.http.host);
   reader.start();
   void joinBus(settings, log, { link, reader, agents, commands: bus });
@@ -61,6 +63,7 @@ export async function startGateway(settings: GatewaySettings, log: Logger): Prom
   const health = await startHealth(settings, { reader, bus, phase });
   const steps = [
     { name: 'readiness', run: () => Promise.resolve().then(() => void (phase.isStopping = true)) },
+    { name: 'event streams', run: () => streams.close() },
     { name: 'http', run: () => app.close() },
     { name: 'commands', run: () => bus.close() },
     { name: 'agents', run: () => agents.close() },
@@ -70,6 +73,16 @@ export async function startGateway(settings: GatewaySettings, log: Logger): Prom
     { name: 'health', run: () => health.close() },
   ];
   return { url: urlOf(app, settings), healthPort: health.port, steps, stop: () => runAll(steps) };
+}
+
+/** Live events for those who follow: what the state has taken in, they are told. */
+function streamsOf(reader: ClusterStateReader, ledger: LedgerReader, log: Logger): EventStreams {
+  const position = (): number => reader.position;
+  const streams = new EventStreams({ ledger, log, position, problem: () => reader.problem });
+  reader.listen((events) => {
+    streams.offer(events);
+  });
+  return streams;
 }
 
 async function createApp(parts: GatewayParts): Promise<NestFastifyApplication> {

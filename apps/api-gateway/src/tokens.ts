@@ -6,3 +6,4 @@ export const LEDGER = Symbol('LedgerReader');
 export const AGENTS = Symbol('AgentWatch');
 export const SETTINGS = Symbol('GatewaySettings');
 export const LOG = Symbol('Logger');
+export const EVENT_STREAMS = Symbol('EventStreams');

@@ -4,14 +4,16 @@ import { OperationId } from '@brickyard/contracts';
 import type { LedgerReader } from '@brickyard/event-sourcing/postgres';
 import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
 import { ID, routeId } from '../heketi/route-id';
-import { badRequest, idNotFound } from '../heketi/text-error';
+import { idNotFound, TextError } from '../heketi/text-error';
 import { sendJson } from '../http/answers';
 import { type GatewayReply, type GatewayRequest, idOf } from '../http/gateway-request';
 import type { ClusterStateReader } from '../state/cluster-state.reader';
 import { requestedState } from '../state/requested-state';
 import { AGENTS, LEDGER, LOG, STATE_READER } from '../tokens';
 import type { AgentWatch } from './agent-watch';
-import { readHistory } from './history';
+import { entryOf } from './events/event-entry';
+import { numberOf, type Query } from './events/event-query';
+import { aboutBrick, type HistoryEntry, readHistory } from './history';
 import { endedOperationView, operationListView, operationView } from './operation.view';
 import { statusView } from './status.view';
 
@@ -53,6 +55,32 @@ export class HistoryController {
     return this.history('operation', request, reply);
   }
 
+  /** A brick has no stream of its own: its life is part of its volume's. */
+  @Get(`history/bricks/${ID}`)
+  async brick(@Req() request: GatewayRequest, @Res() reply: GatewayReply): Promise<void> {
+    const { position } = await requestedState(this.reader, request, reply);
+    const brickId = idOf(request);
+    const volume = await this.volumeOfBrick(brickId, position);
+    if (volume === undefined) throw idNotFound();
+    const whole = await readHistory(this.ledger, volume, { upTo: position, limit: Number.MAX_SAFE_INTEGER });
+    this.send(reply, aboutBrick(whole, brickId).slice(-limitOf(request)));
+  }
+
+  /** What somebody did, the latest last; further back by the path of the next page. */
+  @Get('history/actors/:id')
+  async actor(@Req() request: GatewayRequest, @Res() reply: GatewayReply): Promise<void> {
+    const { position } = await requestedState(this.reader, request, reply);
+    const actor = idOf(request);
+    const range = { from: 1, to: position, limit: limitOf(request), newestFirst: true };
+    const { events, next } = await this.ledger.find({ actor }, range);
+    if (events.length === 0 && next === undefined) {
+      throw new TextError(404, `nothing in the log was done by '${actor.slice(0, 100)}'`);
+    }
+    const older = new URLSearchParams({ actor, order: 'newest', to: String(next), at: String(position) });
+    const more = next === undefined ? {} : { next: `/v1/events?${older.toString()}` };
+    sendJson(reply, 200, { events: events.map(entryOf).reverse(), ...more });
+  }
+
   @Get('status')
   async status(@Req() request: GatewayRequest, @Res() reply: GatewayReply): Promise<void> {
     const { state, position } = await requestedState(this.reader, request, reply);
@@ -87,9 +115,25 @@ export class HistoryController {
   private async history(kind: string, request: GatewayRequest, reply: GatewayReply): Promise<void> {
     const { position, isPast } = await requestedState(this.reader, request, reply);
     const range = { upTo: isPast ? position : undefined, limit: limitOf(request) };
-    const events = await readHistory(this.ledger, `${kind}-${idOf(request)}`, range);
+    this.send(reply, await readHistory(this.ledger, `${kind}-${idOf(request)}`, range));
+  }
+
+  private send(reply: GatewayReply, events: readonly HistoryEntry[]): void {
     if (events.length === 0) throw idNotFound();
     sendJson(reply, 200, { events });
+  }
+
+  /** The stream of the volume that a brick belongs or belonged to: the first event that names it. */
+  private async volumeOfBrick(brickId: string, upTo: number): Promise<string | undefined> {
+    if (!/^[0-9a-f]{32}$/.test(brickId)) return undefined;
+    let from: number | undefined = 1;
+    while (from !== undefined) {
+      const range = { from, to: upTo, limit: 1, newestFirst: false };
+      const { events, next } = await this.ledger.find({ types: PLACING, mentions: brickId }, range);
+      if (events[0] !== undefined) return events[0].streamId;
+      from = next;
+    }
+    return undefined;
   }
 
   /** Only Postgres knows it; the status is worth having without. */
@@ -103,10 +147,8 @@ export class HistoryController {
   }
 }
 
-function limitOf(request: GatewayRequest): number {
-  const { limit } = request.query as Readonly<Record<string, unknown>>;
-  if (limit === undefined) return LIMIT_DEFAULT;
-  const number = typeof limit === 'string' && /^\d{1,6}$/.test(limit) ? Number(limit) : 0;
-  if (number >= 1 && number <= LIMIT_MAX) return number;
-  throw badRequest(`query parameter limit must be a whole number from 1 to ${String(LIMIT_MAX)}`);
-}
+/** Events that give bricks to a volume. */
+const PLACING = ['VolumePlanned', 'VolumeExpansionPlanned'];
+
+const limitOf = (request: GatewayRequest): number =>
+  numberOf(request.query as Query, 'limit', LIMIT_DEFAULT, LIMIT_MAX);

@@ -75,15 +75,25 @@ export class CommandSender {
   }
 }
 
-/** The same key on the same method and path means the same command. */
+/** The same key on the same method and path means the same command. Without a key the id still tells which request it was. */
 function commandIdOf(request: GatewayRequest): CommandId {
   const key = request.headers['idempotency-key'];
-  if (key === undefined) return newId() as CommandId;
+  if (key === undefined) return freshCommandId(request);
   if (typeof key !== 'string' || !KEY.test(key)) {
     throw badRequest('Idempotency-Key must be 1 to 120 printable ASCII characters without spaces');
   }
-  const { actor, path } = contextOf(request);
-  const parsed = CommandId.safeParse(`${actor.name}:${request.method}:${path}:${key}`);
+  const parsed = CommandId.safeParse(`${askedBy(request)}${key}`);
   if (parsed.success) return parsed.data;
   throw badRequest('Idempotency-Key cannot be used with this path');
+}
+
+function freshCommandId(request: GatewayRequest): CommandId {
+  const id = newId();
+  const parsed = CommandId.safeParse(`${askedBy(request)}${id}`);
+  return parsed.success ? parsed.data : (id as CommandId);
+}
+
+function askedBy(request: GatewayRequest): string {
+  const { actor, path } = contextOf(request);
+  return `${actor.name}:${request.method}:${path}:`;
 }

@@ -3,7 +3,7 @@ import { eventsOf } from '@brickyard/contracts';
 import { type ControlState, emptyControlState, FOLD_VERSION } from '@brickyard/domain';
 import type { LedgerReader, StateAt } from '@brickyard/event-sourcing/postgres';
 import { type Bus, describeError, type Logger, type Subscription, Unavailable } from '@brickyard/service-host';
-import { CannotFold, CONTROL_LEDGER, type FoldableEvent, foldOne, restore } from './folding';
+import { CannotFold, CONTROL_LEDGER, foldOne, type LoggedEvent, restore } from './folding';
 import { PastStates } from './past-states';
 import { Waiters } from './waiters';
 
@@ -48,6 +48,7 @@ export class ClusterStateReader {
   private readonly waiters = new Waiters();
   private readonly loading = new Waiters();
   private readonly past: PastStates;
+  private listener: (events: readonly LoggedEvent[]) => void = () => undefined;
 
   constructor(private readonly sources: StateSources) {
     this.past = new PastStates(sources.ledger);
@@ -90,6 +91,11 @@ export class ClusterStateReader {
       this.wakeUp?.();
     });
     this.refill();
+  }
+
+  /** Tells one listener of every event from now on, in order, each once, as soon as the state includes it. */
+  listen(listener: (events: readonly LoggedEvent[]) => void): void {
+    this.listener = listener;
   }
 
   /** A client is being told of this position: from now on this gateway answers with it included. */
@@ -154,9 +160,10 @@ export class ClusterStateReader {
   }
 
   /** Takes what is new of consecutive events. */
-  private fold(events: readonly FoldableEvent[]): void {
+  private fold(events: readonly LoggedEvent[]): void {
     let at = this.now;
     if (at === undefined) return;
+    const before = at.position;
     try {
       for (const event of events) {
         if (event.position <= at.position) continue;
@@ -167,7 +174,11 @@ export class ClusterStateReader {
       this.stop(error);
     }
     this.now = at;
-    this.waiters.reached(at.position);
+    const { position } = at;
+    if (position > before) {
+      this.listener(events.filter((event) => event.position > before && event.position <= position));
+    }
+    this.waiters.reached(position);
   }
 
   /** Going on without an event would answer wrongly; what is there stays readable. */
@@ -248,7 +259,7 @@ export class ClusterStateReader {
 }
 
 /** The writer checked every event before it was stored; here only the envelope is looked at. */
-function eventsIn(payload: unknown): readonly FoldableEvent[] {
+function eventsIn(payload: unknown): readonly LoggedEvent[] {
   const events = (payload as { events?: unknown } | null)?.events;
-  return Array.isArray(events) ? (events as FoldableEvent[]) : [];
+  return Array.isArray(events) ? (events as LoggedEvent[]) : [];
 }

@@ -1,7 +1,7 @@
 /** From stored events to states: today's version of each event, in order, none left out. */
 import { type ControlEvent, isControlEventType, upcast } from '@brickyard/contracts';
 import { type ControlState, decodeSnapshot, evolve } from '@brickyard/domain';
-import type { Recorded } from '@brickyard/event-sourcing';
+import type { Recorded, StoredEvent } from '@brickyard/event-sourcing';
 import type { Snapshot, StateAt } from '@brickyard/event-sourcing/postgres';
 
 /** The ledger all of this is about. */
@@ -15,6 +15,9 @@ export interface FoldableEvent {
   readonly data: Record<string, unknown>;
   readonly recordedAt: string;
 }
+
+/** An event with everything the log says of it: what the writer announces and what Postgres gives are alike. */
+export type LoggedEvent = StoredEvent;
 
 /** An event this version of the gateway does not know, or a hole in the log: going on would answer wrongly. */
 export class CannotFold extends Error {

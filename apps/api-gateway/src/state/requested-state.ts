@@ -56,15 +56,18 @@ async function reach(reader: ClusterStateReader, after: string): Promise<void> {
 
 async function past(reader: ClusterStateReader, at: string): Promise<At> {
   await reader.latest();
-  const position = POSITION.test(at) ? Number(at) : await positionAt(reader, at);
+  const position = POSITION.test(at) ? Number(at) : await momentPosition(reader, at, 'at');
   if (position <= reader.position || (await reader.waitFor(position, AT_TIMEOUT_MS))) return reader.at(position);
   throw badRequest(`position ${at} is beyond the end of the log, which is ${String(reader.position)}`);
 }
 
-async function positionAt(reader: ClusterStateReader, at: string): Promise<number> {
+/** The position of the last event at or before a time; throws 400 for what is no time, or one in the future. */
+export async function momentPosition(reader: ClusterStateReader, at: string, parameterName: string): Promise<number> {
   const moment = TIME.test(at) ? Date.parse(at) : Number.NaN;
   if (Number.isNaN(moment)) {
-    throw badRequest('query parameter at must be a position of the log or a time such as 2026-01-31T03:12:00Z');
+    throw badRequest(
+      `query parameter ${parameterName} must be a position of the log or a time such as 2026-01-31T03:12:00Z`,
+    );
   }
   if (moment > Date.now()) throw badRequest(`time ${at} is in the future`);
   return reader.positionAt(new Date(moment).toISOString());

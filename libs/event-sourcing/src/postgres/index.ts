@@ -10,4 +10,5 @@ export { openLedgerWriter, openLedgerWriterOn } from './ledger-writer';
 export { migrate } from './migrate';
 export { postgresStorage } from './postgres-storage';
 export { startRelay } from './relay';
+export type { EventFilter, Found, SearchRange } from './event-search';
 export type * from './types';

@@ -4,6 +4,7 @@ import { GENESIS_HASH } from '../hash-chain';
 import { findAnswers } from './answers';
 import { asUnavailable, connectionConfig } from './connection';
 import { EVENT_COLUMNS, type EventRow, eventFrom, hexFrom, RAW } from './event-rows';
+import { type EventFilter, type Found, searchEvents, type SearchRange } from './event-search';
 import { packChunk, unpackChunk } from './snapshots';
 import type { Head, LedgerReader, LedgerReaderOptions, ReadRange, RecordedAnswer, Snapshot } from './types';
 
@@ -66,6 +67,10 @@ class PostgresLedgerReader implements LedgerReader {
       [this.ledger, streamId],
     );
     return rows.map((row) => eventFrom(this.ledger, row));
+  }
+
+  find(filter: EventFilter, range: SearchRange): Promise<Found> {
+    return searchEvents((text, values) => this.rows<EventRow>(text, values), this.ledger, filter, range);
   }
 
   async positionAt(time: string): Promise<number> {

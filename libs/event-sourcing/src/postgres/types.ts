@@ -1,5 +1,6 @@
 import type { JsonObject, JsonValue } from '../canonical-json';
 import type { ChainEnd, EventMetadata, NewEvent, StoredEvent } from '../event-log';
+import type { EventFilter, Found, SearchRange } from './event-search';
 
 /** The end of a ledger as Postgres has it, with the number of times leadership has changed. */
 export interface Head extends ChainEnd {
@@ -147,6 +148,8 @@ export interface LedgerReader {
   read(range: ReadRange): AsyncIterable<readonly StoredEvent[]>;
   /** All events of one stream in order. */
   readStream(streamId: string): Promise<readonly StoredEvent[]>;
+  /** Events of a range that a filter lets through, a bounded number of them and for a bounded time. */
+  find(filter: EventFilter, range: SearchRange): Promise<Found>;
   /** Position of the last event recorded at or before an ISO time; 0 when there was none. */
   positionAt(time: string): Promise<number>;
   /** The answer a command id got, when it had an effect. */
