@@ -22,6 +22,7 @@ const handlers: Handlers = {
   DetachPeer: (peer, { volumes }) => volumes.ensureNoPeer(peer),
   PrepareDevice: (device, { bricks }) => bricks.ensureDevice(device),
   RetireDevice: (device, { bricks }) => bricks.ensureNoDevice(device),
+  ReadDevice: (device, { bricks }) => bricks.readDevice(device),
   // A directory that an unfinished volume has marked would be refused by the next one.
   CreateBrick: async ({ brick }, { bricks, volumes }) => {
     const made = await bricks.ensureBrick(brick);

@@ -45,12 +45,16 @@ export function checkEvent(event: ControlEvent): void {
   schema.parse(data);
 }
 
+/** The stream of what concerns everything at once. */
+const SYSTEM_STREAM = `system-${'0'.repeat(32)}`;
+
 /** The stream an event belongs to: the thing it happened to. */
 export function streamOf(event: ControlEvent): string {
   if (event.type in operationEvents && 'operationId' in event) return `operation-${event.operationId}`;
   if ('volumeId' in event) return `volume-${event.volumeId}`;
   if ('deviceId' in event) return `device-${event.deviceId}`;
   if ('nodeId' in event) return `node-${event.nodeId}`;
+  if (event.type === 'AdminModeSet') return SYSTEM_STREAM;
   if ('clusterId' in event) return `cluster-${event.clusterId}`;
   throw new RangeError(`${event.type} names no stream`);
 }

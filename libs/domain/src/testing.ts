@@ -42,7 +42,7 @@ export type Answer =
 export const obedient =
   (deviceKib = 500 * 1_048_576) =>
   (task: PlannedTask): Answer => {
-    if (task.task.type === 'PrepareDevice') {
+    if (task.task.type === 'PrepareDevice' || task.task.type === 'ReadDevice') {
       const result = { kind: 'device', totalKib: kib(deviceKib), extentKib: 4096, pvUuid: '', paths: [] } as const;
       return { kind: 'done', result: { ...result, paths: [] } };
     }

@@ -15,6 +15,8 @@ export function queueView(state: ControlState, id: string): QueueView {
   if (state.operations.has(id)) return { kind: 'running' };
   const ended = state.ended.get(id);
   if (ended === undefined) return { kind: 'unknown' };
+  // heketi tells the end of a cleaning up, never how it went.
+  if (ended.children?.some((child) => state.operations.has(child)) === true) return { kind: 'running' };
   return ended.result === 'undone' ? { kind: 'failed', detail: ended.detail } : resultOf(ended);
 }
 
@@ -25,11 +27,14 @@ function resultOf({ kind, subjectId }: EndedOperation): QueueView {
       return { kind: 'result', location: `/nodes/${subjectId}` };
     case 'create-volume':
     case 'expand-volume':
+    case 'set-block-restriction':
       return { kind: 'result', location: `/volumes/${subjectId}` };
     case 'add-device':
     case 'remove-device':
     case 'remove-node':
+    case 'resync-device':
     case 'delete-volume':
+    case 'clean-up':
     case 'remove-residue':
     case 'set-node-state':
     case 'set-device-state':

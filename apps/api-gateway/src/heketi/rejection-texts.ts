@@ -24,6 +24,7 @@ const FAILED: Partial<Record<CommandType, string>> = {
   CreateVolume: CREATE_FAILED,
   ExpandVolume: EXPAND_FAILED,
   DeleteVolume: 'Failed to set up volume delete: ',
+  SetBlockRestriction: 'Failed to set block restriction: ',
 };
 
 const contains = (what: string, id: string, contents: string): ToldRejection => ({
@@ -62,6 +63,10 @@ const TABLE: Table = {
   NoClusters: () => ({ status: 400, text: 'No clusters configured' }),
   UnknownClusterRequested: ({ clusterId }) => ({ status: 400, text: `Cluster id ${clusterId} not found` }),
   VolumeNotFound: () => NOT_FOUND,
+  NoBlockHostingVolume: () => ({
+    status: 500,
+    text: 'Failed to set block restriction: Block restrictions can only be set on block hosting volumes',
+  }),
   VolumeHoldsDatabase: () => ({ status: 409, text: 'Cannot delete volume containing the Heketi database' }),
   ConflictingOperation: ({ subject, operationId }, command) => ({
     status: 500,

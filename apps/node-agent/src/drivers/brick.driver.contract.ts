@@ -116,6 +116,15 @@ export const brickDriverCases: readonly BrickDriverCase[] = [
       );
     },
   ),
+  scenario('tells of a device again what it told when it took it, and of no other', undefined, async (subject) => {
+    const { driver } = subject;
+    const named = { deviceId: DEVICE, name: subject.deviceName };
+    refused(await driver.readDevice(named), /./);
+    const taken = succeeded(await driver.ensureDevice(device(subject)));
+    assert.deepEqual(succeeded(await driver.readDevice(named)), taken);
+    assert.deepEqual(succeeded(await subject.restarted().readDevice(named)), taken);
+    refused(await driver.readDevice({ ...named, deviceId: OTHER_DEVICE }), new RegExp(OTHER_DEVICE));
+  }),
   scenario('gives a device back, and again, and takes it as another one', undefined, async (subject) => {
     const { driver } = subject;
     succeeded(await driver.ensureDevice(device(subject)));

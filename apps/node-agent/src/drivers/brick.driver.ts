@@ -7,6 +7,9 @@ export type DeviceSpec = Omit<TaskOf<'PrepareDevice'>, 'type'>;
 /** A device to give back. */
 export type DeviceRef = Omit<TaskOf<'RetireDevice'>, 'type'>;
 
+/** A device to look at again. */
+export type DeviceName = Omit<TaskOf<'ReadDevice'>, 'type'>;
+
 /** One brick as this host sees it. */
 export type BrickState = z.infer<typeof BrickFact>;
 
@@ -16,6 +19,8 @@ export interface BrickDriver {
   ensureDevice(device: DeviceSpec): Promise<Outcome>;
   /** Gives the device back; refused while it holds bricks. */
   ensureNoDevice(device: DeviceRef): Promise<Outcome>;
+  /** How large the device is now; refused when it is not this device any more. */
+  readDevice(device: DeviceName): Promise<Outcome>;
   /** The brick directory exists, of the wanted size and group, on a mount of its own. */
   ensureBrick(brick: BrickSpec): Promise<Outcome>;
   /** Nothing of the brick is left: no mount, no space, no directory. */

@@ -29,6 +29,9 @@ const RetireDevice = z.strictObject({
   ignoreErrors: z.boolean(),
 });
 
+/** How large is this device now? */
+const ReadDevice = z.strictObject({ type: z.literal('ReadDevice'), deviceId: DeviceId, name: z.string() });
+
 /** One brick to carve out of a device. */
 export const BrickSpec = Brick.omit({ nodeId: true, set: true, place: true }).extend({
   deviceName: z.string(),
@@ -78,6 +81,7 @@ export const AgentTask = z.discriminatedUnion('type', [
   DetachPeer,
   PrepareDevice,
   RetireDevice,
+  ReadDevice,
   CreateBrick,
   DeleteBrick,
   ReadBrick,

@@ -3,7 +3,17 @@ import { z } from 'zod';
 import { ClusterId, DeviceId, HostName, NodeId, OperationId, VolumeId } from '../ids';
 import { Kib } from '../quantities';
 import { TaskOutcome } from '../agent/agent.outcomes';
-import { AdminState, ClusterFlags, Hostnames, PlacementPolicy, Tags, VolumeSpec } from './cluster.objects';
+import {
+  AdminMode,
+  AdminState,
+  BlockRestriction,
+  ClusterFlags,
+  Hostnames,
+  PlacementPolicy,
+  TagChange,
+  Tags,
+  VolumeSpec,
+} from './cluster.objects';
 
 const CreateCluster = z.strictObject({ type: z.literal('CreateCluster'), clusterId: ClusterId, flags: ClusterFlags });
 const SetClusterFlags = z.strictObject({
@@ -39,6 +49,14 @@ const SetNodeState = z.strictObject({
   state: AdminState,
 });
 
+const ChangeNodeTags = z.strictObject({
+  type: z.literal('ChangeNodeTags'),
+  nodeId: NodeId,
+  change: TagChange,
+  /** With `delete` only the names count. */
+  tags: Tags,
+});
+
 const AddDevice = z.strictObject({
   type: z.literal('AddDevice'),
   operationId: OperationId,
@@ -62,6 +80,14 @@ const SetDeviceState = z.strictObject({
   deviceId: DeviceId,
   state: AdminState,
 });
+const ChangeDeviceTags = z.strictObject({
+  type: z.literal('ChangeDeviceTags'),
+  deviceId: DeviceId,
+  change: TagChange,
+  tags: Tags,
+});
+/** Looks again how large a device is: it may have been grown, or its node repaired. */
+const ResyncDevice = z.strictObject({ type: z.literal('ResyncDevice'), operationId: OperationId, deviceId: DeviceId });
 
 const CreateVolume = z.strictObject({
   type: z.literal('CreateVolume'),
@@ -84,6 +110,17 @@ const DeleteVolume = z.strictObject({
   operationId: OperationId,
   volumeId: VolumeId,
 });
+/** Keeps new block volumes off a hosting volume, or lets them in again. */
+const SetBlockRestriction = z.strictObject({
+  type: z.literal('SetBlockRestriction'),
+  operationId: OperationId,
+  volumeId: VolumeId,
+  restriction: BlockRestriction,
+});
+
+const SetAdminMode = z.strictObject({ type: z.literal('SetAdminMode'), mode: AdminMode });
+/** Tries again to remove what operations could not remove: on these nodes, on all when there are none. */
+const CleanUp = z.strictObject({ type: z.literal('CleanUp'), operationId: OperationId, nodeIds: z.array(z.string()) });
 
 /** What a client may ask. */
 export const ClientCommand = z.discriminatedUnion('type', [
@@ -93,12 +130,18 @@ export const ClientCommand = z.discriminatedUnion('type', [
   AddNode,
   RemoveNode,
   SetNodeState,
+  ChangeNodeTags,
   AddDevice,
   RemoveDevice,
   SetDeviceState,
+  ChangeDeviceTags,
+  ResyncDevice,
   CreateVolume,
   ExpandVolume,
   DeleteVolume,
+  SetBlockRestriction,
+  SetAdminMode,
+  CleanUp,
 ]);
 export type ClientCommand = z.infer<typeof ClientCommand>;
 

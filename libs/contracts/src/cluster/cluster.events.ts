@@ -2,7 +2,17 @@
 import { z } from 'zod';
 import { ClusterId, DeviceId, NodeId, OperationId, VolumeId } from '../ids';
 import { Kib } from '../quantities';
-import { AdminState, Brick, ClusterFlags, Hostnames, PlacementExplanation, Tags, VolumeSpec } from './cluster.objects';
+import {
+  AdminMode,
+  AdminState,
+  BlockRestriction,
+  Brick,
+  ClusterFlags,
+  Hostnames,
+  PlacementExplanation,
+  Tags,
+  VolumeSpec,
+} from './cluster.objects';
 
 /** Why an operation was unwound, and what could not be removed from which host. */
 const undone = {
@@ -36,6 +46,8 @@ export const clusterEvents = {
   NodeRemovalUndone: [z.strictObject({ ...undone, nodeId: NodeId })],
   NodeLost: [z.strictObject({ nodeId: NodeId, silentSince: z.string() })],
   NodeReturned: [z.strictObject({ nodeId: NodeId })],
+  /** All the tags the node has from now on. */
+  NodeTagsSet: [z.strictObject({ nodeId: NodeId, tags: Tags })],
 
   DeviceAdditionPlanned: [
     z.strictObject({
@@ -63,6 +75,20 @@ export const clusterEvents = {
   DeviceRemovalPlanned: [z.strictObject({ operationId: OperationId, deviceId: DeviceId, forceForget: z.boolean() })],
   DeviceRemoved: [z.strictObject({ operationId: OperationId, deviceId: DeviceId })],
   DeviceRemovalUndone: [z.strictObject({ ...undone, deviceId: DeviceId })],
+  DeviceTagsSet: [z.strictObject({ deviceId: DeviceId, tags: Tags })],
+  DeviceResyncPlanned: [z.strictObject({ operationId: OperationId, deviceId: DeviceId })],
+  /** The device as its host has it now. */
+  DeviceResynced: [
+    z.strictObject({
+      operationId: OperationId,
+      deviceId: DeviceId,
+      totalKib: Kib,
+      extentKib: z.int().min(1),
+      pvUuid: z.string(),
+      paths: z.array(z.string()),
+    }),
+  ],
+  DeviceResyncUndone: [z.strictObject({ ...undone, deviceId: DeviceId })],
 
   VolumePlanned: [
     z.strictObject({
@@ -91,4 +117,9 @@ export const clusterEvents = {
   VolumeDeleted: [z.strictObject({ operationId: OperationId, volumeId: VolumeId })],
   /** The deletion could not be finished; the volume is as it was, as far as the hosts allowed. */
   VolumeDeletionUndone: [z.strictObject({ ...undone, volumeId: VolumeId })],
+  BlockRestrictionSet: [
+    z.strictObject({ operationId: OperationId, volumeId: VolumeId, restriction: BlockRestriction }),
+  ],
+
+  AdminModeSet: [z.strictObject({ mode: AdminMode })],
 } as const;

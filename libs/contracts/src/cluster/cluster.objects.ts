@@ -23,6 +23,18 @@ export type ClusterFlags = z.infer<typeof ClusterFlags>;
 export const AdminState = z.enum(['online', 'offline', 'failed']);
 export type AdminState = z.infer<typeof AdminState>;
 
+/** How a set of tags is changed: replaced, laid over, or taken from. */
+export const TagChange = z.enum(['set', 'update', 'delete']);
+export type TagChange = z.infer<typeof TagChange>;
+
+/** Whom the API lets change things: everybody, nobody, or clients on the gateway's own machine. */
+export const AdminMode = z.enum(['normal', 'read-only', 'local-client']);
+export type AdminMode = z.infer<typeof AdminMode>;
+
+/** Whether a block hosting volume takes new block volumes; empty: it does. */
+export const BlockRestriction = z.enum(['', 'locked']);
+export type BlockRestriction = z.infer<typeof BlockRestriction>;
+
 /** One brick: where it lies and what it takes from its device. */
 export const Brick = z.strictObject({
   brickId: BrickId,

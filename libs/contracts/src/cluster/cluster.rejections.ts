@@ -46,6 +46,7 @@ export const Rejection = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('UnknownClusterRequested'), clusterId: id }),
   z.strictObject({ kind: z.literal('VolumeNotFound'), volumeId: id }),
   z.strictObject({ kind: z.literal('VolumeHoldsDatabase'), volumeId: id }),
+  z.strictObject({ kind: z.literal('NoBlockHostingVolume'), volumeId: id }),
   /** Another operation is at work on it. */
   z.strictObject({ kind: z.literal('ConflictingOperation'), subject: z.string(), operationId: id }),
   z.strictObject({

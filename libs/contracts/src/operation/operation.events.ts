@@ -51,6 +51,8 @@ export const operationEvents = {
   /** Removal of what earlier operations left on a node that was lost and is back. */
   ResidueRemovalPlanned: [z.strictObject({ operationId: OperationId, nodeId: NodeId, residue: z.array(Residue) })],
   ResidueRemoved: [z.strictObject({ operationId: OperationId, nodeId: NodeId })],
+  /** Somebody asked to have it removed now; these are the operations that do it. */
+  CleanUpStarted: [z.strictObject({ operationId: OperationId, removals: z.array(OperationId) })],
   ResidueRemovalUndone: [
     z.strictObject({ operationId: OperationId, nodeId: NodeId, detail: z.string(), cause: z.string() }),
   ],

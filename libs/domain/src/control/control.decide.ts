@@ -2,14 +2,22 @@
 import type { ControlCommand, ControlEvent, OperationId, Rejection } from '@brickyard/contracts';
 import { dispatch, type Decision, type Recorded } from '@brickyard/event-sourcing';
 import { advance } from '../operation/advance';
-import { declareNodeLost, declareNodeReturned, recordOutcome, retryStepNow } from '../operation/operation-commands';
+import {
+  cleanUp,
+  declareNodeLost,
+  declareNodeReturned,
+  recordOutcome,
+  retryStepNow,
+} from '../operation/operation-commands';
 import { createCluster, removeCluster, setClusterFlags } from './cluster-commands';
 import { evolve } from './control.evolve';
 import type { ControlState } from './control.state';
 import type { ControlDecision } from './decisions.types';
-import { addDevice, removeDevice, setDeviceState } from './device-commands';
+import { addDevice, removeDevice, resyncDevice, setDeviceState } from './device-commands';
 import { addNode, removeNode, setNodeState } from './node-commands';
-import { createVolume, deleteVolume, expandVolume } from './volume-commands';
+import { setAdminMode } from './system-commands';
+import { changeDeviceTags, changeNodeTags } from './tag-commands';
+import { createVolume, deleteVolume, expandVolume, setBlockRestriction } from './volume-commands';
 
 /** A new command without its decision does not compile. */
 const decideCommand: (command: ControlCommand, state: ControlState) => ControlDecision = dispatch<
@@ -23,12 +31,18 @@ const decideCommand: (command: ControlCommand, state: ControlState) => ControlDe
   AddNode: addNode,
   RemoveNode: removeNode,
   SetNodeState: setNodeState,
+  ChangeNodeTags: changeNodeTags,
   AddDevice: addDevice,
   RemoveDevice: removeDevice,
   SetDeviceState: setDeviceState,
+  ChangeDeviceTags: changeDeviceTags,
+  ResyncDevice: resyncDevice,
   CreateVolume: createVolume,
   ExpandVolume: expandVolume,
   DeleteVolume: deleteVolume,
+  SetBlockRestriction: setBlockRestriction,
+  SetAdminMode: setAdminMode,
+  CleanUp: cleanUp,
   RecordOutcome: recordOutcome,
   DeclareNodeLost: declareNodeLost,
   DeclareNodeReturned: declareNodeReturned,

@@ -1,6 +1,8 @@
 /** What the control ledger says is: every cluster, node, device, brick, volume and operation, folded from events. */
 import type {
+  AdminMode,
   AdminState,
+  BlockRestriction,
   Brick,
   BrickId,
   ClusterFlags,
@@ -97,7 +99,19 @@ export interface Volume {
   readonly bricks: readonly Brick[];
   readonly status: VolumeStatus;
   readonly operationId?: OperationId;
+  /** Present when it is there to hold block volumes. */
+  readonly hosting?: BlockHosting;
 }
+
+/** What a block hosting volume keeps to itself, and whether it takes more block volumes. */
+export interface BlockHosting {
+  /** GiB that no block volume gets: 2 % of the size, and of each expansion. */
+  readonly reservedGib: number;
+  readonly restriction: BlockRestriction;
+}
+
+/** The part of a hosting volume, or of its expansion, that stays free: what is left of 98 %, in whole GiB. */
+export const hostingReserveGib = (sizeGib: number): number => sizeGib - Math.floor((sizeGib * 98) / 100);
 
 /** Everything, at one position of the log. */
 export interface ControlState {
@@ -116,6 +130,7 @@ export interface ControlState {
   /** The ended operations in order, by number: what falls out when there are too many. */
   readonly endedOrder: PersistentMap<string, OperationId>;
   readonly endedCount: number;
+  readonly adminMode: AdminMode;
 }
 
 /** Before the first event. */
@@ -130,6 +145,7 @@ export const emptyControlState: ControlState = {
   ended: persistentMap(),
   endedOrder: persistentMap(),
   endedCount: 0,
+  adminMode: 'normal',
 };
 
 /** The key of a volume's name within its cluster. */

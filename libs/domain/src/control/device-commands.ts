@@ -1,5 +1,5 @@
 /** Decisions about devices. */
-import type { CommandOf, ControlEvent, DeviceId } from '@brickyard/contracts';
+import type { CommandOf, ControlEvent, DeviceId, OperationId } from '@brickyard/contracts';
 import { accepted, rejected } from '@brickyard/event-sourcing';
 import type { ControlState, Device } from './control.state';
 import type { ControlDecision } from './decisions.types';
@@ -33,7 +33,7 @@ export function addDevice(command: CommandOf<'AddDevice'>, state: ControlState):
 }
 
 /** A device as clients know it: one that is still being prepared is not there yet. */
-function knownDevice(state: ControlState, deviceId: DeviceId): Device | undefined {
+export function knownDevice(state: ControlState, deviceId: DeviceId): Device | undefined {
   const device = state.devices.get(deviceId);
   return device === undefined || device.lifecycle === 'adding' ? undefined : device;
 }
@@ -74,4 +74,29 @@ export function setDeviceState(command: CommandOf<'SetDeviceState'>, state: Cont
     return accepted({ type: 'DeviceStateRefused', version: 1, operationId, deviceId, detail, cause: detail });
   }
   return accepted({ type: 'DeviceStateSet', version: 1, operationId, deviceId, state: wanted });
+}
+
+/** The operation that is just putting a brick on the device, if there is one. */
+function addingBricksTo(device: Device, state: ControlState): OperationId | undefined {
+  for (const [brickId, volumeId] of device.bricks.entries()) {
+    const volume = state.volumes.get(volumeId);
+    if (volume?.operationId === undefined) continue;
+    if (volume.status === 'creating') return volume.operationId;
+    const plan = state.operations.get(volume.operationId)?.plan;
+    if (plan !== undefined && 'brickIds' in plan && plan.brickIds.includes(brickId)) return volume.operationId;
+  }
+  return undefined;
+}
+
+export function resyncDevice(
+  { operationId, deviceId }: CommandOf<'ResyncDevice'>,
+  state: ControlState,
+): ControlDecision {
+  const device = knownDevice(state, deviceId);
+  if (device === undefined) return rejected({ kind: 'DeviceNotFound', deviceId });
+  const busy = device.operationId ?? addingBricksTo(device, state);
+  if (busy !== undefined) {
+    return rejected({ kind: 'ConflictingOperation', subject: `device ${deviceId}`, operationId: busy });
+  }
+  return accepted({ type: 'DeviceResyncPlanned', version: 1, operationId, deviceId });
 }

@@ -107,3 +107,31 @@ export function deviceRemovalUndone(
   const back = withDevice(state, deviceId, (device) => ({ ...released(device), lifecycle: 'ready' }));
   return endOperation(back, recorded, { kind: 'remove-device', subjectId: deviceId, result: 'undone' });
 }
+
+export const deviceTagsSet = (state: ControlState, { event }: Recorded<EventOf<'DeviceTagsSet'>>): ControlState =>
+  withDevice(state, event.deviceId, (device) => ({ ...device, tags: event.tags }));
+
+export function deviceResyncPlanned(
+  state: ControlState,
+  recorded: Recorded<EventOf<'DeviceResyncPlanned'>>,
+): ControlState {
+  const { deviceId, operationId } = recorded.event;
+  const looking = withDevice(state, deviceId, (device) => ({ ...device, operationId }));
+  return startOperation(looking, recorded, { kind: 'resync-device', deviceId });
+}
+
+export function deviceResynced(state: ControlState, recorded: Recorded<EventOf<'DeviceResynced'>>): ControlState {
+  const { deviceId, totalKib, extentKib, pvUuid, paths } = recorded.event;
+  const seen = withDevice(state, deviceId, (device) => ({ ...released(device), totalKib, extentKib, pvUuid, paths }));
+  return endOperation(seen, recorded, { kind: 'resync-device', subjectId: deviceId, result: 'done' });
+}
+
+export const deviceResyncUndone = (
+  state: ControlState,
+  recorded: Recorded<EventOf<'DeviceResyncUndone'>>,
+): ControlState =>
+  endOperation(withDevice(state, recorded.event.deviceId, released), recorded, {
+    kind: 'resync-device',
+    subjectId: recorded.event.deviceId,
+    result: 'undone',
+  });

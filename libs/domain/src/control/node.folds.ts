@@ -112,3 +112,8 @@ export function nodeReturned(state: ControlState, { event }: Recorded<EventOf<'N
   const nodes = changed(state.nodes, event.nodeId, ({ lostSince: _, ...node }) => node);
   return withRingRefreshed({ ...state, nodes }, event.nodeId, nodes.get(event.nodeId)?.deviceIds ?? []);
 }
+
+export function nodeTagsSet(state: ControlState, { event }: Recorded<EventOf<'NodeTagsSet'>>): ControlState {
+  const nodes = changed(state.nodes, event.nodeId, (node) => ({ ...node, tags: event.tags }));
+  return withRingRefreshed({ ...state, nodes }, event.nodeId, nodes.get(event.nodeId)?.deviceIds ?? []);
+}

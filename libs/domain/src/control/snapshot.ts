@@ -38,6 +38,7 @@ interface Lines {
   readonly operations: PlainOperation;
   readonly ended: readonly [string, EndedOperation];
   readonly endedCount: number;
+  readonly adminMode: ControlState['adminMode'];
 }
 
 type Kind = keyof Lines;
@@ -79,6 +80,8 @@ export function* encodeSnapshot(state: ControlState): Generator<string> {
     endedInOrder(state).sort(([one], [other]) => Number(one) - Number(other)),
   );
   yield* linesOf('endedCount', [state.endedCount]);
+  // Only what is not as ever, so that states from before there were modes give the lines they always gave.
+  yield* linesOf('adminMode', state.adminMode === 'normal' ? [] : [state.adminMode]);
 }
 
 /** Lines of a snapshot, sorted by kind. */
@@ -91,6 +94,7 @@ function collect(lines: Iterable<string>): { readonly [K in Kind]: Lines[K][] } 
     operations: [],
     ended: [],
     endedCount: [],
+    adminMode: [],
   };
   for (const line of lines) {
     const { kind, items } = JSON.parse(line) as { readonly kind: Kind; readonly items: readonly never[] };
@@ -167,5 +171,6 @@ export function decodeSnapshot(lines: Iterable<string>): ControlState {
     ended: persistentMap(all.ended.map(([, ended]) => [ended.operationId, ended] as const)),
     endedOrder: persistentMap(all.ended.map(([number, ended]) => [number, ended.operationId] as const)),
     endedCount: all.endedCount[0] ?? 0,
+    adminMode: all.adminMode[0] ?? 'normal',
   };
 }

@@ -54,3 +54,13 @@ export function deleteVolume(
   }
   return accepted({ type: 'VolumeDeletionPlanned', version: 1, operationId, volumeId });
 }
+
+export function setBlockRestriction(
+  { operationId, volumeId, restriction }: CommandOf<'SetBlockRestriction'>,
+  state: ControlState,
+): ControlDecision {
+  const volume = state.volumes.get(volumeId);
+  if (volume === undefined || !isVisible(volume)) return rejected({ kind: 'VolumeNotFound', volumeId });
+  if (volume.hosting === undefined) return rejected({ kind: 'NoBlockHostingVolume', volumeId });
+  return accepted({ type: 'BlockRestrictionSet', version: 1, operationId, volumeId, restriction });
+}

@@ -1,12 +1,15 @@
 /** What each fact about a volume changes: in the volume, and in the space of its devices. */
-import type { Brick, BrickId, EventOf, VolumeId } from '@brickyard/contracts';
+import { gibOf, kib, type Brick, type BrickId, type EventOf, type VolumeId } from '@brickyard/contracts';
 import type { Recorded } from '@brickyard/event-sourcing';
 import { endOperation, startOperation } from '../operation/operation.folds';
-import { volumeNameKey, type ControlState } from './control.state';
+import { hostingReserveGib, volumeNameKey, type ControlState } from './control.state';
 import { changed, released, withCluster } from './fold-tools';
 
 /** What a brick takes from its device, KiB. */
 const takenKib = (brick: Brick): number => brick.poolKib + brick.metadataKib;
+
+/** What a hosting volume of this size keeps to itself, GiB. */
+const reserveOf = (sizeKib: number): number => hostingReserveGib(gibOf(kib(sizeKib)));
 
 function withBricksTaken(state: ControlState, volumeId: VolumeId, bricks: readonly Brick[]): ControlState {
   let devices = state.devices;
@@ -58,6 +61,7 @@ export function volumePlanned(state: ControlState, recorded: Recorded<EventOf<'V
       bricks,
       status: 'creating',
       operationId,
+      ...(spec.block ? { hosting: { reservedGib: reserveOf(spec.sizeKib), restriction: '' } } : {}),
     }),
     volumeNames: state.volumeNames.set(volumeNameKey(clusterId, spec.name), volumeId),
   };
@@ -112,6 +116,9 @@ export function volumeExpanded(state: ControlState, recorded: Recorded<EventOf<'
     ...released(volume),
     status: 'ready' as const,
     sizeKib: volume.sizeKib + addKib,
+    ...(volume.hosting === undefined
+      ? {}
+      : { hosting: { ...volume.hosting, reservedGib: volume.hosting.reservedGib + reserveOf(addKib) } }),
   }));
   return endOperation({ ...state, volumes }, recorded, {
     kind: 'expand-volume',
@@ -171,4 +178,16 @@ export function volumeDeletionUndone(
     subjectId: volumeId,
     result: 'undone',
   });
+}
+
+export function blockRestrictionSet(
+  state: ControlState,
+  recorded: Recorded<EventOf<'BlockRestrictionSet'>>,
+): ControlState {
+  const { volumeId, restriction } = recorded.event;
+  const volumes = changed(state.volumes, volumeId, (volume) =>
+    volume.hosting === undefined ? volume : { ...volume, hosting: { ...volume.hosting, restriction } },
+  );
+  const end = { kind: 'set-block-restriction', subjectId: volumeId, result: 'done' } as const;
+  return endOperation({ ...state, volumes }, recorded, end);
 }

@@ -78,7 +78,7 @@ function beginOrSkip(
 }
 
 function forwardFrom(operation: Operation, state: ControlState, step: number): readonly ControlEvent[] {
-  if (step >= sagaOf(operation.plan).steps.length) return [doneEvent(operation)];
+  if (step >= sagaOf(operation.plan).steps.length) return [doneEvent(operation, state)];
   const move = { step, direction: 'act', attempt: 1 } as const;
   return beginOrSkip(operation, state, move, () => forwardFrom(operation, state, step + 1));
 }

@@ -1,5 +1,5 @@
 /** Decisions the allocator asks of itself: what agents said, or that they say nothing. */
-import type { CommandOf, ControlEvent, NodeId, OperationId } from '@brickyard/contracts';
+import type { CommandOf, ControlEvent, EventOf, NodeId, OperationId } from '@brickyard/contracts';
 import { accepted } from '@brickyard/event-sourcing';
 import type { ControlDecision } from '../control/decisions.types';
 import type { ControlState, Node } from '../control/control.state';
@@ -52,18 +52,10 @@ export function declareNodeLost(
 const residueOperationId = (node: Node, state: ControlState): OperationId =>
   deriveId(node.nodeId, `residue/${String(state.endedCount)}`) as OperationId;
 
-function residueRemoval(node: Node, state: ControlState): readonly ControlEvent[] {
+function residueRemoval(node: Node, operationId: OperationId): readonly EventOf<'ResidueRemovalPlanned'>[] {
   if (node.residue.length === 0) return [];
   const { nodeId, residue } = node;
-  return [
-    {
-      type: 'ResidueRemovalPlanned',
-      version: 1,
-      operationId: residueOperationId(node, state),
-      nodeId,
-      residue: [...residue],
-    },
-  ];
+  return [{ type: 'ResidueRemovalPlanned', version: 1, operationId, nodeId, residue: [...residue] }];
 }
 
 export function declareNodeReturned(
@@ -74,7 +66,19 @@ export function declareNodeReturned(
   if (node === undefined) return accepted();
   const back: readonly ControlEvent[] =
     node.lostSince === undefined ? [] : [{ type: 'NodeReturned', version: 1, nodeId }];
-  return accepted(...back, ...residueRemoval(node, state));
+  return accepted(...back, ...residueRemoval(node, residueOperationId(node, state)));
+}
+
+/** Removes now what is left on nodes that speak; that of a lost one is removed when it returns. */
+export function cleanUp({ operationId, nodeIds }: CommandOf<'CleanUp'>, state: ControlState): ControlDecision {
+  const wanted = [...state.nodes.values()]
+    .filter(({ nodeId, lostSince }) => lostSince === undefined && (nodeIds.length === 0 || nodeIds.includes(nodeId)))
+    .sort((one, other) => (one.nodeId < other.nodeId ? -1 : 1));
+  const planned = wanted.flatMap((node) =>
+    residueRemoval(node, deriveId(operationId, `residue/${node.nodeId}`) as OperationId),
+  );
+  const removals = planned.map((removal) => removal.operationId);
+  return accepted<ControlEvent>({ type: 'CleanUpStarted', version: 1, operationId, removals }, ...planned);
 }
 
 /** The pause is over; a retry that was begun meanwhile, or an operation that ended, needs nothing. */

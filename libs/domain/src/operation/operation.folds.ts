@@ -21,7 +21,7 @@ export function startOperation(state: ControlState, recorded: OperationEvent, pl
 export function endOperation(
   state: ControlState,
   recorded: Recorded<{ readonly operationId: OperationId; readonly detail?: string }>,
-  end: Pick<EndedOperation, 'kind' | 'subjectId' | 'result'>,
+  end: Pick<EndedOperation, 'kind' | 'subjectId' | 'result' | 'children'>,
 ): ControlState {
   const { operationId, detail = '' } = recorded.event;
   const entry: EndedOperation = {
@@ -136,6 +136,15 @@ export function residueRemovalPlanned(
   const nodes = changed(state.nodes, nodeId, (node) => ({ ...node, residue: [] }));
   return startOperation({ ...state, nodes }, recorded, { kind: 'remove-residue', nodeId, residue });
 }
+
+/** Over as soon as it began: what goes on are the removals. */
+export const cleanUpStarted = (state: ControlState, recorded: Recorded<EventOf<'CleanUpStarted'>>): ControlState =>
+  endOperation(state, recorded, {
+    kind: 'clean-up',
+    subjectId: recorded.event.operationId,
+    result: 'done',
+    children: recorded.event.removals,
+  });
 
 export const residueRemoved = (state: ControlState, recorded: Recorded<EventOf<'ResidueRemoved'>>): ControlState =>
   endOperation(state, recorded, { kind: 'remove-residue', subjectId: recorded.event.nodeId, result: 'done' });

@@ -19,6 +19,7 @@ export type OperationPlan =
   | { readonly kind: 'remove-node'; readonly nodeId: NodeId }
   | { readonly kind: 'add-device'; readonly deviceId: DeviceId; readonly destroyData: boolean }
   | { readonly kind: 'remove-device'; readonly deviceId: DeviceId; readonly forceForget: boolean }
+  | { readonly kind: 'resync-device'; readonly deviceId: DeviceId }
   | { readonly kind: 'create-volume'; readonly volumeId: VolumeId }
   | {
       readonly kind: 'expand-volume';
@@ -76,7 +77,7 @@ export interface Operation {
 /** What remains of an operation for those who still ask. */
 export interface EndedOperation {
   readonly operationId: OperationId;
-  readonly kind: OperationKind | 'set-node-state' | 'set-device-state';
+  readonly kind: OperationKind | 'set-node-state' | 'set-device-state' | 'set-block-restriction' | 'clean-up';
   /** The id of the cluster thing it was about. */
   readonly subjectId: string;
   readonly result: 'done' | 'undone';
@@ -84,4 +85,6 @@ export interface EndedOperation {
   readonly detail: string;
   readonly endedAt: string;
   readonly endedPosition: number;
+  /** Operations that do what this one only began. */
+  readonly children?: readonly OperationId[];
 }

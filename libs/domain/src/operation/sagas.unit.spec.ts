@@ -58,6 +58,10 @@ function essence(state: ControlState): string {
 /** Every kind of operation that a client can start, on a plane that is ready for it. */
 const cases: Readonly<Record<string, () => { plane: ControlPlane; command: ControlCommand }>> = {
   'create-volume': () => ({ plane: threeNodes(), command: createVolume('data', 10) }),
+  'resync-device': () => {
+    const deviceId = id('d101') as DeviceId;
+    return { plane: threeNodes(), command: { type: 'ResyncDevice', operationId: newOperationId(), deviceId } };
+  },
   'expand-volume': () => {
     const { plane, volumeId } = withVolume();
     return { plane, command: expand(volumeId) };
@@ -287,6 +291,78 @@ describe('delete-volume', () => {
     expect(tries).toBe(times);
     expect(lastEnded(plane)?.result).toBe('done');
     expect(plane.state.volumes.has(volumeId)).toBe(false);
+  });
+});
+
+describe('resync-device', () => {
+  const deviceId = id('d101') as DeviceId;
+  const resync = (): ControlCommand => ({ type: 'ResyncDevice', operationId: newOperationId(), deviceId });
+
+  it('takes over what the host says', () => {
+    const { plane } = withVolume();
+    const usedKib = plane.state.devices.get(deviceId)?.usedKib ?? 0;
+    plane.submit(resync());
+    plane.settle(obedient(2 * DEVICE_KIB));
+    expect(plane.state.devices.get(deviceId)).toMatchObject({ totalKib: 2 * DEVICE_KIB, usedKib });
+    expect(plane.state.devices.get(deviceId)?.operationId).toBeUndefined();
+  });
+
+  it('changes nothing when the device has become too small for its bricks', () => {
+    const { plane } = withVolume();
+    plane.submit(resync());
+    plane.settle(obedient(1_048_576));
+    expect(lastEnded(plane)).toMatchObject({ result: 'undone', detail: expect.stringContaining('less than the') });
+    expect(plane.state.devices.get(deviceId)).toMatchObject({ totalKib: DEVICE_KIB });
+  });
+
+  it('is refused while bricks are put on the device', () => {
+    const plane = threeNodes();
+    plane.submit(createVolume('data', 10));
+    expect(plane.submit(resync())).toMatchObject({ kind: 'ConflictingOperation' });
+    plane.settle(obedient());
+    const [volumeId] = [...plane.state.volumes.keys()];
+    if (volumeId === undefined) throw new Error('no volume');
+    plane.submit(expand(volumeId));
+    expect(plane.submit(resync())).toMatchObject({ kind: 'ConflictingOperation' });
+    plane.settle(obedient());
+    expect(plane.submit(resync())).toBeUndefined();
+    expect(plane.submit(resync())).toMatchObject({ kind: 'ConflictingOperation' });
+  });
+});
+
+describe('CleanUp', () => {
+  it('removes now what could not be removed then, and tells which operations do it', () => {
+    const plane = threeNodes();
+    plane.submit(createVolume('data', 10));
+    plane.settle((task) =>
+      task.task.type === 'StartGlusterVolume' || task.task.type === 'DeleteBrick' ? failed('no') : obedient()(task),
+    );
+    const left = (): number => [...plane.state.nodes.values()].filter(({ residue }) => residue.length > 0).length;
+    expect(left()).toBe(3);
+    const operationId = newOperationId();
+    plane.submit({ type: 'CleanUp', operationId, nodeIds: [id('a1')] });
+    const children = plane.state.ended.get(operationId)?.children ?? [];
+    expect([...plane.state.operations.keys()]).toEqual(children);
+    expect(children).toHaveLength(1);
+    plane.settle(obedient());
+    expect(left()).toBe(2);
+    plane.submit({ type: 'CleanUp', operationId: newOperationId(), nodeIds: [] });
+    plane.settle(obedient());
+    expect(left()).toBe(0);
+  });
+
+  it('leaves a lost node for its return', () => {
+    const plane = threeNodes();
+    plane.submit(createVolume('data', 10));
+    plane.settle((task) =>
+      task.task.type === 'StartGlusterVolume' || task.task.type === 'DeleteBrick' ? failed('no') : obedient()(task),
+    );
+    plane.submit({ type: 'DeclareNodeLost', nodeId: id('a1') as NodeId, silentSince: 'then' });
+    plane.submit({ type: 'CleanUp', operationId: newOperationId(), nodeIds: [] });
+    plane.settle(obedient());
+    expect(
+      [...plane.state.nodes.values()].filter(({ residue }) => residue.length > 0).map(({ nodeId }) => nodeId),
+    ).toEqual([id('a1')]);
   });
 });
 

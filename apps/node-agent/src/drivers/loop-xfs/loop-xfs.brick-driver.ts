@@ -2,7 +2,7 @@ import { chmod, chown, mkdir, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type BrickSpec, kib, type Outcome } from '@brickyard/contracts';
 import { checkInside, MOUNT_ROOT, mountPointOf } from '../../brick-path';
-import type { BrickDriver, BrickState, DeviceRef, DeviceSpec } from '../brick.driver';
+import type { BrickDriver, BrickState, DeviceName, DeviceRef, DeviceSpec } from '../brick.driver';
 import { checkWipe } from '../device-claim';
 import { type HostCommand, mustRun } from '../host-command';
 import { contentOf, ensureUnmounted, foreignMount, type Mount, mountAt, mountBrick, signaturesOn } from '../mounts';
@@ -47,6 +47,7 @@ export function loopXfsBrickDriver(options: LoopXfsOptions): BrickDriver {
   return {
     ensureDevice: (device) => outcomeOf(() => driver.takeDevice(device)),
     ensureNoDevice: (device) => outcomeOf(() => driver.giveDeviceBack(device)),
+    readDevice: (device) => outcomeOf(() => driver.lookAtDevice(device)),
     ensureBrick: (brick) => outcomeOf(() => driver.makeBrick(brick)),
     ensureNoBrick: (brick) => outcomeOf(() => driver.removeBrick(brick)),
     readBrick: (brick) => outcomeOf(() => driver.findBrick(brick)),
@@ -54,6 +55,15 @@ export function loopXfsBrickDriver(options: LoopXfsOptions): BrickDriver {
     readBricks: () => driver.lookAtAll(),
   };
 }
+
+/** Whole extents in a device file, KiB. */
+async function extentsOf(name: string): Promise<number> {
+  const bytes = await sizeOf(name);
+  return Math.floor(bytes / 1024 / EXTENT_KIB) * EXTENT_KIB;
+}
+
+const told = ({ deviceId, name }: DeviceName, totalKib: number): Outcome =>
+  learned({ kind: 'device', totalKib: kib(totalKib), extentKib: EXTENT_KIB, pvUuid: deviceId, paths: [name] });
 
 class LoopXfsBrickDriver {
   constructor(
@@ -63,15 +73,18 @@ class LoopXfsBrickDriver {
   ) {}
 
   async takeDevice(device: DeviceSpec): Promise<Outcome> {
-    const bytes = await sizeOf(device.name);
-    const totalKib = Math.floor(bytes / 1024 / EXTENT_KIB) * EXTENT_KIB;
+    const totalKib = await extentsOf(device.name);
     if (totalKib < DEVICE_KIB_MIN) {
       throw refusal(`${device.name} has ${String(totalKib)} KiB; a device needs ${String(DEVICE_KIB_MIN)} KiB`);
     }
     await this.claim(device);
     this.devices.put(device.deviceId, device.name);
-    const pvUuid = device.deviceId;
-    return learned({ kind: 'device', totalKib: kib(totalKib), extentKib: EXTENT_KIB, pvUuid, paths: [device.name] });
+    return told(device, totalKib);
+  }
+
+  async lookAtDevice(device: DeviceName): Promise<Outcome> {
+    await checkOwner(device.name, device.deviceId);
+    return told(device, await extentsOf(device.name));
   }
 
   private async claim(device: DeviceSpec): Promise<void> {

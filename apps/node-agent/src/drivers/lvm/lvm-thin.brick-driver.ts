@@ -2,7 +2,7 @@ import { chmod, chown, mkdir, rmdir, stat } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import type { BrickSpec, Outcome } from '@brickyard/contracts';
 import { checkInside, MOUNT_ROOT, mountPointOf, partsOf } from '../../brick-path';
-import type { BrickDriver, BrickState, DeviceRef, DeviceSpec } from '../brick.driver';
+import type { BrickDriver, BrickState, DeviceName, DeviceRef, DeviceSpec } from '../brick.driver';
 import { checkWipe } from '../device-claim';
 import { commandFailed, type HostCommand, mustRun } from '../host-command';
 import { ensureUnmounted, foreignMount, type Mount, MOUNT_OPTIONS, mountAt, mountBrick, signaturesOn } from '../mounts';
@@ -29,6 +29,7 @@ export function lvmThinBrickDriver(options: LvmThinOptions): BrickDriver {
   return {
     ensureDevice: (device) => outcomeOf(() => driver.takeDevice(device)),
     ensureNoDevice: (device) => outcomeOf(() => driver.giveDeviceBack(device)),
+    readDevice: (device) => outcomeOf(() => driver.lookAtDevice(device)),
     ensureBrick: (brick) => outcomeOf(() => driver.makeBrick(brick)),
     ensureNoBrick: (brick) => outcomeOf(() => driver.removeBrick(brick)),
     readBrick: (brick) => outcomeOf(() => driver.findBrick(brick)),
@@ -54,11 +55,20 @@ class LvmThinBrickDriver {
     const group = groupOf(device.deviceId);
     const found = await this.lvm.physicalVolume(device.name);
     if (found?.group !== group) await this.claim(device, found);
-    const taken = await this.lvm.physicalVolume(device.name);
-    if (taken?.group !== group) throw refusal(`${device.name} did not become a part of ${group}`);
+    return this.tell(device, `${device.name} did not become a part of ${group}`);
+  }
+
+  lookAtDevice(device: DeviceName): Promise<Outcome> {
+    return this.tell(device, `${device.name} on this host is not device ${device.deviceId}`);
+  }
+
+  private async tell({ deviceId, name }: DeviceName, otherwise: string): Promise<Outcome> {
+    const group = groupOf(deviceId);
+    const taken = await this.lvm.physicalVolume(name);
+    if (taken?.group !== group) throw refusal(otherwise);
     const { totalKib, extentKib } = await this.lvm.groupSize(group);
-    const links = await this.lvm.linksTo(device.name);
-    const paths = [...new Set([...links, device.name])];
+    const links = await this.lvm.linksTo(name);
+    const paths = [...new Set([...links, name])];
     return learned({ kind: 'device', totalKib, extentKib, pvUuid: taken.uuid, paths });
   }
 

@@ -3,7 +3,7 @@ import { type BrickSpec, type Kib, kib, type Outcome } from '@brickyard/contract
 import { MOUNT_ROOT, mountPointOf, partsOf } from '../../brick-path';
 import type { Disk } from '../../disk';
 import { nodeDisk } from '../../node.disk';
-import type { BrickDriver, BrickState, DeviceRef, DeviceSpec } from '../brick.driver';
+import type { BrickDriver, BrickState, DeviceName, DeviceRef, DeviceSpec } from '../brick.driver';
 import { checkWipe } from '../device-claim';
 import { codeOf, DONE, learned, outcomeOf, presence, refusal, unless } from '../step-failure';
 
@@ -28,6 +28,7 @@ export function directoryBrickDriver(options: DirectoryOptions): BrickDriver {
   return {
     ensureDevice: (device) => outcomeOf(() => driver.takeDevice(device)),
     ensureNoDevice: (device) => outcomeOf(() => driver.giveDeviceBack(device)),
+    readDevice: (device) => outcomeOf(() => driver.lookAtDevice(device)),
     ensureBrick: (brick) => outcomeOf(() => driver.makeBrick(brick)),
     ensureNoBrick: (brick) => outcomeOf(() => driver.removeBrick(brick)),
     readBrick: (brick) => outcomeOf(() => driver.findBrick(brick)),
@@ -69,6 +70,16 @@ class DirectoryBrickDriver {
       this.disk.write(join(this.placeOf(deviceId), NAME_FILE), name, { mode: 0o644, sync: false });
       this.names.set(deviceId, name);
     }
+    return this.told(device);
+  }
+
+  lookAtDevice(device: DeviceName): Promise<Outcome> {
+    const { deviceId, name } = device;
+    if (this.names.get(deviceId) !== name) throw refusal(`${name} on this host is not device ${deviceId}`);
+    return Promise.resolve(this.told(device));
+  }
+
+  private told({ deviceId, name }: DeviceName): Outcome {
     return learned({ kind: 'device', totalKib: this.totalKib, extentKib: EXTENT_KIB, pvUuid: deviceId, paths: [name] });
   }
 

@@ -5,6 +5,7 @@ import type { OperationPlan } from '../operation.state';
 import type { OperationSaga, SagaPlan } from './saga.types';
 
 type AddPlan = SagaPlan<Extract<OperationPlan, { readonly kind: 'add-device' }>>;
+type ResyncPlan = SagaPlan<Extract<OperationPlan, { readonly kind: 'resync-device' }>>;
 type RemovePlan = SagaPlan<Extract<OperationPlan, { readonly kind: 'remove-device' }>>;
 
 function prepare(plan: AddPlan, state: ControlState): readonly Order[] {
@@ -50,6 +51,22 @@ export const removeDeviceSaga: OperationSaga<RemovePlan> = {
     {
       name: 'retire-device',
       act: (plan, state) => (plan.forceForget && nodeIsLost(plan, state) ? [] : retire(isForced)(plan, state)),
+    },
+  ],
+};
+
+/** Looks at a device again; nothing is changed on its host. */
+export const resyncDeviceSaga: OperationSaga<ResyncPlan> = {
+  name: 'resync-device',
+  steps: [
+    {
+      name: 'read-device',
+      act: ({ deviceId }, state) => {
+        const device = state.devices.get(deviceId);
+        if (device === undefined) return [];
+        const { name, nodeId } = device;
+        return [{ nodeId, resource: `device:${deviceId}`, task: { type: 'ReadDevice', deviceId, name } }];
+      },
     },
   ],
 };

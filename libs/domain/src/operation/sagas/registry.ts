@@ -1,7 +1,8 @@
 /** Every saga by the kind of operation that runs it, and the fact that says how it ended. */
-import type { ControlEvent } from '@brickyard/contracts';
+import { kib, type ControlEvent } from '@brickyard/contracts';
+import type { ControlState } from '../../control/control.state';
 import type { Operation, OperationKind, OperationPlan } from '../operation.state';
-import { addDeviceSaga, removeDeviceSaga } from './device.sagas';
+import { addDeviceSaga, removeDeviceSaga, resyncDeviceSaga } from './device.sagas';
 import { addNodeSaga, removeNodeSaga, removeResidueSaga } from './node.sagas';
 import type { OperationSaga, SagaPlan } from './saga.types';
 import { createVolumeSaga, deleteVolumeSaga, expandVolumeSaga } from './volume.sagas';
@@ -14,6 +15,7 @@ export const sagas: { readonly [Kind in OperationKind]: OperationSaga<SagaPlan<P
   'remove-node': removeNodeSaga,
   'add-device': addDeviceSaga,
   'remove-device': removeDeviceSaga,
+  'resync-device': resyncDeviceSaga,
   'create-volume': createVolumeSaga,
   'expand-volume': expandVolumeSaga,
   'delete-volume': deleteVolumeSaga,
@@ -25,7 +27,7 @@ export const sagaOf = (plan: OperationPlan): OperationSaga<SagaPlan<OperationPla
   sagas[plan.kind] as OperationSaga<SagaPlan<OperationPlan>>;
 
 /** The fact that ends an operation well. */
-export function doneEvent(operation: Operation): ControlEvent {
+export function doneEvent(operation: Operation, state: ControlState): ControlEvent {
   const { operationId, plan } = operation;
   switch (plan.kind) {
     case 'add-node':
@@ -36,6 +38,8 @@ export function doneEvent(operation: Operation): ControlEvent {
       return deviceAdded(operation, plan);
     case 'remove-device':
       return { type: 'DeviceRemoved', version: 1, operationId, deviceId: plan.deviceId };
+    case 'resync-device':
+      return deviceResynced(operation, plan, state);
     case 'create-volume':
       return { type: 'VolumeCreated', version: 1, operationId, volumeId: plan.volumeId };
     case 'expand-volume':
@@ -57,6 +61,24 @@ function deviceAdded(operation: Operation, { deviceId }: PlanOf<'add-device'>): 
   return { type: 'DeviceAdded', version: 1, operationId, deviceId, totalKib, extentKib, pvUuid, paths };
 }
 
+/** What bricks were promised stays promised: a device that has shrunk below it is told of, and nothing is changed. */
+function deviceResynced(
+  { operationId, deviceResult }: Operation,
+  { deviceId }: PlanOf<'resync-device'>,
+  state: ControlState,
+): ControlEvent {
+  const usedKib = state.devices.get(deviceId)?.usedKib ?? 0;
+  const undone = (detail: string): ControlEvent => {
+    return { type: 'DeviceResyncUndone', version: 1, operationId, deviceId, detail, cause: detail };
+  };
+  if (deviceResult === undefined) return undone('The host did not say how large the device is.');
+  const { totalKib, extentKib, pvUuid, paths } = deviceResult;
+  if (totalKib < usedKib) {
+    return undone(`The device has ${String(totalKib)} KiB, less than the ${String(kib(usedKib))} KiB of its bricks.`);
+  }
+  return { type: 'DeviceResynced', version: 1, operationId, deviceId, totalKib, extentKib, pvUuid, paths };
+}
+
 /** The fact that says an operation was taken back, and why. */
 export function undoneEvent({ operationId, plan, failure }: Operation): ControlEvent {
   const detail = failure?.detail ?? 'The operation was undone.';
@@ -70,6 +92,8 @@ export function undoneEvent({ operationId, plan, failure }: Operation): ControlE
       return { type: 'DeviceAdditionUndone', ...why, deviceId: plan.deviceId };
     case 'remove-device':
       return { type: 'DeviceRemovalUndone', ...why, deviceId: plan.deviceId };
+    case 'resync-device':
+      return { type: 'DeviceResyncUndone', ...why, deviceId: plan.deviceId };
     case 'create-volume':
       return { type: 'VolumeCreationUndone', ...why, volumeId: plan.volumeId };
     case 'expand-volume':
