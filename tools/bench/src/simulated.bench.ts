@@ -3,6 +3,7 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startStack, type RunningStack } from '@brickyard/stack';
+import { cpuEach, cpuMedian, cpuNow, cpuText, cpuTotal, type CpuMs } from './cpu';
 import { sender, storm, type Told } from './load';
 import { median, type Figure } from './report';
 
@@ -10,7 +11,10 @@ const NODES = 100;
 const DEVICES = 8;
 const CLIENTS = 64;
 const FEW_VOLUMES = 100;
-const MANY_VOLUMES = 10_000;
+/** How many are many; fewer for a quick look at what a change has brought. */
+const MANY_VOLUMES = Number(process.env['BENCH_MANY'] ?? 10_000);
+/** A folder for a CPU profile of every service (see `profile.ts`); absent: none is made, as it costs time itself. */
+const PROFILES = process.env['BENCH_PROFILES'];
 const WINDOW = 600;
 const ACKNOWLEDGED_SHARE = 0.5;
 const FLATNESS = 1.2;
@@ -30,37 +34,66 @@ async function volumeCount(stack: RunningStack): Promise<number> {
   return (body as { readonly volumes: readonly string[] }).volumes.length;
 }
 
-/** Waits until so many volumes are ready; there is nothing to subscribe to in heketi's protocol. */
-async function untilReady(stack: RunningStack, count: number): Promise<void> {
-  while ((await volumeCount(stack)) < count) await new Promise((resolve) => setTimeout(resolve, 50));
+const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20));
+
+/**
+ * Waits until the last operation that was acknowledged is over, then until so many volumes are there: one cheap question
+ * at a time, so that asking does not take the time of what is asked about.
+ */
+async function untilReady(stack: RunningStack, last: string | undefined, count: number): Promise<void> {
+  const { send, close } = sender(stack, 'GET', last ?? '/volumes', 1);
+  while (last !== undefined && (await send('')).status === 200) await pause();
+  close();
+  while ((await volumeCount(stack)) < count) await pause();
 }
 
 interface Window {
   readonly acknowledgedPerSecond: number;
   readonly msEach: number;
   readonly readyPerSecond: number;
+  /** CPU of one creation until all were acknowledged, and until all were ready. */
+  readonly acknowledgedCpu: CpuMs;
+  readonly readyCpu: CpuMs;
 }
+
+const cpuOf = (stack: RunningStack): CpuMs =>
+  cpuNow(new Map([...stack.services].flatMap(([name, { pid }]) => (pid === undefined ? [] : [[name, pid] as const]))));
 
 /** Creates some volumes from all clients at once and waits until the last one is ready. */
 async function createMany(stack: RunningStack, count: number): Promise<Window> {
   const before = await volumeCount(stack);
   const { send, close } = sender(stack, 'POST', '/volumes', CLIENTS);
+  const cpuBefore = cpuOf(stack);
   const from = performance.now();
   const { ms, told } = await storm(CLIENTS, count, () => send(BODY));
+  const cpuTold = cpuOf(stack);
   expectAll(told, 202);
-  await untilReady(stack, before + count);
+  await untilReady(stack, told.at(-1)?.location, before + count);
   const readyMs = performance.now() - from;
+  const cpuReady = cpuOf(stack);
   close();
-  return { acknowledgedPerSecond: (count / ms) * 1_000, msEach: ms / count, readyPerSecond: (count / readyMs) * 1_000 };
+  return {
+    acknowledgedPerSecond: (count / ms) * 1_000,
+    msEach: ms / count,
+    readyPerSecond: (count / readyMs) * 1_000,
+    acknowledgedCpu: cpuEach(cpuBefore, cpuTold, count),
+    readyCpu: cpuEach(cpuBefore, cpuReady, count),
+  };
+}
+
+interface Empty {
+  readonly perSecond: number;
+  readonly cpu: CpuMs;
 }
 
 /** What the gateway serves when it needs nobody else: an authenticated request with an empty body. */
-async function emptyPosts(stack: RunningStack, count: number): Promise<number> {
+async function emptyPosts(stack: RunningStack, count: number): Promise<Empty> {
   const { send, close } = sender(stack, 'POST', '/volumes', CLIENTS);
+  const before = cpuOf(stack);
   const { ms, told } = await storm(CLIENTS, count, () => send(''));
   expectAll(told, 422);
   close();
-  return (count / ms) * 1_000;
+  return { perSecond: (count / ms) * 1_000, cpu: cpuEach(before, cpuOf(stack), count) };
 }
 
 async function windows(stack: RunningStack, times: number): Promise<readonly Window[]> {
@@ -73,14 +106,11 @@ async function measure(stack: RunningStack, say: (text: string) => void): Promis
   await emptyPosts(stack, 2_000); // Warm up: the first requests are compiled while they are served.
   await createMany(stack, FEW_VOLUMES);
   const few = await windows(stack, 3);
-  const empty = median([
-    await emptyPosts(stack, 4_000),
-    await emptyPosts(stack, 4_000),
-    await emptyPosts(stack, 4_000),
-  ]);
+  const empties = [await emptyPosts(stack, 4_000), await emptyPosts(stack, 4_000), await emptyPosts(stack, 4_000)];
+  const empty = median(empties.map(({ perSecond }) => perSecond));
   const made = await volumeCount(stack);
   say(`  ${String(made)} volumes; making ${String(MANY_VOLUMES - made)} more`);
-  await createMany(stack, MANY_VOLUMES - made);
+  const steady = await createMany(stack, Math.max(1, MANY_VOLUMES - made));
   const many = await windows(stack, 3);
   const acknowledged = median(few.map(({ acknowledgedPerSecond }) => acknowledgedPerSecond));
   const fewMs = median(few.map(({ msEach }) => msEach));
@@ -116,7 +146,35 @@ async function measure(stack: RunningStack, say: (text: string) => void): Promis
       limit: READY_PER_SECOND,
       atLeast: true,
     },
+    {
+      name: 'without a pause: creations acknowledged',
+      value: steady.acknowledgedPerSecond,
+      unit: '/s',
+      note: `${steady.readyPerSecond.toFixed(0)} made ready per second meanwhile`,
+    },
+    cpuFigure(
+      'an empty POST',
+      empties.map(({ cpu }) => cpu),
+    ),
+    cpuFigure(
+      `a creation, to its answer, at ${String(FEW_VOLUMES)}`,
+      few.map(({ acknowledgedCpu }) => acknowledgedCpu),
+    ),
+    cpuFigure(
+      `a creation, to ready, at ${String(FEW_VOLUMES)}`,
+      few.map(({ readyCpu }) => readyCpu),
+    ),
+    cpuFigure(
+      `a creation, to ready, at ${String(MANY_VOLUMES)}`,
+      many.map(({ readyCpu }) => readyCpu),
+    ),
   ];
+}
+
+/** CPU that one request takes, of all processes together and of each. */
+function cpuFigure(name: string, all: readonly CpuMs[]): Figure {
+  const cpu = cpuMedian(all, median);
+  return { name: `CPU of ${name}`, value: cpuTotal(cpu), unit: 'ms', note: cpuText(cpu) };
 }
 
 /** Rates of acknowledged and of finished creations, and whether they stay the same as volumes grow many. */
@@ -134,6 +192,9 @@ export async function benchSimulated(say: (text: string) => void): Promise<reado
     allocators: 1,
     registry: false,
     configFile,
+    ...(PROFILES === undefined
+      ? {}
+      : { env: { BENCH_PROFILES: PROFILES, NODE_OPTIONS: `--require=${join(__dirname, 'profile.js')}` } }),
     onProgress: (text) => {
       say(`  ${text}`);
     },
