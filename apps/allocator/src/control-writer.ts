@@ -1,6 +1,6 @@
 /** The single writer of the control ledger, as the allocator's parts see it. */
 import type { CommandReply, ControlCommand } from '@brickyard/contracts';
-import { decide, evolveStored, newEvent, type ControlState } from '@brickyard/domain';
+import { decideForLog as decide, evolveStored, type ControlState } from '@brickyard/domain';
 import type { JsonObject } from '@brickyard/event-sourcing';
 import type { Decided, DecisionContext, LedgerWriter } from '@brickyard/event-sourcing/postgres';
 
@@ -31,12 +31,13 @@ export function decideForLog(
   command: ControlCommand,
   state: ControlState,
   { now, position }: DecisionContext,
-): Decided<StoredReply> {
+): Decided<StoredReply, ControlState> {
   const decision = decide(command, state, { now, position });
   if (decision.kind === 'rejected') {
     return { events: [], reply: { kind: 'rejected', rejection: decision.rejection } };
   }
-  return { events: decision.events.map(newEvent), reply: { kind: 'accepted', ids: idsOf(command) } };
+  const { events, state: next } = decision;
+  return { events, state: next, reply: { kind: 'accepted', ids: idsOf(command) } };
 }
 
 export const evolveForLog = evolveStored;

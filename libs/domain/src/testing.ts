@@ -17,9 +17,9 @@ import type {
   VolumeId,
 } from '@brickyard/contracts';
 import { gib, kib, kibOf } from '@brickyard/contracts';
-import type { Recorded } from '@brickyard/event-sourcing';
-import { decide } from './control/control.decide';
-import { evolve } from './control/control.evolve';
+import type { JsonObject, Recorded, StoredEvent } from '@brickyard/event-sourcing';
+import { recordedEvent } from './control/control.codec';
+import { decideForLog } from './control/control.decide';
 import { emptyControlState, type ControlState } from './control/control.state';
 
 /** heketi's limits as they are without configuration. */
@@ -80,13 +80,15 @@ export function controlPlane(): ControlPlane {
   const log: Recorded<ControlEvent>[] = [];
   const submit = (command: ControlCommand): Rejection | undefined => {
     const context = { position: log.length, now: instant(log.length) };
-    const decision = decide(command, state, context);
+    const decision = decideForLog(command, state, context);
     if (decision.kind === 'rejected') return decision.rejection;
-    for (const event of decision.events) {
-      const recorded = { position: log.length + 1, at: context.now, event };
-      log.push(recorded);
-      state = evolve(state, recorded);
+    for (const { text = '', ...event } of decision.events) {
+      // As it is read from the log; the state is the writer's, so whoever folds the log again compares the two.
+      const data = JSON.parse(text) as JsonObject;
+      const recorded = recordedEvent({ ...placeOf(log.length + 1, context.now), ...event, data });
+      if (recorded !== undefined) log.push(recorded);
     }
+    state = decision.state;
     return undefined;
   };
   const waiting = (): WaitingTask[] =>
@@ -126,6 +128,19 @@ export function controlPlane(): ControlPlane {
     },
   };
 }
+
+const placeOf = (
+  position: number,
+  recordedAt: string,
+): Omit<StoredEvent, 'streamId' | 'type' | 'version' | 'data'> => ({
+  ledger: 'control',
+  position,
+  streamVersion: 1,
+  eventId: '',
+  metadata: { correlationId: '', actor: { name: '' } },
+  recordedAt,
+  hash: '',
+});
 
 /** Moments one second apart. */
 const instant = (index: number): string => `2026-01-01T${hours(index)}:${minutes(index)}:${secondsOf(index)}.000Z`;

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { canonicalJson, type JsonValue } from './canonical-json';
+import { canonical, canonicalJson, type JsonValue } from './canonical-json';
 import { jsonValues } from './spec-arbitraries';
 
 /** The same value with the keys of every object inserted in another order. */
@@ -39,6 +39,27 @@ describe('canonicalJson', () => {
         const parsed: unknown = JSON.parse(text);
         expect(canonicalJson(parsed)).toBe(text);
         expect(parsed).toEqual(JSON.parse(JSON.stringify(value)));
+      }),
+    );
+  });
+
+  it.each([
+    ['nested keys in any order', { b: { d: [1, { f: 'x', e: null }], c: true }, a: -1 }],
+    ['keys that are numbers', { b: { '10': 1, '9': 2, a: 3 } }],
+    ['a key that names the prototype', JSON.parse('{"z":{"__proto__":{"x":1},"a":2}}')],
+    ['objects without a prototype', Object.assign(Object.create(null) as object, { b: 1, a: 2 })],
+  ])('comes with the value that a reader of the text has: %s', (_, value: unknown) => {
+    const { text, value: said } = canonical(value);
+    // JSON.stringify shows the order of keys, which toEqual does not look at.
+    expect(JSON.stringify(said)).toBe(JSON.stringify(JSON.parse(text)));
+  });
+
+  it('comes with the value that a reader of the text has, whatever it is', () => {
+    fc.assert(
+      fc.property(jsonValues, (value) => {
+        const { text, value: said } = canonical(value);
+        expect(text).toBe(canonicalJson(value));
+        expect(JSON.stringify(said)).toBe(JSON.stringify(JSON.parse(text)));
       }),
     );
   });

@@ -31,10 +31,12 @@ export interface NewEvent<Data = JsonObject> {
   /** Version of the schema of `data`. */
   readonly version: number;
   readonly data: Data;
+  /** The canonical text of `data`, when who made the event has it: `data` is then what a reader of the text gets. */
+  readonly text?: string;
 }
 
 /** A fact in the log: it never changes. */
-export interface StoredEvent<Data = JsonObject> extends NewEvent<Data> {
+export interface StoredEvent<Data = JsonObject> extends Omit<NewEvent<Data>, 'text'> {
   readonly ledger: string;
   /** Place in the ledger: 1, 2, 3, … without gaps. */
   readonly position: number;

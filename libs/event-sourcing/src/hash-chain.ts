@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { canonicalJson } from './canonical-json';
 import type { ChainEnd, StoredEvent } from './event-log';
 
@@ -27,30 +27,38 @@ export function eventHash(previous: Uint8Array, event: Omit<StoredEvent, 'hash'>
 
 /** As `eventHash`, for one who has the canonical texts at hand. */
 export function canonicalEventHash(previous: Uint8Array, event: EventHeader, data: string, metadata: string): Buffer {
-  const fields = [
-    event.ledger,
-    String(event.position),
-    event.streamId,
-    String(event.streamVersion),
-    event.eventId,
-    event.type,
-    String(event.version),
-    event.recordedAt,
-    data,
-    metadata,
-  ];
   // The length before each field: no two different events have the same bytes.
-  const text = fields.map((field) => `${String(Buffer.byteLength(field))}:${field}`).join('');
-  return createHash('sha256').update(previous).update(text).digest();
+  const head =
+    lengthened(event.ledger) +
+    lengthened(String(event.position)) +
+    lengthened(event.streamId) +
+    lengthened(String(event.streamVersion)) +
+    lengthened(event.eventId) +
+    lengthened(event.type) +
+    lengthened(String(event.version)) +
+    lengthened(event.recordedAt);
+  return hash('sha256', joined('', previous, head + lengthened(data) + lengthened(metadata)), 'buffer');
 }
+
+/** Texts around the hash before, as bytes; the buffer is used again for the next. */
+function joined(before: string, previous: Uint8Array, text: string): Uint8Array {
+  const bytesMax = (before.length + text.length) * UTF8_BYTES_MAX + previous.length;
+  if (scratch.length < bytesMax) scratch = Buffer.allocUnsafeSlow(bytesMax * 2);
+  const start = scratch.write(before);
+  scratch.set(previous, start);
+  const end = start + previous.length;
+  return scratch.subarray(0, end + scratch.write(text, end));
+}
+
+/** The most bytes a UTF-16 code unit takes in UTF-8. */
+const UTF8_BYTES_MAX = 3;
+let scratch = Buffer.allocUnsafeSlow(64 * 1024);
+
+const lengthened = (field: string): string => `${String(Buffer.byteLength(field))}:${field}`;
 
 /** A UUID (version 8) for the event that follows a hash: the same for the same history, another one for any other. */
 export function eventIdAfter(previous: Uint8Array, ledger: string, position: number): string {
-  const digest = createHash('sha256')
-    .update('id')
-    .update(previous)
-    .update(`${ledger}/${String(position)}`)
-    .digest('hex');
+  const digest = hash('sha256', joined('id', previous, `${ledger}/${String(position)}`), 'hex');
   const variant = '89ab'.charAt(Number.parseInt(digest.charAt(16), 16) % 4);
   return `${digest.slice(0, 8)}-${digest.slice(8, 12)}-8${digest.slice(13, 16)}-${variant}${digest.slice(17, 20)}-${digest.slice(20, 32)}`;
 }

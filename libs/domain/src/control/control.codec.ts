@@ -1,13 +1,25 @@
 /** The log's door: between events as they are stored and events as the domain sees them. */
-import { checkEvent, isControlEventType, streamOf, upcast, type ControlEvent } from '@brickyard/contracts';
-import type { NewEvent, Recorded, StoredEvent } from '@brickyard/event-sourcing';
+import {
+  checkEvent,
+  currentVersionOf,
+  isControlEventType,
+  streamOf,
+  upcast,
+  type ControlEvent,
+} from '@brickyard/contracts';
+import { canonical, type JsonObject, type NewEvent, type Recorded, type StoredEvent } from '@brickyard/event-sourcing';
 
 /** A fact on its way into the log; one that breaks its own schema is a defect and stops here. */
 export function newEvent(event: ControlEvent): NewEvent {
   checkEvent(event);
   const { type, version, ...data } = event;
-  return { streamId: streamOf(event), type, version, data: data };
+  const { value, text } = canonical<JsonObject>(data);
+  return { streamId: streamOf(event), type, version, data: value, text };
 }
+
+/** A fact that is about to be written, as everybody will read it: its fields in the order of the log. */
+export const eventAsRead = ({ type }: ControlEvent, { data }: NewEvent): ControlEvent =>
+  upcast(type, currentVersionOf(type), data);
 
 /** A fact from the log, in today's version; undefined when it is of a type this release does not know. */
 export function recordedEvent(stored: StoredEvent): Recorded<ControlEvent> | undefined {

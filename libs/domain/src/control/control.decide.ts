@@ -1,6 +1,6 @@
 /** Every decision of the control ledger: a command and the state give facts, or the reason why not. */
 import type { ControlCommand, ControlEvent, OperationId, Rejection } from '@brickyard/contracts';
-import { dispatch, type Decision, type Recorded } from '@brickyard/event-sourcing';
+import { dispatch, type Decision, type NewEvent, type Recorded } from '@brickyard/event-sourcing';
 import { advance } from '../operation/advance';
 import {
   cleanUp,
@@ -10,6 +10,7 @@ import {
   retryStepNow,
 } from '../operation/operation-commands';
 import { createCluster, removeCluster, setClusterFlags } from './cluster-commands';
+import { eventAsRead, newEvent } from './control.codec';
 import { evolve } from './control.evolve';
 import type { ControlState } from './control.state';
 import type { ControlDecision } from './decisions.types';
@@ -57,21 +58,56 @@ export interface DecisionContext {
   readonly now: string;
 }
 
-/** Events folded one by one at the positions they will have. */
-function folded(
-  state: ControlState,
-  events: readonly ControlEvent[],
-  from: number,
-  { position, now }: DecisionContext,
-): ControlState {
-  return events.reduce<ControlState>((next, event, index) => {
-    const recorded: Recorded<ControlEvent> = { position: position + from + index + 1, at: now, event };
-    return evolve(next, recorded);
-  }, state);
+/** A decision with the facts as the log takes them, and the state after them: folded once, as any reader folds them. */
+export type StoredDecision =
+  | { readonly kind: 'accepted'; readonly events: readonly NewEvent[]; readonly state: ControlState }
+  | Extract<Decision<never, Rejection>, { kind: 'rejected' }>;
+
+/** A fact in the form that is wanted of it, and as it is folded. */
+interface Prepared<Fact> {
+  readonly fact: Fact;
+  readonly event: ControlEvent;
+}
+
+const asItIs = (event: ControlEvent): Prepared<ControlEvent> => ({ fact: event, event });
+
+function forLog(event: ControlEvent): Prepared<NewEvent> {
+  const fact = newEvent(event);
+  return { fact, event: eventAsRead(event, fact) };
 }
 
 const touchedBy = (events: readonly ControlEvent[]): ReadonlySet<OperationId> =>
   new Set(events.flatMap((event) => ('operationId' in event ? [event.operationId] : [])));
+
+interface Outcome<Fact> {
+  readonly facts: readonly Fact[];
+  readonly state: ControlState;
+}
+
+/** Folds facts one by one at the positions they will have, and lets every operation they touch take its next steps. */
+function followed<Fact>(
+  decided: readonly ControlEvent[],
+  state: ControlState,
+  { position, now }: DecisionContext,
+  prepare: (event: ControlEvent) => Prepared<Fact>,
+): Outcome<Fact> {
+  const facts: Fact[] = [];
+  let next = state;
+  for (let events = decided; events.length > 0;) {
+    for (const event of events) {
+      const prepared = prepare(event);
+      facts.push(prepared.fact);
+      const recorded: Recorded<ControlEvent> = { position: position + facts.length, at: now, event: prepared.event };
+      next = evolve(next, recorded);
+    }
+    const settled = next;
+    events = [...touchedBy(events)].flatMap((operationId) => {
+      const operation = settled.operations.get(operationId);
+      return operation === undefined ? [] : advance(operation, settled);
+    });
+  }
+  return { facts, state: next };
+}
 
 /**
  * Decides a command and lets every operation it touched take its next steps, so that one commit holds the decision
@@ -84,17 +120,13 @@ export function decide(
 ): Decision<ControlEvent, Rejection> {
   const decision = decideCommand(command, state);
   if (decision.kind === 'rejected') return decision;
-  const events = [...decision.events];
-  let next = folded(state, events, 0, context);
-  let touched = touchedBy(events);
-  while (touched.size > 0) {
-    const following = [...touched].flatMap((operationId) => {
-      const operation = next.operations.get(operationId);
-      return operation === undefined ? [] : advance(operation, next);
-    });
-    next = folded(next, following, events.length, context);
-    events.push(...following);
-    touched = touchedBy(following);
-  }
-  return { kind: 'accepted', events };
+  return { kind: 'accepted', events: followed(decision.events, state, context, asItIs).facts };
+}
+
+/** The same, for the writer of the log: the state after the decision need not be folded a second time. */
+export function decideForLog(command: ControlCommand, state: ControlState, context: DecisionContext): StoredDecision {
+  const decision = decideCommand(command, state);
+  if (decision.kind === 'rejected') return decision;
+  const { facts, state: next } = followed(decision.events, state, context, forLog);
+  return { kind: 'accepted', events: facts, state: next };
 }

@@ -1,8 +1,8 @@
-import { canonicalJson, type JsonObject, type JsonValue } from '../canonical-json';
+import { canonical, canonicalJson, type Canonical, type JsonObject, type JsonValue } from '../canonical-json';
 import { Defect, type EventMetadata, type NewEvent, type StoredEvent } from '../event-log';
 import { canonicalEventHash, eventIdAfter } from '../hash-chain';
 import type { Transaction } from './append';
-import type { Answer, Submission, WriterOptions } from './types';
+import type { Answer, Decided, Submission, WriterOptions } from './types';
 
 /** A command that somebody waits for, and those who have sent the same id meanwhile. */
 export interface Waiting<Command, Reply> {
@@ -58,8 +58,9 @@ export class Batch<State, Command, Reply extends JsonValue> {
     try {
       const metadata = metadataOf(waiting.submission);
       const context = { now, position: this.tip.position, metadata };
-      const { events, reply } = this.rules.decide(command, this.tip.state, context);
-      const sealed = this.seal(events, canonicalJson(metadata), recordedAtMs);
+      const decided = this.rules.decide(command, this.tip.state, context);
+      const { events, reply } = decided;
+      const sealed = this.seal(decided, canonical<EventMetadata>(metadata), { recordedAt: now, recordedAtMs });
       const row = commandId === undefined || events.length === 0 ? undefined : commandRow(commandId, reply, sealed.tip);
       this.take(sealed, row);
       this.commands.push({ waiting, reply, position: sealed.tip.position });
@@ -94,18 +95,19 @@ export class Batch<State, Command, Reply extends JsonValue> {
   }
 
   /** Chains events to the tip without changing the batch yet. */
-  private seal(events: readonly NewEvent[], metadata: string, recordedAtMs: number): Sealed<State> {
+  private seal(decided: Decided<Reply, State>, metadata: Canonical<EventMetadata>, time: RecordedTime): Sealed<State> {
     const sealed: Sealed<State> = { tip: this.tip, events: [], rows: [], versions: new Map() };
-    for (const event of events) {
+    for (const event of decided.events) {
       const streamVersion = (sealed.versions.get(event.streamId) ?? this.versionOf(event.streamId)) + 1;
       const { stored, row, hash } = sealEvent(event, sealed.tip, {
         ledger: this.rules.ledger,
         streamVersion,
         metadata,
-        recordedAtMs,
+        recordedAt: time.recordedAt,
       });
-      const state = this.rules.evolve(sealed.tip.state, stored);
-      sealed.tip = { state, position: stored.position, hash, recordedAtMs };
+      // The decision's own fold is of its last event; those before it are never seen.
+      const state = decided.state ?? this.rules.evolve(sealed.tip.state, stored);
+      sealed.tip = { state, position: stored.position, hash, recordedAtMs: time.recordedAtMs };
       sealed.events.push(stored);
       sealed.rows.push(row);
       sealed.versions.set(event.streamId, streamVersion);
@@ -132,11 +134,17 @@ interface Sealed<State> {
   readonly versions: Map<string, number>;
 }
 
+/** One moment, in both of its forms. */
+interface RecordedTime {
+  readonly recordedAt: string;
+  readonly recordedAtMs: number;
+}
+
 interface Place {
   readonly ledger: string;
   readonly streamVersion: number;
-  readonly metadata: string;
-  readonly recordedAtMs: number;
+  readonly metadata: Canonical<EventMetadata>;
+  readonly recordedAt: string;
 }
 
 /** Gives an event its place after the tip: the event as anybody will read it, and the row to write. */
@@ -145,18 +153,16 @@ function sealEvent<State>(
   tip: Tip<State>,
   place: Place,
 ): { stored: StoredEvent; row: string; hash: Buffer } {
-  const { ledger, streamVersion, metadata, recordedAtMs } = place;
+  const { ledger, streamVersion, metadata, recordedAt } = place;
   const { streamId, type, version } = event;
-  const data = canonicalJson(event.data);
+  // As a reader of the text has it, so that the live event has all its keys in the order the replayed one will have.
+  const data = canonicalData(event);
   const position = tip.position + 1;
-  const recordedAt = new Date(recordedAtMs).toISOString();
   const eventId = eventIdAfter(tip.hash, ledger, position);
   const header = { ledger, position, streamId, streamVersion, eventId, type, version, recordedAt };
-  const hash = canonicalEventHash(tip.hash, header, data, metadata);
+  const hash = canonicalEventHash(tip.hash, header, data.text, metadata.text);
   const hex = hash.toString('hex');
-  // Parsed back, so that the live event has all its keys in the order the replayed one will have.
-  const parsed = { data: JSON.parse(data) as JsonObject, metadata: JSON.parse(metadata) as EventMetadata };
-  const texts = `"s":${canonicalJson(streamId)},"t":${canonicalJson(type)},"d":${data},"m":${metadata}`;
+  const texts = `"s":${canonicalJson(streamId)},"t":${canonicalJson(type)},"d":${data.text},"m":${metadata.text}`;
   const numbers = `"p":${String(position)},"v":${String(streamVersion)},"n":${canonicalJson(version)}`;
   const row = `{${numbers},${texts},"i":"${eventId}","r":"${recordedAt}","h":"${hex}"}`;
   const stored = {
@@ -167,12 +173,16 @@ function sealEvent<State>(
     eventId,
     type,
     version,
-    ...parsed,
+    data: data.value,
+    metadata: metadata.value,
     recordedAt,
     hash: hex,
   };
   return { stored, row, hash };
 }
+
+const canonicalData = ({ data, text }: NewEvent): Canonical<JsonObject> =>
+  text === undefined ? canonical<JsonObject>(data) : { value: data, text };
 
 function commandRow<State>(commandId: string, reply: JsonValue, tip: Tip<State>): string {
   const recordedAt = new Date(tip.recordedAtMs).toISOString();

@@ -8,9 +8,11 @@ export interface Head extends ChainEnd {
 }
 
 /** What a command led to: facts to append and the answer to its sender. No events is a refusal, or a change that is there already. */
-export interface Decided<Reply> {
+export interface Decided<Reply, State = never> {
   readonly events: readonly NewEvent[];
   readonly reply: Reply;
+  /** The state after the events, when the decision has folded them as the log will have them; absent: the writer folds. */
+  readonly state?: State;
 }
 
 /** The inputs of a decision beside command and state. */
@@ -51,7 +53,7 @@ export interface WriterOptions<State, Command, Reply extends JsonValue> {
   /** The state to go on from: a snapshot, or what a standby has folded so far. Called once, when leadership is won; what is missing up to the head is read and folded by the writer. */
   readonly restore: (head: Head) => Promise<StateAt<State>>;
   /** Pure. When it throws, its command alone is rejected with `Defect`. */
-  readonly decide: (command: Command, state: State, context: DecisionContext) => Decided<Reply>;
+  readonly decide: (command: Command, state: State, context: DecisionContext) => Decided<Reply, State>;
   /** Pure; returns a new state and leaves the given one as it is, so that dropping a reference undoes. */
   readonly evolve: (state: State, event: StoredEvent) => State;
   /** Told in order, synchronously, after COMMIT and before the answers. */
