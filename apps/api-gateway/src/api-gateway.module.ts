@@ -4,6 +4,7 @@ import { APP_FILTER } from '@nestjs/core';
 import { EventsController } from './audit/events/events.controller';
 import type { EventStreams } from './audit/events/event-streams';
 import { HistoryController } from './audit/history.controller';
+import { TopologyController } from './audit/topology.controller';
 import type { AgentWatch } from './audit/agent-watch';
 import type { GatewaySettings } from './config/gateway.settings';
 import { ClustersController } from './heketi/clusters.controller';
@@ -47,6 +48,7 @@ export class ApiGatewayModule {
         QueueController,
         HistoryController,
         EventsController,
+        TopologyController,
       ],
       providers: [
         { provide: APP_FILTER, useValue: new TextErrorFilter(parts.log) },

@@ -48,6 +48,22 @@ describe('what heketi never had', () => {
   });
   afterAll(() => under.stop());
 
+  it('shows everything at once as the routes of each thing show it, now and then', async () => {
+    const get = async (path: string): Promise<Record<string, unknown>> =>
+      (await (await under.fetch(path)).json()) as Record<string, unknown>;
+    const topology = await get('/v1/topology');
+    const { clusters } = (await get('/clusters')) as { clusters: string[] };
+    const { volumes } = (await get('/volumes')) as { volumes: string[] };
+    expect(clusters).toHaveLength(1);
+    const shown = await Promise.all(clusters.map((id) => get(`/clusters/${id}`)));
+    const nodes = shown.flatMap((cluster) => cluster['nodes'] as string[]);
+    expect(topology['clusters']).toEqual(shown);
+    expect(topology['nodes']).toEqual(await Promise.all(nodes.map((id) => get(`/nodes/${id}`))));
+    expect(topology['volumes']).toEqual(await Promise.all(volumes.map((id) => get(`/volumes/${id}`))));
+    expect(await get('/v1/volumes')).toEqual({ volumes: topology['volumes'] });
+    expect(await get('/v1/topology?at=1')).toMatchObject({ nodes: [], volumes: [] });
+  });
+
   const json = async (path: string): Promise<unknown> => (await under.fetch(path)).json();
 
   it('tells the history of a volume, its operations included, the latest last', async () => {
