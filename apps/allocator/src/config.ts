@@ -1,3 +1,4 @@
+import { busVariables } from '@brickyard/service-host';
 import { z } from 'zod';
 
 const seconds = (fallback: number): z.ZodType<number> => z.coerce.number().positive().default(fallback);
@@ -5,9 +6,7 @@ const seconds = (fallback: number): z.ZodType<number> => z.coerce.number().posit
 /** The allocator's settings, read from the environment. */
 export const AllocatorConfig = z.object({
   BRICKYARD_PG_URL: z.url(),
-  BRICKYARD_NATS_URL: z.string().min(1),
-  BRICKYARD_NATS_USER: z.string().optional(),
-  BRICKYARD_NATS_PASSWORD: z.string().optional(),
+  ...busVariables,
   /** Port of health and metrics; 0 takes a free one. */
   BRICKYARD_HEALTH_PORT: z.coerce.number().int().min(0).default(0),
   /** Address they are served on. */

@@ -4,16 +4,17 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { NestFactory } from '@nestjs/core';
 import { Transport, type NatsOptions } from '@nestjs/microservices';
 import type { INestMicroservice } from '@nestjs/common';
-import { ensureSigningKey, migrate, postgresStorage } from '@brickyard/event-sourcing/postgres';
+import { ensureSchema, ensureSigningKey, postgresStorage } from '@brickyard/event-sourcing/postgres';
 import {
+  busSettings,
   connectBus,
+  connectionSettings,
   createLogger,
   createMetrics,
   describeError,
   onShutdown,
   readConfig,
   startHealthServer,
-  type Bus,
   type Logger,
 } from '@brickyard/service-host';
 import { LEADER_READY } from '@brickyard/contracts';
@@ -43,17 +44,8 @@ async function eventually<T>(what: string, work: () => Promise<T>, log: Logger):
 }
 
 function natsOptions(config: AllocatorConfig): NatsOptions {
-  return {
-    transport: Transport.NATS,
-    options: {
-      servers: [config.BRICKYARD_NATS_URL],
-      name: 'allocator-commands',
-      ...(config.BRICKYARD_NATS_USER === undefined ? {} : { user: config.BRICKYARD_NATS_USER }),
-      ...(config.BRICKYARD_NATS_PASSWORD === undefined ? {} : { pass: config.BRICKYARD_NATS_PASSWORD }),
-      maxReconnectAttempts: -1,
-      reconnectTimeWait: 200,
-    },
-  };
+  const options = { ...connectionSettings(busSettings(config)), name: 'allocator-commands' };
+  return { transport: Transport.NATS, options };
 }
 
 async function openDoor(config: AllocatorConfig, writer: ControlWriter, log: Logger): Promise<INestMicroservice> {
@@ -71,17 +63,6 @@ interface Term {
 
 const roleOf = ({ leadership }: Term): string =>
   leadership === undefined ? 'standby' : `leader, epoch ${String(leadership.writer.epoch)}`;
-
-async function connect(config: AllocatorConfig, log: Logger): Promise<Bus> {
-  return connectBus({
-    url: config.BRICKYARD_NATS_URL,
-    name: 'allocator',
-    log,
-    user: config.BRICKYARD_NATS_USER,
-    password: config.BRICKYARD_NATS_PASSWORD,
-    waitOnFirstConnect: true,
-  });
-}
 
 /** How the log is signed; undefined when no key is configured. */
 async function checkpointOptions(config: AllocatorConfig, log: Logger): Promise<CheckpointOptions | undefined> {
@@ -105,8 +86,8 @@ async function main(): Promise<void> {
   const metrics = createMetrics('allocator');
   const ending = new AbortController();
   const term: Term = {};
-  const bus = await connect(config, log);
-  await eventually('migrate the event log', () => migrate(config.BRICKYARD_PG_URL), log);
+  const bus = await connectBus({ ...busSettings(config), name: 'allocator', log });
+  await eventually('migrate the event log', () => ensureSchema(config.BRICKYARD_PG_URL), log);
   const storage = postgresStorage({ url: config.BRICKYARD_PG_URL, ledger: LEDGER });
   const reader = storage.openReader();
   const follower = await eventually('read the event log', () => followLedger(reader, bus, log), log);

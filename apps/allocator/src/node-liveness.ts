@@ -1,5 +1,5 @@
 /** Which agents speak. Silence is only counted while this process can hear: an outage of the bus makes no node lost. */
-import { Heartbeat, HEARTBEATS_ALL, type HostName, type InternalCommand } from '@brickyard/contracts';
+import { Heartbeat, heartbeatOf, HEARTBEATS_ALL, type HostName, type InternalCommand } from '@brickyard/contracts';
 import type { ControlState, Node } from '@brickyard/domain';
 import type { Bus, Subscription } from '@brickyard/service-host';
 
@@ -53,9 +53,9 @@ export function watchNodes(options: LivenessOptions): NodeLiveness {
   let listeningSince = now();
   let residueAskedAt = now();
 
-  const hear = (payload: unknown): void => {
+  const hear = (payload: unknown, subject: string): void => {
     const beat = Heartbeat.safeParse(payload);
-    if (!beat.success) return;
+    if (!beat.success || subject !== heartbeatOf(beat.data.host)) return; // Nobody speaks for another host.
     const { host, incarnation } = beat.data;
     const before = heard.get(host);
     heard.set(host, { at: now(), incarnation });

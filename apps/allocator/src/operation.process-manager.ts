@@ -3,6 +3,7 @@ import {
   OUTCOMES_ALL,
   OUTCOMES_CONSUMER,
   OUTCOMES_STREAM,
+  outcomesOf,
   TaskOutcome,
   type InternalCommand,
   type OperationId,
@@ -63,6 +64,14 @@ export function createProcessManager(writer: () => ControlWriter, bus: Bus, log:
       return;
     }
     const outcome = parsed.data;
+    // NATS lets an agent write below its own name only; what it writes there must be about itself, too.
+    if (subject !== outcomesOf(outcome.host)) {
+      log.error(
+        { subject, host: outcome.host, taskId: outcome.taskId },
+        'an outcome in the name of another host was dropped',
+      );
+      return;
+    }
     await submit({ type: 'RecordOutcome', outcome }, outcome.operationId, `agent:${outcome.host}`);
   };
 

@@ -2,6 +2,7 @@
 import { posix } from 'node:path';
 import { z } from 'zod';
 import { HostName } from '@brickyard/contracts';
+import { busVariables } from '@brickyard/service-host';
 import { MOUNT_ROOT } from './brick-path';
 import { DEVICE_SIZE_KIB } from './drivers/simulated/directory.brick-driver';
 
@@ -14,9 +15,7 @@ const absolute = z
 /** Settings of one agent process. */
 export const AgentConfig = z
   .object({
-    BRICKYARD_NATS_URL: z.string().min(1).describe('where NATS is: nats://host:port'),
-    BRICKYARD_NATS_USER: z.string().optional(),
-    BRICKYARD_NATS_PASSWORD: z.string().optional(),
+    ...busVariables,
     BRICKYARD_AGENT_HOST: HostName.optional().describe("the node's first management host name"),
     BRICKYARD_AGENT_DIR: absolute.default('/var/lib/brickyard').describe("the agent's own memory"),
     BRICKYARD_AGENT_SIMULATED: z.enum(['0', '1']).default('0').describe('1 plays every host in one process'),

@@ -2,6 +2,7 @@ import '@brickyard/service-host/register';
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import {
+  busSettings,
   connectBus,
   createLogger,
   createMetrics,
@@ -22,14 +23,7 @@ async function main(): Promise<void> {
   const config = readConfig(AgentConfig, process.env);
   const name = config.BRICKYARD_AGENT_HOST ?? 'simulated';
   const log = createLogger({ service: 'node-agent', level: config.BRICKYARD_LOG_LEVEL });
-  const bus = await connectBus({
-    url: config.BRICKYARD_NATS_URL,
-    name: `node-agent ${name}`,
-    log,
-    user: config.BRICKYARD_NATS_USER,
-    password: config.BRICKYARD_NATS_PASSWORD,
-    waitOnFirstConnect: true,
-  });
+  const bus = await connectBus({ ...busSettings(config), name: `node-agent ${name}`, log });
   const options = { logger: false as const, abortOnError: false };
   const app = await NestFactory.createApplicationContext(NodeAgentModule.of({ config, bus, log }), options);
   const agent = app.get<Agent>(AGENT);

@@ -116,7 +116,8 @@ class TaskConsumer {
     this.options.log.error({ subject, problem, payload }, 'a task makes no sense to this agent and is dropped');
     const about = TaskEnvelope.pick({ taskId: true, operationId: true, host: true, generation: true }).loose();
     const known = about.safeParse(payload);
-    if (!known.success) return;
+    // An order that was meant for another host is dropped in silence: this agent may not speak for that one.
+    if (!known.success || !this.options.isOurs(known.data.host)) return;
     const { taskId, operationId, host, generation } = known.data;
     const detail = 'the agent of this host does not understand the task; is it older than the allocator?';
     const failure = { transient: false, uncertain: false, detail, cause: problem };

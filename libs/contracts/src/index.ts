@@ -13,6 +13,7 @@ export * from './events';
 export * from './command-envelope';
 export * from './committed-events';
 export * from './subjects';
+export * from './bus-accounts';
 export * from './http/heketi.api';
 export * from './wire';
 export * from './widening';

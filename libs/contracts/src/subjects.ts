@@ -45,3 +45,13 @@ export const probeOf = (host: HostName): string => `agents.${hostToken(host)}.pr
 export const EVENTS_STREAM = 'EVENTS';
 export const EVENTS_ALL = 'events.>';
 export const eventsOf = (ledger: string): string => `events.${ledger}`;
+
+/** Everything agents hear and say; what one of them does. */
+export const AGENTS_ALL = 'agents.>';
+export const ownOf = (host: HostName): string => `agents.${hostToken(host)}.>`;
+/** Everything asked of the allocator that leads, and what it says about leading. */
+export const COMMANDS_ALL = 'commands.>';
+export const QUESTIONS_ALL = 'tasks.>';
+/** What the replicas of the registry say to each other, and ask of the one that leads. */
+export const REGISTRY_ALL = 'registry.>';
+export const REGISTRY_COMMANDS_ALL = 'commands.registry';

@@ -10,6 +10,7 @@ import {
   type NatsConnection,
 } from 'nats';
 import type { Bus, ConsumeOptions, DurableMessage, RespondOptions, StreamSpec, Subscription } from './bus.port';
+import { type BusSettings, connectionSettings } from './bus-settings';
 import { describeError, Unavailable } from './errors';
 import { deliveriesOf, ensureConsumer, ensureStream, pullRequest, readPubAck } from './jetstream';
 import { decodeJson, encodeJson } from './json';
@@ -29,15 +30,11 @@ const BUSY_RETRY_MS = 1_000;
 const FAILURE_HEADER = 'Brickyard-Failure';
 
 /** Where NATS is and who connects. */
-export interface BusOptions {
-  /** `nats://host:port`, several separated by commas; user and password may be part of it. */
-  readonly url: string;
+export interface BusOptions extends BusSettings {
   /** Name of the connection, shown by nats-server. */
   readonly name: string;
   readonly log: Logger;
-  readonly user?: string | undefined;
-  readonly password?: string | undefined;
-  /** Prefix of reply subjects; an account of limited rights has one of its own. */
+  /** Prefix of reply subjects; the user's own when absent. */
   readonly inboxPrefix?: string | undefined;
   /** Keep trying while the server is not there yet, which is the default; otherwise reject `Unavailable`. */
   readonly waitOnFirstConnect?: boolean | undefined;
@@ -46,31 +43,18 @@ export interface BusOptions {
 /** Connects to NATS; from then on the connection heals by itself, for ever. */
 export async function connectBus(options: BusOptions): Promise<Bus> {
   try {
-    return new NatsBus(await connect(connectionOptions(options)), options);
+    const wire = connectionOptions(options);
+    return new NatsBus(await connect(wire), { log: options.log, inboxPrefix: wire.inboxPrefix });
   } catch (error) {
     throw new Unavailable('connect to NATS', { cause: error });
   }
 }
 
 function connectionOptions(options: BusOptions): ConnectionOptions {
-  const urls = options.url.split(',').map((url) => new URL(url.includes('://') ? url.trim() : `nats://${url.trim()}`));
-  const user = options.user ?? decodeURIComponent(urls[0]?.username ?? '');
-  const password = options.password ?? decodeURIComponent(urls[0]?.password ?? '');
   return {
-    servers: urls.map(({ host }) => host),
+    ...connectionSettings(options),
     name: options.name,
-    reconnect: true,
-    maxReconnectAttempts: -1,
-    reconnectTimeWait: 100,
-    reconnectJitter: 400,
     waitOnFirstConnect: options.waitOnFirstConnect ?? true,
-    ignoreAuthErrorAbort: true, // A password may be set right on the server while we keep trying.
-    timeout: 5_000,
-    pingInterval: 10_000,
-    maxPingOut: 2,
-    noAsyncTraces: true,
-    ...(urls.some(({ protocol }) => protocol === 'tls:') ? { tls: {} } : {}),
-    ...(user === '' ? {} : { user, pass: password }),
     ...(options.inboxPrefix === undefined ? {} : { inboxPrefix: options.inboxPrefix }),
   };
 }
@@ -92,7 +76,7 @@ class NatsBus implements Bus {
   #connected = true;
   #closing = false;
 
-  constructor(connection: NatsConnection, { log, inboxPrefix }: BusOptions) {
+  constructor(connection: NatsConnection, { log, inboxPrefix }: Pick<BusOptions, 'log' | 'inboxPrefix'>) {
     this.#connection = connection;
     this.#log = log.child({ part: 'bus' });
     this.#inboxPrefix = inboxPrefix;
@@ -317,9 +301,10 @@ class NatsBus implements Bus {
   }
 
   async #watchConnection(): Promise<void> {
-    for await (const { type } of this.#connection.status()) {
+    for await (const { type, data, permissionContext } of this.#connection.status()) {
       if (type === Events.Disconnect) this.#lose();
       else if (type === Events.Reconnect) this.#regain();
+      else if (type === Events.Error) this.#log.error({ reason: data, ...permissionContext }, 'NATS refused something');
     }
     if (this.#closing) return;
     this.#lose();

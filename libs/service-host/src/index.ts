@@ -11,6 +11,8 @@ export {
 } from './api-client';
 export { type BusOptions, connectBus } from './bus';
 export type { Bus, ConsumeOptions, DurableMessage, RespondOptions, StreamSpec, Subscription } from './bus.port';
+export { type BusLogin, natsAuthorization } from './bus-authorization';
+export { type BusSettings, type BusTls, busSettings, busVariables, connectionSettings } from './bus-settings';
 export { ConfigError, readConfig } from './config';
 export { describeError, Unavailable } from './errors';
 export { type Check, type HealthServer, type HealthServerOptions, readiness, startHealthServer } from './health';

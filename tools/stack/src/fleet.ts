@@ -1,4 +1,5 @@
 /** The storage hosts of a system with their agents: real ones in namespaces, or one process that plays them all. */
+import type { BusAccount } from '@brickyard/contracts';
 import type { HostLab } from '@brickyard/hosts';
 import type { DataDirectory } from './data-directory';
 import type { StackPlan } from './options';
@@ -23,8 +24,10 @@ export interface Fleet {
   readonly lab?: HostLab;
   /** Agents, there once the hosts boot. */
   readonly agents: readonly Service[];
-  /** Switches all hosts on and starts their agents. */
-  boot(env: Readonly<Record<string, string>>): Promise<void>;
+  /** As whom the agents are on the bus. */
+  readonly agentAccounts: readonly BusAccount[];
+  /** Switches all hosts on and starts their agents, each with the variables by which it reaches the bus. */
+  boot(envOf: (account: BusAccount) => Readonly<Record<string, string>>): Promise<void>;
   /** Power loss of one host, by its name or address. */
   crashHost(name: string): Promise<void>;
   /** Switches one host on again. */

@@ -2,7 +2,7 @@
 import { request } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import { HostName, probeOf } from '@brickyard/contracts';
-import { type Bus, connectBus, createLogger, describeError } from '@brickyard/service-host';
+import { type Bus, type BusSettings, connectBus, createLogger, describeError } from '@brickyard/service-host';
 import { z } from 'zod';
 import type { HostPlace } from './fleet';
 
@@ -41,11 +41,7 @@ export async function checkLeader(healthPort: number): Promise<void> {
 }
 
 /** Asks every agent over the bus until each has answered. */
-export async function awaitAgents(
-  places: readonly HostPlace[],
-  bus: { readonly url: string; readonly user: string; readonly password: string },
-  timeoutMs: number,
-): Promise<void> {
+export async function awaitAgents(places: readonly HostPlace[], bus: BusSettings, timeoutMs: number): Promise<void> {
   const log = createLogger({ service: 'launcher', level: 'silent' });
   const connection = await connectBus({ ...bus, name: 'launcher', log, waitOnFirstConnect: true });
   try {

@@ -1,6 +1,7 @@
 /** Storage hosts in namespaces of this machine, each with a glusterd and a node agent of its own. */
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { type BusAccount, HostName } from '@brickyard/contracts';
 import { GlusterdDown, prepareHosts, type StorageHost } from '@brickyard/hosts';
 import type { Fleet, FleetContext } from './fleet';
 import { mainOf, startNodeProcess } from './node-process';
@@ -43,8 +44,9 @@ export async function realFleet(context: FleetContext): Promise<Fleet> {
     agents,
     busHost: lab.clientAddress,
     places: lab.hosts.map(({ name, address, devices }) => ({ name, address, devices })),
-    async boot(env) {
-      agents.push(...lab.hosts.map((host) => agentOf(host, env, context)));
+    agentAccounts: lab.hosts.map(accountOf),
+    async boot(envOf) {
+      agents.push(...lab.hosts.map((host) => agentOf(host, envOf(accountOf(host)), context)));
       await Promise.all(lab.hosts.map(({ name }) => bootHost(name)));
     },
     async crashHost(name) {
@@ -59,6 +61,8 @@ export async function realFleet(context: FleetContext): Promise<Fleet> {
     },
   };
 }
+
+const accountOf = ({ address }: StorageHost): BusAccount => ({ kind: 'agent', host: HostName.parse(address) });
 
 /** What a killed run left is a long list. */
 const shortened = (text: string): string => (text.length > LINE_MAX ? `${text.slice(0, LINE_MAX)} …` : text);

@@ -6,6 +6,7 @@ import { mainOf, startNodeProcess } from './node-process';
 import type { StackPlan } from './options';
 import type { ProcessNotes } from './process-record';
 import { type Service, supervise } from './service';
+import type { Servers } from './servers';
 
 const LOOPBACK = '127.0.0.1';
 
@@ -25,14 +26,15 @@ export interface ServiceContext {
   readonly plan: StackPlan;
   readonly data: DataDirectory;
   readonly notes: ProcessNotes;
-  /** Variables by which Postgres and NATS are reached. */
-  readonly reach: Readonly<Record<string, string>>;
+  /** Variables by which a service reaches Postgres and NATS, with rights of its own. */
+  readonly reachOf: Servers['reachOf'];
 }
 
 /** An allocator; the first to win the lock leads. */
 export async function allocator(context: ServiceContext, number: number): Promise<HealthyService> {
   const healthPort = await lastingPort(LOOPBACK);
   const env = {
+    ...context.reachOf('allocator'),
     BRICKYARD_HEALTH_PORT: String(healthPort),
     BRICKYARD_CHECKPOINT_KEY_FILE: join(context.data.path, 'checkpoint-key.pem'),
     BRICKYARD_CHECKPOINT_FILE: join(context.data.path, 'checkpoints.jsonl'),
@@ -49,6 +51,7 @@ export async function gateway(
   const { plan } = context;
   const healthPort = await lastingPort(LOOPBACK);
   const env = {
+    ...context.reachOf('gateway'),
     BRICKYARD_HTTP_HOST: LOOPBACK,
     BRICKYARD_HTTP_PORT: String(door.httpPort),
     BRICKYARD_HEALTH_PORT: String(healthPort),
@@ -68,6 +71,7 @@ export async function registryBackend(
   const { plan, data } = context;
   const healthPort = await lastingPort(LOOPBACK);
   const env = {
+    ...context.reachOf('registry'),
     BRICKYARD_API_URL: api.url,
     BRICKYARD_API_KEY: api.adminKey,
     BRICKYARD_REGISTRY_HOST: LOOPBACK,
@@ -79,9 +83,9 @@ export async function registryBackend(
 }
 
 function serviceOf(context: ServiceContext, name: string, app: string, env: Readonly<Record<string, string>>): Service {
-  const { plan, data, notes, reach } = context;
+  const { plan, data, notes } = context;
   const logFile = join(data.logs, `${name}.log`);
-  const all = { ...plan.env, ...reach, ...env };
+  const all = { ...plan.env, ...env };
   return supervise({
     name,
     logFile,

@@ -7,6 +7,7 @@ import type { StackPlan } from './options';
 import { type LaunchedProcess, type Service, supervise } from './service';
 
 const LOOPBACK = '127.0.0.1';
+const ACCOUNT = { kind: 'simulated-agents' } as const;
 
 /** Prepares the hosts; the process that plays them starts when they boot. */
 export function simulatedFleet(context: FleetContext): Fleet {
@@ -19,10 +20,11 @@ export function simulatedFleet(context: FleetContext): Fleet {
     busHost: LOOPBACK,
     agents,
     places: simulatedPlaces(plan),
-    async boot(env) {
+    agentAccounts: [ACCOUNT],
+    async boot(envOf) {
       if (plan.nodes === 0) return;
       power.allOn();
-      const agent = simulatedAgents(context, { ...env, BRICKYARD_FAULTS: faultsFile });
+      const agent = simulatedAgents(context, { ...envOf(ACCOUNT), BRICKYARD_FAULTS: faultsFile });
       agents.push(agent);
       await agent.start();
     },

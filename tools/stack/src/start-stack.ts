@@ -55,11 +55,11 @@ async function build(plan: StackPlan, data: DataDirectory, undo: Undo): Promise<
   const isReal = plan.hosts === 'real' && plan.nodes > 0;
   const fleet = isReal ? await realFleet({ plan, data, notes }) : simulatedFleet({ plan, data, notes });
   undo.push(() => fleet.stop());
-  const servers = await prepareServers(data, fleet.busHost, plan.onProgress);
+  const servers = await prepareServers(data, fleet, plan.onProgress);
   undo.splice(-1, 0, () => servers.stop()); // After the hosts, which cannot say goodbye without the bus.
   await servers.start();
   plan.onProgress('Postgres and NATS run');
-  const context = { plan, data, notes, reach: servers.reach };
+  const context = { plan, data, notes, reachOf: servers.reachOf };
   const parts = await startParts(context, fleet, servers, undo);
   return runningStack({ plan, data, fleet, servers, ...parts, stop: () => unwind(undo, plan.onProgress) });
 }
@@ -81,11 +81,9 @@ async function startParts(context: ServiceContext, fleet: Fleet, servers: Server
     await Promise.all(gateways.map(({ service }) => service.stop()));
     await Promise.all(allocators.map(({ service }) => service.stop()));
   });
-  const { busEnv, natsUrl } = servers;
-  const bus = { url: natsUrl, user: busEnv['BRICKYARD_NATS_USER'] ?? '', password: data.kept.busPassword };
   await allDone([
     ...first.map((service) => service.start()),
-    fleet.boot(busEnv).then(() => awaitAgents(fleet.places, bus, READY_TIMEOUT_MS)),
+    fleet.boot(servers.agentEnv).then(() => awaitAgents(fleet.places, servers.observing, READY_TIMEOUT_MS)),
     untilReady(allocators.slice(0, 1), gateways),
   ]);
   plan.onProgress(`allocator and gateway answer${plan.nodes === 0 ? '' : ', and every node agent'}`);

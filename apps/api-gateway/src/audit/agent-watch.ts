@@ -1,5 +1,5 @@
 /** What node agents say of themselves: the last heartbeat of each. Told to people, never decided on. */
-import { Heartbeat, HEARTBEATS_ALL } from '@brickyard/contracts';
+import { Heartbeat, heartbeatOf, HEARTBEATS_ALL } from '@brickyard/contracts';
 import type { Bus, Subscription } from '@brickyard/service-host';
 
 /** An agent as last heard of. */
@@ -22,9 +22,9 @@ export class AgentWatch {
 
   /** Begins to listen. */
   listen(bus: Bus): void {
-    this.subscription = bus.subscribe(HEARTBEATS_ALL, (payload) => {
+    this.subscription = bus.subscribe(HEARTBEATS_ALL, (payload, subject) => {
       const heartbeat = Heartbeat.safeParse(payload);
-      if (heartbeat.success) this.remember(heartbeat.data);
+      if (heartbeat.success && subject === heartbeatOf(heartbeat.data.host)) this.remember(heartbeat.data);
     });
   }
 

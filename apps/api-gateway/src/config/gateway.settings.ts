@@ -1,7 +1,7 @@
 /** Everything the gateway is told at its start: Brickyard's variables first, then heketi's, then heketi's file, then defaults. */
 import { readFileSync } from 'node:fs';
 import { gib, kibOf, type PlacementPolicy } from '@brickyard/contracts';
-import { ConfigError, readConfig } from '@brickyard/service-host';
+import { type BusSettings, busSettings, busVariables, ConfigError, readConfig } from '@brickyard/service-host';
 import { z } from 'zod';
 import type { ServerVolumeOptions } from '../heketi/volume-request';
 import { HeketiFile, heketiVariables, type HeketiVariables } from './heketi-file';
@@ -20,7 +20,7 @@ export interface GatewaySettings {
     readonly logRequests: boolean;
   };
   readonly health: { readonly host: string; readonly port: number };
-  readonly nats: { readonly url: string; readonly user?: string | undefined; readonly password?: string | undefined };
+  readonly nats: BusSettings;
   readonly postgresUrl: string;
   /** Secrets that tokens are signed with; absent when authentication is off. */
   readonly keys?: { readonly admin: string; readonly user: string };
@@ -49,16 +49,15 @@ const Environment = z.object({
   BRICKYARD_HTTP_PORT: port.optional(),
   BRICKYARD_HEALTH_HOST: z.string().default('127.0.0.1'),
   BRICKYARD_HEALTH_PORT: port.default(0),
-  BRICKYARD_NATS_URL: z.string().describe('such as nats://127.0.0.1:4222'),
-  BRICKYARD_NATS_USER: z.string().optional(),
-  BRICKYARD_NATS_PASSWORD: z.string().optional(),
-  BRICKYARD_NATS_PASSWORD_FILE: z.string().optional(),
-  BRICKYARD_PG_URL: z.string().optional().describe('such as postgres://user@127.0.0.1:5432/brickyard'),
-  BRICKYARD_PG_URL_FILE: z.string().optional(),
+  BRICKYARD_TLS_CERT: z
+    .string()
+    .optional()
+    .describe('PEM; the certificate of the API, with those between it and the authority'),
+  BRICKYARD_TLS_KEY: z.string().optional().describe('PEM; its key'),
+  ...busVariables,
+  BRICKYARD_PG_URL: z.string().describe('such as postgres://user@127.0.0.1/brickyard'),
   BRICKYARD_ADMIN_KEY: z.string().optional(),
-  BRICKYARD_ADMIN_KEY_FILE: z.string().optional(),
   BRICKYARD_USER_KEY: z.string().optional(),
-  BRICKYARD_USER_KEY_FILE: z.string().optional(),
   BRICKYARD_DISABLE_AUTH: flag.default(false),
   BRICKYARD_CONFIG: z.string().optional().describe("heketi's configuration file"),
   BRICKYARD_LOG_LEVEL: z.string().default('info'),
@@ -76,12 +75,8 @@ export function readSettings(env: NodeJS.ProcessEnv): GatewaySettings {
   return {
     http: httpFrom(given, file),
     health: { host: given.BRICKYARD_HEALTH_HOST, port: given.BRICKYARD_HEALTH_PORT },
-    nats: {
-      url: given.BRICKYARD_NATS_URL,
-      user: given.BRICKYARD_NATS_USER,
-      password: secretFrom(given.BRICKYARD_NATS_PASSWORD, 'BRICKYARD_NATS_PASSWORD_FILE', given),
-    },
-    postgresUrl: postgresUrlFrom(given),
+    nats: busSettings(given),
+    postgresUrl: given.BRICKYARD_PG_URL,
     ...(keys === undefined ? {} : { keys }),
     issuedAtLeewaySeconds: given.HEKETI_JWT_IAT_LEEWAY_SECONDS ?? LEEWAY_SECONDS_DEFAULT,
     policy: policyFrom(given, file),
@@ -115,31 +110,11 @@ function readFile(path: string, variable: string): string {
   }
 }
 
-/** A secret given directly or as a file, whose last line break does not belong to it. */
-function secretFrom(
-  value: string | undefined,
-  fileVariable: keyof Environment,
-  given: Environment,
-): string | undefined {
-  const path = given[fileVariable];
-  if (value !== undefined || typeof path !== 'string') return value;
-  return readFile(path, fileVariable).replace(/\r?\n$/, '');
-}
-
 function keysFrom(given: Environment, { jwt }: HeketiFile): { admin: string; user: string } {
-  const ownAdmin = secretFrom(given.BRICKYARD_ADMIN_KEY, 'BRICKYARD_ADMIN_KEY_FILE', given);
-  const ownUser = secretFrom(given.BRICKYARD_USER_KEY, 'BRICKYARD_USER_KEY_FILE', given);
-  const admin = ownAdmin ?? given.HEKETI_ADMIN_KEY ?? jwt?.admin?.key ?? '';
-  const user = ownUser ?? given.HEKETI_USER_KEY ?? jwt?.user?.key ?? '';
+  const admin = given.BRICKYARD_ADMIN_KEY ?? given.HEKETI_ADMIN_KEY ?? jwt?.admin?.key ?? '';
+  const user = given.BRICKYARD_USER_KEY ?? given.HEKETI_USER_KEY ?? jwt?.user?.key ?? '';
   if (admin === '' || user === '') throw new ConfigError([MISSING_KEYS]);
   return { admin, user };
-}
-
-function postgresUrlFrom(given: Environment): string {
-  const url = secretFrom(given.BRICKYARD_PG_URL, 'BRICKYARD_PG_URL_FILE', given);
-  if (url === undefined)
-    throw new ConfigError(['BRICKYARD_PG_URL: is not set (such as postgres://user@127.0.0.1/brickyard)']);
-  return url;
 }
 
 function httpFrom(given: Environment, file: HeketiFile): GatewaySettings['http'] {
@@ -150,6 +125,9 @@ function httpFrom(given: Environment, file: HeketiFile): GatewaySettings['http']
     port: given.BRICKYARD_HTTP_PORT ?? heketiPort.data,
     logRequests: given.BRICKYARD_LOG_REQUESTS,
   };
+  const { BRICKYARD_TLS_CERT: ownCert, BRICKYARD_TLS_KEY: ownKey } = given;
+  if (ownCert !== undefined && ownKey !== undefined) return { ...base, tls: { cert: ownCert, key: ownKey } };
+  if (ownCert !== ownKey) throw new ConfigError(['BRICKYARD_TLS_CERT and BRICKYARD_TLS_KEY: one without the other']);
   if (file.enable_tls !== true) return base;
   const cert = readFile(file.cert_file ?? '', 'cert_file');
   return { ...base, tls: { cert, key: readFile(file.key_file ?? '', 'key_file') } };

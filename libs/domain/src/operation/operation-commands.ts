@@ -7,11 +7,11 @@ import { deriveId } from '../placement/derive-id';
 import { abandonment, retryStep } from './advance';
 import type { Operation } from './operation.state';
 
-/** An outcome counts once, and only while its task is running: late and repeated ones change nothing. */
+/** An outcome counts once, only while its task is running, and only from the task's host: others change nothing. */
 export function recordOutcome({ outcome }: CommandOf<'RecordOutcome'>, state: ControlState): ControlDecision {
-  const { operationId, taskId, tookMs } = outcome;
+  const { operationId, taskId, tookMs, host } = outcome;
   const task = state.operations.get(operationId)?.current?.tasks.get(taskId);
-  if (task?.status !== 'running') return accepted();
+  if (task?.status !== 'running' || task.planned.host !== host) return accepted();
   const told = outcome.outcome;
   if (told.kind === 'done') {
     return accepted({ type: 'TaskSucceeded', version: 1, operationId, taskId, result: told.result, tookMs });

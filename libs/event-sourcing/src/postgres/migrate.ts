@@ -1,5 +1,31 @@
-import { Client } from 'pg';
+import { Client, DatabaseError } from 'pg';
+import { connectionConfig } from './connection';
 import { CreateEventLog1700000000000 } from './schema.migration';
+
+const MIGRATIONS = [CreateEventLog1700000000000];
+/** SQLSTATEs of a database in which nothing was made yet: no such role, schema, table, or no right to look. */
+const NOT_MADE_YET = new Set(['22023', '3F000', '42P01', '42501', '42704']);
+
+/** Migrates unless the schema is up to date already: a service whose login owns nothing can only look, and that is enough. */
+export async function ensureSchema(url: string): Promise<void> {
+  if (!(await isUpToDate(url))) await migrate(url);
+}
+
+async function isUpToDate(url: string): Promise<boolean> {
+  const client = new Client(connectionConfig(url, 'writer', {}));
+  client.on('error', () => undefined); // The statement below rejects when the connection breaks.
+  try {
+    await client.connect();
+    const { rows } = await client.query<{ name: string }>('SELECT name FROM es.migrations');
+    const done = new Set(rows.map(({ name }) => name));
+    return MIGRATIONS.every(({ name }) => done.has(name));
+  } catch (error) {
+    if (error instanceof DatabaseError && NOT_MADE_YET.has(error.code ?? '')) return false;
+    throw error;
+  } finally {
+    await client.end();
+  }
+}
 
 /** Brings the event log's schema up to date; any number of services may call it at once. The caller's user owns the schema. */
 export async function migrate(url: string): Promise<void> {
@@ -24,7 +50,7 @@ async function runMigrations(url: string): Promise<void> {
     schema: 'es',
     synchronize: false,
     migrationsTableName: 'migrations',
-    migrations: [CreateEventLog1700000000000],
+    migrations: MIGRATIONS,
     extra: { max: 1 },
   });
   await source.initialize();

@@ -107,7 +107,7 @@ const APPEND_ONLY = `
 `;
 
 /** Roles are shared by all databases of a server, so another database's migration may make them at the same moment. */
-const createRole = (role: string): string => `
+export const createRole = (role: string): string => `
   DO $$ BEGIN
     CREATE ROLE ${role} NOLOGIN;
   EXCEPTION WHEN duplicate_object OR unique_violation THEN
