@@ -3,6 +3,8 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import { EventsController } from './audit/events/events.controller';
 import type { EventStreams } from './audit/events/event-streams';
+import { ExplainController } from './audit/explain/explain.controller';
+import { WhatIfController } from './audit/explain/what-if.controller';
 import { HistoryController } from './audit/history.controller';
 import { TopologyController } from './audit/topology.controller';
 import type { AgentWatch } from './audit/agent-watch';
@@ -49,6 +51,8 @@ export class ApiGatewayModule {
         HistoryController,
         EventsController,
         TopologyController,
+        ExplainController,
+        WhatIfController,
       ],
       providers: [
         { provide: APP_FILTER, useValue: new TextErrorFilter(parts.log) },

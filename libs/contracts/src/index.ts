@@ -15,5 +15,6 @@ export * from './committed-events';
 export * from './subjects';
 export * from './bus-accounts';
 export * from './http/heketi.api';
+export * from './http/what-if.api';
 export * from './wire';
 export * from './widening';

@@ -1,0 +1,79 @@
+/** `/v1/explain`: why a volume lies where it lies, what an operation does. */
+import { OperationId, VolumeId } from '@brickyard/contracts';
+import type { StoredEvent } from '@brickyard/event-sourcing';
+import type { LedgerReader } from '@brickyard/event-sourcing/postgres';
+import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
+import { ID, routeId } from '../../heketi/route-id';
+import { idNotFound } from '../../heketi/text-error';
+import { sendJson } from '../../http/answers';
+import type { GatewayReply, GatewayRequest } from '../../http/gateway-request';
+import type { ClusterStateReader } from '../../state/cluster-state.reader';
+import { requestedState } from '../../state/requested-state';
+import { LEDGER, STATE_READER } from '../../tokens';
+import { endedOperationView, operationView } from '../operation.view';
+import { operationExplanation } from './operation.explanation';
+import { type PlacingEvent, placementView, placingEvents, volumeHead } from './volume.explanation';
+
+/** Events of one operation that are looked for around its steps. */
+const OPERATION_EVENTS_MAX = 10_000;
+/** Where an operation's first and last facts stand beside those of its steps: in the same commit. */
+const SAME_COMMIT = 1_000;
+
+@Controller('v1/explain')
+export class ExplainController {
+  constructor(
+    @Inject(STATE_READER) private readonly reader: ClusterStateReader,
+    @Inject(LEDGER) private readonly ledger: LedgerReader,
+  ) {}
+
+  @Get(`volumes/${ID}`)
+  async volume(@Req() request: GatewayRequest, @Res() reply: GatewayReply): Promise<void> {
+    const { state, position } = await requestedState(this.reader, request, reply);
+    const volumeId = routeId(VolumeId, request);
+    const events = (await this.ledger.readStream(`volume-${volumeId}`)).filter((event) => event.position <= position);
+    const placing = placingEvents(events);
+    const [first] = placing;
+    if (first === undefined) throw idNotFound();
+    const options = optionsIn(first.stored);
+    const placements: object[] = [];
+    for (const one of placing) placements.push(await this.placement(one, options));
+    const volume = state.volumes.get(volumeId);
+    const head = volume === undefined ? { id: volumeId, status: 'gone' } : volumeHead(volume, state);
+    sendJson(reply, 200, { position, ...head, placements });
+  }
+
+  @Get(`operations/${ID}`)
+  async operation(@Req() request: GatewayRequest, @Res() reply: GatewayReply): Promise<void> {
+    const { state, position } = await requestedState(this.reader, request, reply);
+    const id = routeId(OperationId, request);
+    const running = state.operations.get(id);
+    const ended = state.ended.get(id);
+    const events = await this.eventsOf(id, running?.startedPosition ?? ended?.endedPosition, position);
+    if (running === undefined && ended === undefined && events.length === 0) throw idNotFound();
+    const head =
+      running !== undefined ? operationView(state, running) : ended !== undefined ? endedOperationView(ended) : { id };
+    sendJson(reply, 200, { position, ...operationExplanation(id, head, events, state) });
+  }
+
+  private async placement(event: PlacingEvent, options: readonly string[]): Promise<object> {
+    const before = await this.reader.at(event.stored.position - 1);
+    return placementView(event, options, before.state);
+  }
+
+  /** Everything an operation left in the log: its steps, and the facts of its thing around them. */
+  private async eventsOf(id: string, known: number | undefined, upTo: number): Promise<readonly StoredEvent[]> {
+    const steps = await this.ledger.readStream(`operation-${id}`);
+    const from = steps[0]?.position ?? known;
+    if (from === undefined) return [];
+    const to = Math.min(upTo, Math.max(steps.at(-1)?.position ?? from, known ?? from) + SAME_COMMIT);
+    const range = { to, limit: OPERATION_EVENTS_MAX, newestFirst: false };
+    const filter = { field: { name: 'operationId', value: id } };
+    const { events } = await this.ledger.find(filter, { ...range, from: Math.max(1, from - SAME_COMMIT) });
+    return events;
+  }
+}
+
+function optionsIn({ data }: StoredEvent): readonly string[] {
+  const { spec } = data as { spec?: { options?: readonly string[] } };
+  return spec?.options ?? [];
+}

@@ -1,0 +1,129 @@
+import { gib, kibOf, type CommandOf, type ControlEvent, type OperationId } from '@brickyard/contracts';
+import { decide, emptyControlState, evolve } from '@brickyard/domain';
+import { idOf, NODE_1, NODE_2, smallCluster, VOLUME, volumeSpec } from '../../testing/events';
+import { GatewayUnderTest } from '../../testing/gateway-under-test';
+
+jest.setTimeout(60_000); // Busy machines take their time to start a database.
+
+const operationId = idOf('5') as OperationId;
+
+/** What the allocator would record for a volume of two copies on the small cluster. */
+function planned(before: readonly ControlEvent[]): readonly ControlEvent[] {
+  const now = '2026-01-31T03:12:00.000Z';
+  const state = before.reduce(
+    (at, event, index) => evolve(at, { position: index + 1, at: now, event }),
+    emptyControlState,
+  );
+  const command: CommandOf<'CreateVolume'> = {
+    type: 'CreateVolume',
+    operationId,
+    volumeId: VOLUME,
+    spec: volumeSpec('v', { durability: { kind: 'replicate', replica: 2 }, sizeKib: kibOf(gib(10)) }),
+    clusters: [],
+    policy: {
+      brickMinKib: kibOf(gib(1)),
+      brickMaxKib: kibOf(gib(4_096)),
+      bricksPerVolumeMax: 32,
+      volumesPerClusterMax: 1_000,
+      zoneChecking: 'none',
+    },
+  };
+  const decision = decide(command, state, { position: before.length, now });
+  if (decision.kind === 'rejected') throw new Error(decision.rejection.kind);
+  return decision.events;
+}
+
+describe('explanations', () => {
+  let under: GatewayUnderTest;
+  let last = 0;
+
+  beforeAll(async () => {
+    under = await GatewayUnderTest.start();
+    const topology = smallCluster();
+    last = await under.record(...topology, ...planned(topology));
+    await under.fetch(`/clusters?after=${String(last)}`);
+  });
+  afterAll(() => under.stop());
+
+  const json = async (path: string): Promise<unknown> => (await under.fetch(path)).json();
+  const post = async (steps: unknown, query = ''): Promise<[number, unknown]> => {
+    const response = await under.fetch(`/v1/what-if${query}`, { method: 'POST', body: JSON.stringify({ steps }) });
+    return [response.status, await response.json()];
+  };
+
+  it('tell of a volume every device that was considered, and why', async () => {
+    expect(await json(`/v1/explain/volumes/${VOLUME}`)).toMatchObject({
+      id: VOLUME,
+      status: 'creating',
+      health: 'whole',
+      placements: [
+        {
+          type: 'VolumePlanned',
+          actor: { name: 'spec' },
+          isReproducible: true,
+          attempts: [{ sets: 1, outcome: 'placed' }],
+          sets: [
+            {
+              devices: [
+                { rank: 1, verdict: 'chosen', why: expect.stringContaining('no rule spoke against it') as unknown },
+                { rank: 2, verdict: 'chosen' },
+              ],
+            },
+          ],
+        },
+      ],
+    });
+    expect((await under.fetch(`/v1/explain/volumes/${VOLUME}?at=3`)).status).toBe(404);
+  });
+
+  it('tell of an operation its steps, what it waits for and what comes next', async () => {
+    expect(await json(`/v1/explain/operations/${operationId}`)).toMatchObject({
+      id: operationId,
+      kind: 'create-volume',
+      trigger: { type: 'VolumePlanned', actor: { name: 'spec' } },
+      waitsFor: expect.stringContaining('CreateBrick by the agent of') as unknown,
+      steps: [{ name: 'create-bricks', direction: 'act', attempt: 1, tasks: [{ status: 'running' }, {}] }],
+      plan: [{ status: 'current' }, { status: 'to-do' }, { status: 'to-do' }],
+      next: expect.stringMatching(/^then .*, and it is done; should the step fail for good, it takes back /) as unknown,
+    });
+    expect((await under.fetch(`/v1/explain/operations/${idOf('7')}`)).status).toBe(404);
+  });
+
+  it('play a story through without changing anything', async () => {
+    const volume = { size: 100, durability: { type: 'replicate', replicate: { replica: 2 } } };
+    const [status, told] = await post([
+      { do: 'create-volume', volume },
+      { do: 'fill', volume },
+      { do: 'create-volume', volume },
+      { do: 'add-devices', node: NODE_1, sizeGib: 500, count: 2 },
+      { do: 'add-devices', node: NODE_2, sizeGib: 500, count: 2 },
+      { do: 'fill', volume },
+      { do: 'lose-node', node: NODE_1 },
+    ]);
+    expect(status).toBe(200);
+    expect(told).toMatchObject({
+      position: last,
+      steps: [
+        { fits: true, bricks: [{}, {}] },
+        { count: 3, isAll: true, endedBy: { fits: false } },
+        { fits: false, reason: expect.stringContaining('No space') as unknown, remedy: expect.any(String) as unknown },
+        { host: 'node1.example', added: 2 },
+        {},
+        { count: 10, isAll: true }, // Eight of one set each, two cut smaller.
+        { touched: 15, counts: { degraded: 15, unreachable: 0 } },
+      ],
+    });
+    expect(await json('/v1/status')).toMatchObject({ position: last, counts: { volumes: 1, devices: 2 } });
+    expect(await post([{ do: 'lose-node', node: NODE_1 }], '?at=9')).toMatchObject([200, { position: 9 }]);
+  });
+
+  it.each([
+    [[{ do: 'lose-node', node: idOf('8') }], 404, 'is not there'],
+    [[{ do: 'explode' }], 400, 'steps.0.do'],
+    [[], 400, 'steps'],
+    [[{ do: 'create-volume', volume: { size: 0 } }], 400, 'size: cannot be blank'],
+    [[{ do: 'add-devices', node: NODE_1, sizeGib: 0.5 }], 400, 'steps.0.sizeGib'],
+  ])('refuse the story %j', async (steps, status, detail) => {
+    expect(await post(steps)).toMatchObject([status, { detail: expect.stringContaining(detail) as unknown }]);
+  });
+});
