@@ -8,20 +8,38 @@ import { WhatIfController } from './audit/explain/what-if.controller';
 import { HistoryController } from './audit/history.controller';
 import { TopologyController } from './audit/topology.controller';
 import type { AgentWatch } from './audit/agent-watch';
+import type { HostFacts } from './audit/host-facts';
 import type { GatewaySettings } from './config/gateway.settings';
+import { BlockVolumesController } from './heketi/blocks/block-volumes.controller';
 import { ClustersController } from './heketi/clusters.controller';
 import type { CommandSender } from './heketi/command-sender';
+import { DatabaseController } from './heketi/db/db.controller';
 import { DevicesController } from './heketi/devices.controller';
 import { HelloController } from './heketi/hello.controller';
 import type { NodeProbe } from './heketi/node-probe';
 import { NodesController } from './heketi/nodes.controller';
+import { OperationsController } from './heketi/operations/operations.controller';
 import { QueueController } from './heketi/queue.controller';
+import { AdminController } from './heketi/server/admin.controller';
+import { InternalController } from './heketi/server/internal.controller';
+import { MetricsController } from './heketi/server/metrics.controller';
 import { TextErrorFilter } from './heketi/text-error.filter';
 import { VolumesController } from './heketi/volumes.controller';
 import type { ClusterStateReader } from './state/cluster-state.reader';
-import { AGENTS, COMMAND_SENDER, EVENT_STREAMS, LEDGER, LOG, NODE_PROBE, SETTINGS, STATE_READER } from './tokens';
+import {
+  AGENTS,
+  COMMAND_SENDER,
+  EVENT_STREAMS,
+  HOST_FACTS,
+  LEDGER,
+  LOG,
+  METRICS,
+  NODE_PROBE,
+  SETTINGS,
+  STATE_READER,
+} from './tokens';
 import type { LedgerReader } from '@brickyard/event-sourcing/postgres';
-import type { Logger } from '@brickyard/service-host';
+import type { Logger, Metrics } from '@brickyard/service-host';
 
 /** What the controllers are made of. */
 export interface GatewayParts {
@@ -32,6 +50,8 @@ export interface GatewayParts {
   readonly commands: CommandSender;
   readonly probe: NodeProbe;
   readonly agents: AgentWatch;
+  readonly facts: HostFacts;
+  readonly metrics: Pick<Metrics, 'text' | 'contentType'>;
   readonly streams: EventStreams;
 }
 
@@ -48,6 +68,12 @@ export class ApiGatewayModule {
         DevicesController,
         VolumesController,
         QueueController,
+        BlockVolumesController,
+        OperationsController,
+        DatabaseController,
+        AdminController,
+        InternalController,
+        MetricsController,
         HistoryController,
         EventsController,
         TopologyController,
@@ -63,6 +89,8 @@ export class ApiGatewayModule {
         { provide: COMMAND_SENDER, useValue: parts.commands },
         { provide: NODE_PROBE, useValue: parts.probe },
         { provide: AGENTS, useValue: parts.agents },
+        { provide: HOST_FACTS, useValue: parts.facts },
+        { provide: METRICS, useValue: parts.metrics },
         { provide: EVENT_STREAMS, useValue: parts.streams },
       ],
     };

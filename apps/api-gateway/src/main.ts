@@ -12,6 +12,8 @@ async function main(): Promise<void> {
   if (settings.keys === undefined) log.warn('WARNING: Heketi started with --disable-auth');
   const gateway = await startGateway(settings, log);
   const steps = [...gateway.steps, { name: 'tracing', run: stopTracing }];
+  // heketi's way out of its read-only mode, which no request can leave.
+  process.on('SIGUSR2', () => void gateway.resetMode());
   onShutdown({ log, deadlineMs: SHUTDOWN_MS, steps });
   log.info({ url: gateway.url, healthPort: gateway.healthPort }, 'listening');
 }

@@ -23,12 +23,14 @@ import { CommandBus } from './command-bus';
 import { commandClient } from './command-client';
 import type { GatewaySettings } from './config/gateway.settings';
 import { CommandSender } from './heketi/command-sender';
+import { HostFacts } from './audit/host-facts';
+import { ModeSetter } from './heketi/server/mode-setter';
 import { InFlightLimit } from './heketi/in-flight';
 import { NodeProbe } from './heketi/node-probe';
 import { tokenKeys } from './heketi/token';
 import { tellPosition } from './http/position-header';
 import { httpAdapter } from './http/server';
-import { LEADER_READY } from '@brickyard/contracts';
+import { type AdminMode, LEADER_READY } from '@brickyard/contracts';
 import { nestLogger } from './nest-logger';
 import { ClusterStateReader } from './state/cluster-state.reader';
 import { CONTROL_LEDGER } from './state/folding';
@@ -38,6 +40,8 @@ export interface RunningGateway {
   /** Where clients reach it. */
   readonly url: string;
   readonly healthPort: number;
+  /** Opens the API again, whatever its admin mode is. */
+  resetMode(): Promise<void>;
   /** What has to be done to end it, in this order. */
   readonly steps: readonly { readonly name: string; readonly run: () => Promise<void> }[];
   /** Does all of it. */
@@ -50,29 +54,37 @@ export async function startGateway(settings: GatewaySettings, log: Logger): Prom
   const reader = new ClusterStateReader({ ledger, log });
   const link = new BusLink();
   const agents = new AgentWatch();
+  const facts = new HostFacts();
   const bus = new CommandBus(commandClient(settings.nats));
   const limit = new InFlightLimit(reader, settings.inFlightMax);
   const commands = new CommandSender({ bus, reader, limit, log });
   const probe = new NodeProbe(link);
   const streams = streamsOf(reader, ledger, log);
-  const app = await createApp({ settings, log, ledger, reader, commands, probe, agents, streams });
+  const metrics = gatewayMetrics(reader, bus);
+  const modes = new ModeSetter(bus, log);
+  const parts = { settings, log, ledger, reader, commands, probe, agents, facts, metrics, streams };
+  const app = await createApp(parts);
   await app.listen(settings.http.port, settings.http.host);
   reader.start();
-  void joinBus(settings, log, { link, reader, agents, commands: bus });
+  void joinBus(settings, log, { link, reader, agents, facts, commands: bus });
+  if (settings.defaultMode !== undefined) void modes.set(settings.defaultMode, 'configuration');
   const phase = { isStopping: false };
-  const health = await startHealth(settings, { reader, bus, phase });
+  const health = await startHealth(settings, { reader, metrics, phase });
   const steps = [
     { name: 'readiness', run: () => Promise.resolve().then(() => void (phase.isStopping = true)) },
     { name: 'event streams', run: () => streams.close() },
     { name: 'http', run: () => app.close() },
+    { name: 'admin mode', run: () => modes.close() },
     { name: 'commands', run: () => bus.close() },
     { name: 'agents', run: () => agents.close() },
+    { name: 'facts', run: () => facts.close() },
     { name: 'state', run: () => reader.close() },
     { name: 'bus', run: () => link.drain() },
     { name: 'postgres', run: () => ledger.close() },
     { name: 'health', run: () => health.close() },
   ];
-  return { url: urlOf(app, settings), healthPort: health.port, steps, stop: () => runAll(steps) };
+  const resetMode = (): Promise<void> => modes.set('normal', 'SIGUSR2');
+  return { url: urlOf(app, settings), healthPort: health.port, resetMode, steps, stop: () => runAll(steps) };
 }
 
 /** Live events for those who follow: what the state has taken in, they are told. */
@@ -90,6 +102,7 @@ async function createApp(parts: GatewayParts): Promise<NestFastifyApplication> {
   const keys = settings.keys === undefined ? undefined : tokenKeys(settings.keys.admin, settings.keys.user);
   const adapter = httpAdapter({
     door: { keys, issuedAtLeewaySeconds: settings.issuedAtLeewaySeconds },
+    modeOf: modeReader(reader),
     tls: settings.http.tls,
     requestLog: settings.http.logRequests ? log : undefined,
   });
@@ -98,21 +111,27 @@ async function createApp(parts: GatewayParts): Promise<NestFastifyApplication> {
   return NestFactory.create<NestFastifyApplication>(ApiGatewayModule.around(parts), adapter, options);
 }
 
+/** At once when the state is at hand, as it nearly always is. */
+const modeReader = (reader: ClusterStateReader) => (): AdminMode | Promise<AdminMode> =>
+  reader.isReadable ? reader.current().state.adminMode : reader.latest().then(({ state }) => state.adminMode);
+
 interface BusUsers {
   readonly link: BusLink;
   readonly reader: ClusterStateReader;
   readonly agents: AgentWatch;
+  readonly facts: HostFacts;
   readonly commands: CommandBus;
 }
 
 /** Connecting takes as long as NATS is away; until then the state comes from Postgres alone. */
 async function joinBus(settings: GatewaySettings, log: Logger, users: BusUsers): Promise<void> {
-  const { link, reader, agents, commands } = users;
+  const { link, reader, agents, facts, commands } = users;
   try {
     const bus = await connectBus({ ...settings.nats, name: 'api-gateway', log });
     if (!link.join(bus)) return;
     reader.follow(bus);
     agents.listen(bus);
+    facts.listen(bus);
     bus.subscribe(LEADER_READY, () => {
       commands.askAgain();
     });
@@ -123,15 +142,15 @@ async function joinBus(settings: GatewaySettings, log: Logger, users: BusUsers):
 
 interface HealthFacts {
   readonly reader: ClusterStateReader;
-  readonly bus: CommandBus;
+  readonly metrics: Pick<Metrics, 'text' | 'contentType'>;
   readonly phase: { readonly isStopping: boolean };
 }
 
-function startHealth(settings: GatewaySettings, { reader, bus, phase }: HealthFacts): Promise<HealthServer> {
+function startHealth(settings: GatewaySettings, { reader, metrics, phase }: HealthFacts): Promise<HealthServer> {
   return startHealthServer({
     host: settings.health.host,
     port: settings.health.port,
-    metrics: gatewayMetrics(reader, bus),
+    metrics,
     ready: () => Promise.resolve({ state: stateCheck(reader), stopping: { ok: !phase.isStopping } }),
   });
 }

@@ -7,3 +7,5 @@ export const AGENTS = Symbol('AgentWatch');
 export const SETTINGS = Symbol('GatewaySettings');
 export const LOG = Symbol('Logger');
 export const EVENT_STREAMS = Symbol('EventStreams');
+export const METRICS = Symbol('Metrics');
+export const HOST_FACTS = Symbol('HostFacts');

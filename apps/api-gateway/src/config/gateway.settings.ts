@@ -1,6 +1,6 @@
 /** Everything the gateway is told at its start: Brickyard's variables first, then heketi's, then heketi's file, then defaults. */
 import { readFileSync } from 'node:fs';
-import { gib, kibOf, type PlacementPolicy } from '@brickyard/contracts';
+import { AdminMode, gib, kibOf, type PlacementPolicy } from '@brickyard/contracts';
 import { type BusSettings, busSettings, busVariables, ConfigError, readConfig } from '@brickyard/service-host';
 import { z } from 'zod';
 import type { ServerVolumeOptions } from '../heketi/volume-request';
@@ -29,11 +29,14 @@ export interface GatewaySettings {
   readonly volumeOptions: ServerVolumeOptions;
   /** Volume operations at once before requests are refused with 429; absent: no limit, since commands queue safely. */
   readonly inFlightMax?: number;
+  /** The admin mode a start sets; absent: it stays as it was left. */
+  readonly defaultMode?: AdminMode;
   readonly logLevel: string;
 }
 
 const HTTP_PORT_DEFAULT = 8080;
 const LEEWAY_SECONDS_DEFAULT = 120;
+const HOSTING_OPTIONS_DEFAULT = 'group gluster-block';
 /** heketi's defaults: bricks of 1 GiB to 4 TiB, 32 a volume, 1000 volumes a cluster, 8 operations at once. */
 const DEFAULTS = { brickMinGib: 1, brickMaxGib: 4_096, bricks: 32, volumes: 1_000, inFlight: 8 };
 
@@ -83,8 +86,13 @@ export function readSettings(env: NodeJS.ProcessEnv): GatewaySettings {
     volumeOptions: {
       before: given.HEKETI_PRE_REQUEST_VOLUME_OPTIONS ?? file.glusterfs?.pre_request_volume_options ?? '',
       after: given.HEKETI_POST_REQUEST_VOLUME_OPTIONS ?? file.glusterfs?.post_request_volume_options ?? '',
+      hosting:
+        given.HEKETI_BLOCK_HOSTING_VOLUME_OPTIONS ??
+        file.glusterfs?.block_hosting_volume_options ??
+        HOSTING_OPTIONS_DEFAULT,
     },
     ...(inFlightMax === undefined ? {} : { inFlightMax }),
+    ...modeFrom(given, file),
     logLevel: given.BRICKYARD_LOG_LEVEL,
   };
 }
@@ -144,6 +152,14 @@ function policyFrom(given: HeketiVariables, { glusterfs = {} }: HeketiFile): Pla
     volumesPerClusterMax: orDefault(volumes, DEFAULTS.volumes),
     zoneChecking: zones === 'strict' ? 'strict' : 'none',
   };
+}
+
+function modeFrom(given: HeketiVariables, file: HeketiFile): Pick<GatewaySettings, 'defaultMode'> {
+  const name = given.HEKETI_DEFAULT_STATE ?? file.default_state ?? '';
+  if (name === '') return {};
+  const mode = AdminMode.safeParse(name);
+  if (mode.success) return { defaultMode: mode.data };
+  throw new ConfigError([`ERROR: unable to set admin state: unknown admin state name: ${name}`]);
 }
 
 /** No limit unless somebody asks for one: what heketi refuses, the allocator queues. */

@@ -41,7 +41,7 @@ describe('settings of the gateway', () => {
         volumesPerClusterMax: 1_000,
         zoneChecking: 'none',
       },
-      volumeOptions: { before: '', after: '' },
+      volumeOptions: { before: '', after: '', hosting: 'group gluster-block' },
       logLevel: 'info',
     });
   });
@@ -93,7 +93,7 @@ describe('settings of the gateway', () => {
         volumesPerClusterMax: -1,
         zoneChecking: 'strict',
       },
-      volumeOptions: { before: 'a 1,b 2', after: 'c 3' },
+      volumeOptions: { before: 'a 1,b 2', after: 'c 3', hosting: 'group gluster-block' },
       inFlightMax: 8,
     });
     const env = { HEKETI_HTTP_PORT: '7070', HEKETI_ZONE_CHECKING: 'odd', HEKETI_MAX_INFLIGHT_OPERATIONS: '3' };
@@ -111,6 +111,7 @@ describe('settings of the gateway', () => {
     [{ BRICKYARD_PG_URL: '' }, /BRICKYARD_PG_URL: is not set/],
     [{ BRICKYARD_CONFIG: '/nowhere/heketi.json' }, /BRICKYARD_CONFIG: .*ENOENT/],
     [{ HEKETI_HTTP_PORT: 'x' }, /must be a port number/],
+    [{ HEKETI_DEFAULT_STATE: 'odd' }, /unknown admin state name: odd/],
   ])('name what is wrong with %j', (env, text) => {
     expect(() => settings(env)).toThrow(text);
   });

@@ -13,6 +13,7 @@ const Glusterfs = z.object({
   pre_request_volume_options: z.string().optional(),
   post_request_volume_options: z.string().optional(),
   zone_checking: z.string().optional(),
+  block_hosting_volume_options: z.string().optional(),
 });
 
 const secret = z.object({ key: z.string().optional() }).optional();
@@ -24,6 +25,7 @@ export const HeketiFile = z.object({
   enable_tls: z.boolean().optional(),
   cert_file: z.string().optional(),
   key_file: z.string().optional(),
+  default_state: z.string().optional(),
   glusterfs: Glusterfs.optional(),
 });
 export type HeketiFile = z.infer<typeof HeketiFile>;
@@ -43,6 +45,8 @@ export const heketiVariables = {
   HEKETI_PRE_REQUEST_VOLUME_OPTIONS: z.string().optional(),
   HEKETI_POST_REQUEST_VOLUME_OPTIONS: z.string().optional(),
   HEKETI_ZONE_CHECKING: z.string().optional(),
+  HEKETI_BLOCK_HOSTING_VOLUME_OPTIONS: z.string().optional(),
+  HEKETI_DEFAULT_STATE: z.string().optional(),
   HEKETI_GLUSTER_MAX_VOLUMES_PER_CLUSTER: wholeNumber.optional(),
 } as const;
 export type HeketiVariables = z.infer<z.ZodObject<typeof heketiVariables>>;

@@ -30,10 +30,12 @@ export function deviceView(state: ControlState, device: Device): DeviceView {
 
 /** Tags sorted by name; the field is left out when there are none. */
 export function tagsField(tags: Tags): { readonly tags?: Tags } {
-  const entries = Object.entries(tags);
-  if (entries.length === 0) return {};
-  return { tags: Object.fromEntries(entries.sort(([left], [right]) => (left < right ? -1 : 1))) };
+  return Object.keys(tags).length === 0 ? {} : { tags: sortedTags(tags) };
 }
+
+/** Tags sorted by name, as Go writes a map. */
+export const sortedTags = (tags: Tags): Tags =>
+  Object.fromEntries(Object.entries(tags).sort(([left], [right]) => (left < right ? -1 : 1)));
 
 function bricksOn(state: ControlState, device: Device): readonly BrickView[] {
   const views: BrickView[] = [];

@@ -7,16 +7,17 @@ import {
   StateRequest,
 } from '@brickyard/contracts';
 import { Controller, Delete, Get, Inject, Post, Req, Res } from '@nestjs/common';
-import { sendAccepted, sendJson } from '../http/answers';
+import { sendAccepted, sendAcceptedLink, sendJson } from '../http/answers';
 import type { GatewayReply, GatewayRequest } from '../http/gateway-request';
 import type { ClusterStateReader } from '../state/cluster-state.reader';
 import { requestedState } from '../state/requested-state';
 import { COMMAND_SENDER, STATE_READER } from '../tokens';
 import { adminStateFrom } from './admin-state';
 import { type CommandSender, newId } from './command-sender';
-import { deviceView } from './device.view';
+import { deviceView, sortedTags } from './device.view';
 import { readBody, readOptionalBody } from './request-body';
 import { ID, routeId } from './route-id';
+import { tagChangeFrom } from './tag-change';
 import { badRequest, idNotFound, TextError } from './text-error';
 import { deviceAddProblem } from './validation';
 import { visibleDevice } from './visible';
@@ -64,6 +65,24 @@ export class DevicesController {
     const operationId = newId() as OperationId;
     const ids = await this.commands.send(request, reply, { type: 'SetDeviceState', operationId, deviceId, state });
     sendAccepted(reply, ids['operationId'] ?? operationId);
+  }
+
+  /** A GET that changes something, since heketi's is one: the device is looked at again on its host. */
+  @Get(`${ID}/resync`)
+  async resync(@Req() request: GatewayRequest, @Res() reply: GatewayReply): Promise<void> {
+    const deviceId = routeId(DeviceId, request);
+    const operationId = newId() as OperationId;
+    const ids = await this.commands.send(request, reply, { type: 'ResyncDevice', operationId, deviceId });
+    sendAcceptedLink(reply, ids['operationId'] ?? operationId);
+  }
+
+  @Post(`${ID}/tags`)
+  async changeTags(@Req() request: GatewayRequest, @Res() reply: GatewayReply): Promise<void> {
+    const change = tagChangeFrom(request);
+    const deviceId = routeId(DeviceId, request);
+    await this.commands.send(request, reply, { type: 'ChangeDeviceTags', deviceId, ...change });
+    const { state } = await this.reader.latest();
+    sendJson(reply, 200, sortedTags(state.devices.get(deviceId)?.tags ?? {}));
   }
 
   @Delete(ID)

@@ -4,6 +4,7 @@
 const UNSAFE = /[<>&\u2028\u2029]/g;
 
 /** A document of an answer. */
-export const goJson = (value: unknown): string => `${JSON.stringify(value).replace(UNSAFE, escaped)}\n`;
+export const goJson = (value: unknown, indent = 0): string =>
+  `${JSON.stringify(value, undefined, indent).replace(UNSAFE, escaped)}\n`;
 
 const escaped = (char: string): string => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;

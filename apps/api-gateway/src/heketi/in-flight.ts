@@ -29,7 +29,12 @@ export class InFlightLimit {
   }
 }
 
-const COUNTED: ReadonlySet<ClientCommand['type']> = new Set(['CreateVolume', 'ExpandVolume', 'DeleteVolume']);
+const COUNTED: ReadonlySet<ClientCommand['type']> = new Set([
+  'CreateVolume',
+  'ExpandVolume',
+  'DeleteVolume',
+  'SetBlockRestriction',
+]);
 
 /** Whatever moves bricks: also the end of a device or node. */
 const isCounted = (command: ClientCommand): boolean =>

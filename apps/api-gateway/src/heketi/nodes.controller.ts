@@ -8,9 +8,11 @@ import { COMMAND_SENDER, NODE_PROBE, STATE_READER } from '../tokens';
 import { adminStateFrom } from './admin-state';
 import { type CommandSender, newId } from './command-sender';
 import type { NodeProbe } from './node-probe';
+import { sortedTags } from './device.view';
 import { nodeView } from './node.view';
 import { readBody } from './request-body';
 import { ID, routeId } from './route-id';
+import { tagChangeFrom } from './tag-change';
 import { badRequest, idNotFound, TextError } from './text-error';
 import { nodeAddProblem } from './validation';
 import { visibleNode } from './visible';
@@ -53,6 +55,16 @@ export class NodesController {
     const operationId = newId() as OperationId;
     const ids = await this.commands.send(request, reply, { type: 'SetNodeState', operationId, nodeId, state });
     sendAccepted(reply, ids['operationId'] ?? operationId);
+  }
+
+  /** Done when it is answered; the answer is all the tags there are now. */
+  @Post(`${ID}/tags`)
+  async changeTags(@Req() request: GatewayRequest, @Res() reply: GatewayReply): Promise<void> {
+    const change = tagChangeFrom(request);
+    const nodeId = routeId(NodeId, request);
+    await this.commands.send(request, reply, { type: 'ChangeNodeTags', nodeId, ...change });
+    const { state } = await this.reader.latest();
+    sendJson(reply, 200, sortedTags(state.nodes.get(nodeId)?.tags ?? {}));
   }
 
   @Delete(ID)

@@ -12,6 +12,22 @@ export function readBody<T>(schema: z.ZodType<T>, body: unknown): T {
   return result.data;
 }
 
+/** As `readBody`, for the two routes that answer 400 and tell what is wrong. */
+export function readBodyOrExplain<T>(schema: z.ZodType<T>, body: unknown): T {
+  if (!Buffer.isBuffer(body) || body.length === 0) throw badRequest('request unable to be parsed: EOF');
+  let value: unknown;
+  try {
+    value = JSON.parse(body.toString('utf8'), cleanText);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw badRequest(`request unable to be parsed: ${error.message}`);
+  }
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  throw badRequest(`request unable to be parsed: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'wrong type'}`);
+}
+
 /** As `readBody`, for the routes that also do without a body. */
 export function readOptionalBody<T>(schema: z.ZodType<T>, body: unknown): T | undefined {
   return Buffer.isBuffer(body) && body.length > 0 ? readBody(schema, body) : undefined;

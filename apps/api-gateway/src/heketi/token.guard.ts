@@ -1,4 +1,4 @@
-/** The door: every request but `GET /hello` shows its token before anything else is looked at, even the path. */
+/** The door: every request but those of probes and Prometheus shows its token before anything else is looked at, even the path. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { sendText } from '../http/answers';
 import { pathOf, setContext } from '../http/gateway-request';
@@ -18,6 +18,9 @@ export function guardDoor(server: FastifyInstance, options: DoorOptions): void {
   });
 }
 
+/** What probes and Prometheus ask without a token. */
+const OPEN_PATHS: ReadonlySet<string> = new Set(['/hello', '/metrics']);
+
 function admit(request: FastifyRequest, reply: FastifyReply, { keys, issuedAtLeewaySeconds }: DoorOptions): boolean {
   const { method } = request;
   const path = pathOf(request.raw.url ?? '/');
@@ -26,7 +29,7 @@ function admit(request: FastifyRequest, reply: FastifyReply, { keys, issuedAtLee
     return false;
   }
   const address = request.ip;
-  if (keys === undefined || (method === 'GET' && path === '/hello')) {
+  if (keys === undefined || (method === 'GET' && OPEN_PATHS.has(path))) {
     setContext(request, { path, actor: { name: 'anonymous', role: keys === undefined ? 'admin' : 'none', address } });
     return true;
   }

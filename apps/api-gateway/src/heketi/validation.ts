@@ -1,6 +1,19 @@
 /** What is wrong with the fields of a request, in the words of heketi's validator. Pure. */
-import type { DeviceAddRequest, NodeAddRequest, StateRequest } from '@brickyard/contracts';
-import { HostName } from '@brickyard/contracts';
+import {
+  AdminMode,
+  type AdminRequest,
+  BlockRestriction,
+  type BlockRestrictionRequest,
+  type BlockVolumeCreateRequest,
+  type BlockVolumeExpandRequest,
+  type CleanupRequest,
+  type DeviceAddRequest,
+  HostName,
+  type NodeAddRequest,
+  type StateRequest,
+  TagChange,
+  type TagsRequest,
+} from '@brickyard/contracts';
 import { isIP } from 'node:net';
 
 /** A field's problem, absent when it has none. */
@@ -10,6 +23,7 @@ type Problems = Readonly<Record<string, Problem>>;
 const BLANK = 'cannot be blank';
 const TOO_SMALL = 'must be no less than 1';
 const BAD_FORMAT = 'must be in a valid format';
+const BAD_VALUE = 'must be a valid value';
 
 const UUID = /^[A-Fa-f0-9]{32}$/;
 const DEVICE_NAME = /^\/[a-zA-Z0-9_.:/-]+$/;
@@ -20,6 +34,7 @@ const DNS_NAME = /^[a-zA-Z0-9_][a-zA-Z0-9_-]{0,62}(\.[a-zA-Z0-9_][a-zA-Z0-9_-]{0
 const TAGS_MAX = 32;
 const TAG_NAME_MAX = 32;
 const TAG_VALUE_MAX = 64;
+const CLEANUPS_MAX = 32;
 
 /** The text of a 400, or nothing when every field is acceptable. */
 function validationText(problems: Problems): Problem {
@@ -82,6 +97,48 @@ export function volumeCreateProblem(request: {
 export function volumeExpandProblem(request: { readonly expand_size?: number | undefined }): Problem {
   return validationText({ expand_size: positive(request.expand_size) });
 }
+
+/** What is wrong with `POST /nodes/{id}/tags` and the same of a device. */
+export function tagsChangeProblem({ tags = {}, change_type }: TagsRequest): Problem {
+  return validationText({
+    change_type: blank(change_type) ?? oneOf(change_type, TagChange),
+    tags: tagsProblem(tags),
+  });
+}
+
+/** What is wrong with `POST /volumes/{id}/block-restriction`. */
+export const restrictionProblem = ({ restriction = '' }: BlockRestrictionRequest): Problem =>
+  validationText({ restriction: oneOf(restriction, BlockRestriction) });
+
+/** What is wrong with `POST /admin`. */
+export const adminProblem = ({ state }: AdminRequest): Problem =>
+  validationText({ state: blank(state) ?? oneOf(state, AdminMode) });
+
+/** What is wrong with `POST /operations/pending/cleanup`. */
+export function cleanupProblem({ operations = [] }: CleanupRequest): Problem {
+  const bad = operations.find((id) => !UUID.test(id));
+  const count = operations.length;
+  const tooMany = `too many ids specified (${String(count)}), up to ${String(CLEANUPS_MAX)} supported`;
+  return validationText({
+    operations: count > CLEANUPS_MAX ? tooMany : bad === undefined ? undefined : `${bad} is not a valid UUID`,
+  });
+}
+
+/** What is wrong with `POST /blockvolumes`. */
+export function blockVolumeCreateProblem({ size, name, hacount = 0 }: BlockVolumeCreateRequest): Problem {
+  return validationText({
+    size: positive(size),
+    name: pattern(name, VOLUME_NAME),
+    hacount: hacount < 0 ? TOO_SMALL : undefined,
+  });
+}
+
+/** What is wrong with `POST /blockvolumes/{id}/expand`. */
+export const blockVolumeExpandProblem = ({ new_size }: BlockVolumeExpandRequest): Problem =>
+  validationText({ new_size: positive(new_size) });
+
+const oneOf = (value: string | undefined, words: { safeParse(value: unknown): { success: boolean } }): Problem =>
+  words.safeParse(value).success ? undefined : BAD_VALUE;
 
 /** The first thing wrong with a set of tags. */
 export function tagsProblem(tags: Readonly<Record<string, string>>): Problem {

@@ -17,6 +17,8 @@ import { volumeCreateProblem } from './validation';
 export interface ServerVolumeOptions {
   readonly before: string;
   readonly after: string;
+  /** For block hosting volumes, before those of the request. */
+  readonly hosting: string;
 }
 
 /** Group ids end here, although the text says 2**32. */
@@ -40,14 +42,19 @@ export function volumeSpecFrom(
   refuse(['none', 'replicate', 'disperse'].includes(type) ? undefined : 'Unknown durability type');
   const snapshotFactor = snapshotFactorFrom(request.snapshot);
   const durability = durabilityFrom(type, requested);
-  refuse(request.block === true ? 'Block hosting volumes are not supported by this release' : undefined);
+  const block = request.block ?? false;
   return {
     name: request.name === undefined || request.name === '' ? `vol_${volumeId}` : request.name,
     sizeKib: sizeKibFrom(request.size ?? 0),
     durability,
     gid: request.gid ?? 0,
-    options: [...server.before.split(','), ...(request.glustervolumeoptions ?? []), ...server.after.split(',')],
-    block: false,
+    options: [
+      ...server.before.split(','),
+      ...(block ? server.hosting.split(',') : []),
+      ...(request.glustervolumeoptions ?? []),
+      ...server.after.split(','),
+    ],
+    block,
     snapshots: request.snapshot?.enable ?? false,
     snapshotFactor,
     requestedDurability: echoed(type, requested, durability),

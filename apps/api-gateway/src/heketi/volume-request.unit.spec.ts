@@ -2,7 +2,7 @@ import { VolumeCreateRequest, type VolumeId, type VolumeSpec } from '@brickyard/
 import { volumeSpecFrom } from './volume-request';
 
 const volumeId = 'f'.repeat(32) as VolumeId;
-const none = { before: '', after: '' };
+const none = { before: '', after: '', hosting: 'group gluster-block' };
 const spec = (body: object, server = none): VolumeSpec =>
   volumeSpecFrom(VolumeCreateRequest.parse({ size: 1, ...body }), volumeId, server);
 const problem = (body: object): string => {
@@ -47,7 +47,7 @@ describe('POST /volumes', () => {
 
   it('puts the server’s options around those of the request', () => {
     expect(spec({ glustervolumeoptions: ['a b'] }).options).toEqual(['', 'a b', '']);
-    expect(spec({ glustervolumeoptions: ['a b'] }, { before: 'x 1,y 2', after: 'z 3' }).options).toEqual([
+    expect(spec({ glustervolumeoptions: ['a b'] }, { ...none, before: 'x 1,y 2', after: 'z 3' }).options).toEqual([
       'x 1',
       'y 2',
       'a b',
@@ -71,7 +71,6 @@ describe('POST /volumes', () => {
     [{ snapshot: { enable: true, factor: 0.5 } }, 'Invalid snapshot factor'],
     [{ snapshot: { enable: true, factor: 101 } }, 'Invalid snapshot factor'],
     [{ snapshot: { enable: true, factor: 100 } }, 'accepted'],
-    [{ block: true }, 'Block hosting volumes are not supported by this release'],
     [{ name: 'bad name', gid: -1 }, 'validation failed: name: must be in a valid format.'],
     [{ gid: -1, durability: { type: 'raid' } }, 'Bad group id less than zero'],
     [{ snapshot: { enable: true }, ...replicate(4) }, 'Invalid snapshot factor'],

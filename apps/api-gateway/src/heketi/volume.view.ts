@@ -15,8 +15,15 @@ export interface VolumeView {
   readonly id: string;
   readonly cluster: string;
   readonly mount: { readonly glusterfs: MountView };
-  readonly blockinfo: Readonly<Record<string, never>>;
+  readonly blockinfo: BlockInfoView;
   readonly bricks: readonly BrickView[];
+}
+
+/** What a block hosting volume has left, GiB; empty for any other, and without what is zero or empty. */
+interface BlockInfoView {
+  readonly freesize?: number;
+  readonly reservedsize?: number;
+  readonly restriction?: string;
 }
 
 /** How a client mounts a volume. */
@@ -45,8 +52,19 @@ export function volumeView(state: ControlState, volume: Volume): VolumeView {
     id: volumeId,
     cluster: volume.clusterId,
     mount: { glusterfs: mountView(state, volume) },
-    blockinfo: {},
+    blockinfo: blockInfoView(volume),
     bricks: volume.bricks.map((brick) => brickView(brick, volumeId)).sort(byId),
+  };
+}
+
+function blockInfoView({ hosting, sizeKib }: Volume): BlockInfoView {
+  if (hosting === undefined) return {};
+  const { reservedGib, restriction } = hosting;
+  const freesize = gibOf(kib(sizeKib)) - reservedGib;
+  return {
+    ...(freesize === 0 ? {} : { freesize }),
+    ...(reservedGib === 0 ? {} : { reservedsize: reservedGib }),
+    ...(restriction === '' ? {} : { restriction }),
   };
 }
 

@@ -1,4 +1,11 @@
-import { type OperationId, VolumeCreateRequest, VolumeExpandRequest, VolumeId } from '@brickyard/contracts';
+import {
+  BlockRestriction,
+  BlockRestrictionRequest,
+  type OperationId,
+  VolumeCreateRequest,
+  VolumeExpandRequest,
+  VolumeId,
+} from '@brickyard/contracts';
 import { Controller, Delete, Get, Inject, Post, Req, Res } from '@nestjs/common';
 import type { GatewaySettings } from '../config/gateway.settings';
 import { sendAccepted, sendJson } from '../http/answers';
@@ -10,7 +17,7 @@ import { type CommandSender, newId } from './command-sender';
 import { readBody } from './request-body';
 import { ID, routeId } from './route-id';
 import { badRequest, idNotFound } from './text-error';
-import { volumeExpandProblem } from './validation';
+import { restrictionProblem, volumeExpandProblem } from './validation';
 import { visibleVolume } from './visible';
 import { sizeKibFrom, volumeSpecFrom } from './volume-request';
 import { volumeListView, volumeView } from './volume.view';
@@ -69,6 +76,19 @@ export class VolumesController {
       addKib: sizeKibFrom(body.expand_size ?? 0),
       policy: this.settings.policy,
     });
+    sendAccepted(reply, ids['operationId'] ?? operationId);
+  }
+
+  @Post(`${ID}/block-restriction`)
+  async restrict(@Req() request: GatewayRequest, @Res() reply: GatewayReply): Promise<void> {
+    const body = readBody(BlockRestrictionRequest, request.body);
+    const problem = restrictionProblem(body);
+    if (problem !== undefined) throw badRequest(problem);
+    const restriction = BlockRestriction.parse(body.restriction ?? '');
+    const volumeId = routeId(VolumeId, request);
+    const operationId = newId() as OperationId;
+    const command = { type: 'SetBlockRestriction', operationId, volumeId, restriction } as const;
+    const ids = await this.commands.send(request, reply, command);
     sendAccepted(reply, ids['operationId'] ?? operationId);
   }
 

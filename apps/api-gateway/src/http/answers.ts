@@ -32,6 +32,18 @@ export function sendAccepted(reply: FastifyReply, operationId: string): void {
   void reply.code(202).header('location', `/queue/${operationId}`).send();
 }
 
+/** The same for a GET that begins work: Go adds a link to click on. */
+export function sendAcceptedLink(reply: FastifyReply, operationId: string): void {
+  const location = `/queue/${operationId}`;
+  void reply.code(202).header('location', location).header('content-type', HTML_TYPE);
+  void reply.send(`<a href="${location}">Accepted</a>.\n\n`);
+}
+
+/** A JSON document for people: indented by four. */
+export function sendIndentedJson(reply: FastifyReply, value: unknown): void {
+  void reply.code(200).header('content-type', JSON_TYPE).send(goJson(value, 4));
+}
+
 /** An error as heketi words it: always plain text. */
 export function sendText(reply: FastifyReply, status: number, text: string): void {
   void reply

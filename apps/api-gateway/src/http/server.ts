@@ -2,6 +2,7 @@
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from '@brickyard/service-host';
+import { keepMode, type ModeReader } from '../heketi/server/maintenance';
 import { type DoorOptions, guardDoor } from '../heketi/token.guard';
 import { sendEmpty, sendRedirect, sendText } from './answers';
 import { contextOf } from './gateway-request';
@@ -10,6 +11,8 @@ import { type KnownRoute, missesOf } from './routing-misses';
 /** How the server is made. */
 export interface ServerOptions {
   readonly door: DoorOptions;
+  /** Who may change things now. */
+  readonly modeOf: ModeReader;
   readonly tls?: { readonly cert: string; readonly key: string } | undefined;
   /** Where to log a line for each request; absent: nowhere. */
   readonly requestLog?: Logger | undefined;
@@ -40,6 +43,7 @@ export function httpAdapter(options: ServerOptions): FastifyAdapter {
   const server = adapter.getInstance();
   takeAnyBody(server);
   guardDoor(server, options.door);
+  keepMode(server, options.modeOf);
   answerMisses(server);
   if (options.requestLog !== undefined) logRequests(server, options.requestLog);
   return adapter;

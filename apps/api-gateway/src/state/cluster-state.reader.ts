@@ -59,6 +59,11 @@ export class ClusterStateReader {
     return this.now?.position ?? 0;
   }
 
+  /** Whether there is a state to answer from. */
+  get isReadable(): boolean {
+    return this.now !== undefined && this.isLoaded;
+  }
+
   /** The highest position this gateway has told a client of. */
   get acknowledged(): number {
     return this.told;

@@ -73,3 +73,30 @@ export type VolumeCreateRequest = z.infer<typeof VolumeCreateRequest>;
 
 export const VolumeExpandRequest = struct({ expand_size: optional(z.int()) });
 export type VolumeExpandRequest = z.infer<typeof VolumeExpandRequest>;
+
+export const TagsRequest = struct({ tags: optional(tags), change_type: optional(z.string()) });
+export type TagsRequest = z.infer<typeof TagsRequest>;
+
+export const BlockRestrictionRequest = struct({ restriction: optional(z.string()) });
+export type BlockRestrictionRequest = z.infer<typeof BlockRestrictionRequest>;
+
+export const AdminRequest = struct({ state: optional(z.string()) });
+export type AdminRequest = z.infer<typeof AdminRequest>;
+
+export const LoggingRequest = struct({ loglevel: optional(z.record(z.string(), text)) });
+export type LoggingRequest = z.infer<typeof LoggingRequest>;
+
+export const CleanupRequest = struct({ operations: optional(texts) });
+export type CleanupRequest = z.infer<typeof CleanupRequest>;
+
+export const BlockVolumeCreateRequest = struct({
+  size: optional(z.int()),
+  name: optional(z.string()),
+  clusters: optional(texts),
+  hacount: optional(z.int()),
+  auth: optional(z.boolean()),
+});
+export type BlockVolumeCreateRequest = z.infer<typeof BlockVolumeCreateRequest>;
+
+export const BlockVolumeExpandRequest = struct({ new_size: optional(z.int()) });
+export type BlockVolumeExpandRequest = z.infer<typeof BlockVolumeExpandRequest>;

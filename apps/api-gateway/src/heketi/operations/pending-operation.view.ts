@@ -1,0 +1,125 @@
+/** Operations as heketi's clients know them: what is under way, and what could not be cleaned up yet. Pure. */
+import type { AgentTask, NodeId, Residue } from '@brickyard/contracts';
+import type { ControlState, Node, Operation, OperationKind, OperationPlan } from '@brickyard/domain';
+import { byId } from '../brick.view';
+import { countedOperationsOf } from '../visible';
+
+/** One entry of `GET /operations/pending`. */
+export interface PendingOperationView {
+  readonly id: string;
+  readonly type_name: string;
+  readonly status: '' | 'failed';
+  readonly sub_status: '' | 'in-flight';
+}
+
+/** What an operation does to one thing. */
+export interface ChangeView {
+  readonly id: string;
+  readonly description: string;
+}
+
+/** `GET /operations/pending/{id}`. */
+export interface PendingOperationDetails extends PendingOperationView {
+  readonly sub_status: '';
+  readonly changes: readonly ChangeView[];
+}
+
+/** `GET /operations`. An operation goes on by itself after a crash, so none is ever stale. */
+export interface OperationCounts {
+  readonly total: number;
+  readonly in_flight: number;
+  readonly stale: 0;
+  readonly failed: number;
+  readonly new: number;
+}
+
+/** The kinds heketi keeps a record of, by its names for them; adding and removing nodes and devices leaves none. */
+const TYPE_NAMES: Partial<Record<OperationKind, string>> = {
+  'create-volume': 'create-volume',
+  'delete-volume': 'delete-volume',
+  'expand-volume': 'expand-volume',
+};
+
+/** What is left on a node is told as one failed operation with the node's id: what it waits for is to be deleted. */
+const RESIDUE_TYPE = 'delete-volume';
+
+export function operationCounts(state: ControlState): OperationCounts {
+  const all = pendingOperations(state);
+  const failed = all.filter(({ status }) => status === 'failed').length;
+  return { total: all.length, in_flight: countedOperationsOf(state), stale: 0, failed, new: all.length - failed };
+}
+
+/** `GET /operations/pending`, ascending by id. */
+export function pendingOperations(state: ControlState): readonly PendingOperationView[] {
+  const running = [...state.operations.values()].flatMap((operation): PendingOperationView[] => {
+    const name = TYPE_NAMES[operation.plan.kind];
+    return name === undefined
+      ? []
+      : [{ id: operation.operationId, type_name: name, status: '', sub_status: 'in-flight' }];
+  });
+  const removals = removalsOf(state);
+  const left = [...state.nodes.values()].flatMap((node): PendingOperationView[] => {
+    const isRunning = removals.has(node.nodeId);
+    if (node.residue.length === 0 && !isRunning) return [];
+    const sub_status = isRunning ? 'in-flight' : '';
+    return [{ id: node.nodeId, type_name: RESIDUE_TYPE, status: 'failed', sub_status }];
+  });
+  return [...running, ...left].sort(byId);
+}
+
+/** `GET /operations/pending/{id}`; nothing for an id that names none. */
+export function pendingOperation(state: ControlState, id: string): PendingOperationDetails | undefined {
+  const view = pendingOperations(state).find((one) => one.id === id);
+  if (view === undefined) return undefined;
+  const operation = [...state.operations.values()].find(({ operationId }) => operationId === id);
+  const changes =
+    operation === undefined ? residueChanges(state, id) : changesOf(state, operation.plan).sort(byDescription);
+  return { ...view, sub_status: '', changes };
+}
+
+/** What a running operation does, as heketi's records say it. */
+export function changesOf(state: ControlState, plan: OperationPlan): ChangeView[] {
+  if (plan.kind === 'create-volume') {
+    return [...brickChanges(state, plan, 'Add brick'), { id: plan.volumeId, description: 'Add volume' }];
+  }
+  if (plan.kind === 'delete-volume') {
+    return [...brickChanges(state, plan, 'Delete brick'), { id: plan.volumeId, description: 'Delete volume' }];
+  }
+  if (plan.kind !== 'expand-volume') return [];
+  const added = plan.brickIds.map((id) => ({ id, description: 'Add brick' }));
+  return [...added, { id: plan.volumeId, description: 'Expand volume' }];
+}
+
+function brickChanges(
+  state: ControlState,
+  { volumeId }: Extract<OperationPlan, { readonly volumeId: unknown }>,
+  description: string,
+): ChangeView[] {
+  return (state.volumes.get(volumeId)?.bricks ?? []).map(({ brickId }) => ({ id: brickId, description }));
+}
+
+const byDescription = (one: ChangeView, other: ChangeView): number =>
+  one.description === other.description ? byId(one, other) : one.description < other.description ? -1 : 1;
+
+type Removal = Operation & { readonly plan: Extract<OperationPlan, { readonly kind: 'remove-residue' }> };
+const isRemoval = (operation: Operation): operation is Removal => operation.plan.kind === 'remove-residue';
+
+/** What is being removed from nodes now. */
+function removalsOf(state: ControlState): ReadonlyMap<NodeId, readonly Residue[]> {
+  const removals = [...state.operations.values()].filter(isRemoval);
+  return new Map(removals.map(({ plan }) => [plan.nodeId, plan.residue]));
+}
+
+function residueChanges(state: ControlState, id: string): readonly ChangeView[] {
+  const node: Node | undefined = [...state.nodes.values()].find(({ nodeId }) => nodeId === id);
+  if (node === undefined) return [];
+  const left = [...node.residue, ...(removalsOf(state).get(node.nodeId) ?? [])];
+  const changes = left.flatMap(({ task }) => residueChange(task));
+  return [...new Map(changes.map((change) => [`${change.description} ${change.id}`, change])).values()];
+}
+
+function residueChange(task: AgentTask): readonly ChangeView[] {
+  if (task.type === 'DeleteBrick') return [{ id: task.brick.brickId, description: 'Delete brick' }];
+  if ('volume' in task) return [{ id: task.volume.volumeId, description: 'Delete volume' }];
+  return 'expansion' in task ? [{ id: task.expansion.volumeId, description: 'Expand volume' }] : [];
+}
