@@ -11,6 +11,7 @@ import type { AgentWatch } from './audit/agent-watch';
 import type { HostFacts } from './audit/host-facts';
 import type { GatewaySettings } from './config/gateway.settings';
 import { BlockVolumesController } from './heketi/blocks/block-volumes.controller';
+import { BricksController } from './heketi/bricks.controller';
 import { ClustersController } from './heketi/clusters.controller';
 import type { CommandSender } from './heketi/command-sender';
 import { DatabaseController } from './heketi/db/db.controller';
@@ -67,6 +68,7 @@ export class ApiGatewayModule {
         NodesController,
         DevicesController,
         VolumesController,
+        BricksController,
         QueueController,
         BlockVolumesController,
         OperationsController,

@@ -40,6 +40,10 @@ const handlers: Handlers = {
   StopGlusterVolume: ({ volume }, { volumes }) => volumes.ensureStopped(volume),
   AddBricks: ({ expansion }, { volumes }) => volumes.ensureBricksAdded(expansion),
   RemoveBricks: ({ expansion }, { volumes }) => volumes.ensureBricksRemoved(expansion),
+  CheckReplacement: ({ change }, { volumes }) => volumes.ensureReplaceable(change),
+  ReplaceBrick: ({ change }, { volumes }) => volumes.ensureReplaced(change),
+  ReadReplacement: ({ change }, { volumes }) => volumes.readReplacement(change),
+  AwaitHeal: ({ change }, { volumes }) => volumes.ensureHealed(change),
   StartRebalance: ({ volume }, { volumes }) => volumes.ensureRebalance(volume),
 };
 

@@ -4,6 +4,8 @@ import { z } from 'zod';
 export const Durability = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('none') }),
   z.strictObject({ kind: z.literal('replicate'), replica: z.int().min(1).max(3) }),
+  /** Two copies, and a third brick that holds only names, to tell which of them is right. */
+  z.strictObject({ kind: z.literal('arbiter') }),
   z.strictObject({ kind: z.literal('disperse'), data: z.int().min(2), redundancy: z.int().min(1) }),
 ]);
 export type Durability = z.infer<typeof Durability>;
@@ -23,6 +25,8 @@ export function bricksPerSet(durability: Durability): number {
       return 1;
     case 'replicate':
       return durability.replica;
+    case 'arbiter':
+      return 3;
     case 'disperse':
       return durability.data + durability.redundancy;
   }

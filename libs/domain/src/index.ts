@@ -3,6 +3,14 @@ export * from './control/control.state';
 export * from './control/control.evolve';
 export * from './operation/operation.state';
 export * from './control/control.decide';
+export { planEvacuation } from './evacuation/plan-evacuation';
+export type {
+  EvacuationPlanned,
+  EvacuationRefusal,
+  EvacuationRequest,
+  EvacuationSubject,
+  PlannedMove,
+} from './evacuation/evacuation.types';
 export { sagas } from './operation/sagas/registry';
 export { FOLD_VERSION, decodeSnapshot, encodeSnapshot } from './control/snapshot';
 export { newEvent, recordedEvent } from './control/control.codec';

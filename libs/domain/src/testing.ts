@@ -38,6 +38,8 @@ export const id = (tail: string | number): string => String(tail).padStart(32, '
 export type Answer =
   { readonly kind: 'done'; readonly result: TaskResult } | { readonly kind: 'failed'; readonly failure: TaskFailure };
 
+const QUESTIONS: ReadonlySet<string> = new Set(['ReadBrick', 'ReadGlusterVolume', 'ReadReplacement']);
+
 /** Agents that do what they are told; a prepared device has this size. */
 export const obedient =
   (deviceKib = 500 * 1_048_576) =>
@@ -46,7 +48,7 @@ export const obedient =
       const result = { kind: 'device', totalKib: kib(deviceKib), extentKib: 4096, pvUuid: '', paths: [] } as const;
       return { kind: 'done', result: { ...result, paths: [] } };
     }
-    const isQuestion = task.task.type === 'ReadBrick' || task.task.type === 'ReadGlusterVolume';
+    const isQuestion = QUESTIONS.has(task.task.type);
     return { kind: 'done', result: isQuestion ? { kind: 'presence', present: true } : { kind: 'nothing' } };
   };
 

@@ -14,9 +14,12 @@ export interface Step<Plan, World, Order> {
   readonly effect?: 'present' | 'absent';
   /**
    * `undo` (the default) unwinds the operation when the step fails; `ignore` goes on as if it had not; `leave` goes on
-   * and lists the orders that failed as residue, to be done later.
+   * and lists the orders that failed as residue, to be done later; `insist` tries a failure that may pass again for as
+   * long as it takes, and goes on after one that will not.
    */
-  readonly onFailure?: 'undo' | 'ignore' | 'leave';
+  readonly onFailure?: 'undo' | 'ignore' | 'leave' | 'insist';
+  /** Taken back only once the question was answered with no: what happened unseen must not be mistaken for nothing. */
+  readonly proof?: true;
   /** How often a passing failure is tried again before it counts. */
   readonly retriesMax?: number;
 }

@@ -1,5 +1,12 @@
 /** Operations for people: what they do, what they wait for, why they turned round. Pure. */
-import type { ControlState, EndedOperation, Operation, OperationPlan, TaskState } from '@brickyard/domain';
+import type {
+  ControlState,
+  EndedOperation,
+  EvacuationProgress,
+  Operation,
+  OperationPlan,
+  TaskState,
+} from '@brickyard/domain';
 
 /** A running operation in a list. */
 export interface OperationSummary {
@@ -73,11 +80,21 @@ function endedSummary({ operationId, kind, subjectId, result, detail, endedAt }:
 }
 
 function subjectOf(plan: OperationPlan): string {
+  if (plan.kind === 'evict-brick') return plan.brickId;
   if ('volumeId' in plan) return plan.volumeId;
   return 'deviceId' in plan ? plan.deviceId : plan.nodeId;
 }
 
-function waitsFor(state: ControlState, { retry, current }: Operation): string {
+function evacuationWaitsFor(state: ControlState, { childId, moves, moved }: EvacuationProgress): string {
+  const progress = `${String(moved)} bricks moved, ${String(moves.length)} to go`;
+  const child = childId === undefined ? undefined : state.operations.get(childId);
+  if (child !== undefined) return `${progress}: operation ${child.operationId} (${waitsFor(state, child)})`;
+  const busy = moves.map(({ volumeId }) => state.volumes.get(volumeId)?.operationId).find((id) => id !== undefined);
+  return `${progress}: operation ${busy ?? ''}, which is at work on the next volume`;
+}
+
+function waitsFor(state: ControlState, { plan, retry, current }: Operation): string {
+  if (plan.kind === 'evacuate-device' || plan.kind === 'evacuate-node') return evacuationWaitsFor(state, plan);
   if (retry !== undefined) {
     return `attempt ${String(retry.attempt)}, ${String(retry.pauseMs)} ms after ${retry.since}: ${retry.detail}`;
   }

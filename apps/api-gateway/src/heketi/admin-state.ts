@@ -1,4 +1,10 @@
-import { AdminState, type StateRequest } from '@brickyard/contracts';
+import {
+  AdminState,
+  type HealCheck,
+  type PlacementPolicy,
+  type StateRequest,
+  type ZoneChecking,
+} from '@brickyard/contracts';
 import { badRequest } from './text-error';
 import { stateProblem } from './validation';
 
@@ -8,3 +14,12 @@ export function adminStateFrom(request: StateRequest): AdminState {
   if (problem !== undefined) throw badRequest(problem);
   return AdminState.parse(request.state);
 }
+
+/** How bricks are moved when a request asks for it; its fields were found acceptable before. */
+export const moveOptionsFrom = (
+  { healcheck }: { readonly healcheck?: string | undefined },
+  { zoneChecking }: PlacementPolicy,
+): { readonly healCheck: HealCheck; readonly zoneChecking: ZoneChecking } => ({
+  healCheck: healcheck === 'disable' ? 'disable' : 'enable',
+  zoneChecking,
+});

@@ -40,7 +40,10 @@ export const sortedTags = (tags: Tags): Tags =>
 function bricksOn(state: ControlState, device: Device): readonly BrickView[] {
   const views: BrickView[] = [];
   for (const [brickId, volumeId] of device.bricks.entries()) {
-    const brick = state.volumes.get(volumeId)?.bricks.find((one) => one.brickId === brickId);
+    const volume = state.volumes.get(volumeId);
+    const brick =
+      volume?.bricks.find((one) => one.brickId === brickId) ??
+      volume?.moves.find(({ replacement }) => replacement.brickId === brickId)?.replacement;
     if (brick !== undefined) views.push(brickView(brick, volumeId));
   }
   return views.sort(byId);

@@ -7,12 +7,13 @@ import {
   StateRequest,
 } from '@brickyard/contracts';
 import { Controller, Delete, Get, Inject, Post, Req, Res } from '@nestjs/common';
+import type { GatewaySettings } from '../config/gateway.settings';
 import { sendAccepted, sendAcceptedLink, sendJson } from '../http/answers';
 import type { GatewayReply, GatewayRequest } from '../http/gateway-request';
 import type { ClusterStateReader } from '../state/cluster-state.reader';
 import { requestedState } from '../state/requested-state';
-import { COMMAND_SENDER, STATE_READER } from '../tokens';
-import { adminStateFrom } from './admin-state';
+import { COMMAND_SENDER, SETTINGS, STATE_READER } from '../tokens';
+import { adminStateFrom, moveOptionsFrom } from './admin-state';
 import { type CommandSender, newId } from './command-sender';
 import { deviceView, sortedTags } from './device.view';
 import { readBody, readOptionalBody } from './request-body';
@@ -28,6 +29,7 @@ export class DevicesController {
   constructor(
     @Inject(STATE_READER) private readonly reader: ClusterStateReader,
     @Inject(COMMAND_SENDER) private readonly commands: CommandSender,
+    @Inject(SETTINGS) private readonly settings: GatewaySettings,
   ) {}
 
   @Get(ID)
@@ -60,10 +62,13 @@ export class DevicesController {
 
   @Post(`${ID}/state`)
   async setState(@Req() request: GatewayRequest, @Res() reply: GatewayReply): Promise<void> {
-    const state = adminStateFrom(readBody(StateRequest, request.body));
+    const body = readBody(StateRequest, request.body);
+    const state = adminStateFrom(body);
     const deviceId = routeId(DeviceId, request);
     const operationId = newId() as OperationId;
-    const ids = await this.commands.send(request, reply, { type: 'SetDeviceState', operationId, deviceId, state });
+    const moves = moveOptionsFrom(body, this.settings.policy);
+    const command = { type: 'SetDeviceState', operationId, deviceId, state, ...moves } as const;
+    const ids = await this.commands.send(request, reply, command);
     sendAccepted(reply, ids['operationId'] ?? operationId);
   }
 

@@ -34,6 +34,7 @@ const COUNTED: ReadonlySet<ClientCommand['type']> = new Set([
   'ExpandVolume',
   'DeleteVolume',
   'SetBlockRestriction',
+  'EvictBrick',
 ]);
 
 /** Whatever moves bricks: also the end of a device or node. */

@@ -1,11 +1,12 @@
 import { ClusterId, HostName, NodeAddRequest, NodeId, type OperationId, StateRequest } from '@brickyard/contracts';
 import { Controller, Delete, Get, Inject, Post, Req, Res } from '@nestjs/common';
+import type { GatewaySettings } from '../config/gateway.settings';
 import { sendAccepted, sendJson } from '../http/answers';
 import type { GatewayReply, GatewayRequest } from '../http/gateway-request';
 import type { ClusterStateReader } from '../state/cluster-state.reader';
 import { requestedState } from '../state/requested-state';
-import { COMMAND_SENDER, NODE_PROBE, STATE_READER } from '../tokens';
-import { adminStateFrom } from './admin-state';
+import { COMMAND_SENDER, NODE_PROBE, SETTINGS, STATE_READER } from '../tokens';
+import { adminStateFrom, moveOptionsFrom } from './admin-state';
 import { type CommandSender, newId } from './command-sender';
 import type { NodeProbe } from './node-probe';
 import { sortedTags } from './device.view';
@@ -23,6 +24,7 @@ export class NodesController {
   constructor(
     @Inject(STATE_READER) private readonly reader: ClusterStateReader,
     @Inject(COMMAND_SENDER) private readonly commands: CommandSender,
+    @Inject(SETTINGS) private readonly settings: GatewaySettings,
     @Inject(NODE_PROBE) private readonly agents: NodeProbe,
   ) {}
 
@@ -50,10 +52,13 @@ export class NodesController {
 
   @Post(`${ID}/state`)
   async setState(@Req() request: GatewayRequest, @Res() reply: GatewayReply): Promise<void> {
-    const state = adminStateFrom(readBody(StateRequest, request.body));
+    const body = readBody(StateRequest, request.body);
+    const state = adminStateFrom(body);
     const nodeId = routeId(NodeId, request);
     const operationId = newId() as OperationId;
-    const ids = await this.commands.send(request, reply, { type: 'SetNodeState', operationId, nodeId, state });
+    const moves = moveOptionsFrom(body, this.settings.policy);
+    const command = { type: 'SetNodeState', operationId, nodeId, state, ...moves } as const;
+    const ids = await this.commands.send(request, reply, command);
     sendAccepted(reply, ids['operationId'] ?? operationId);
   }
 

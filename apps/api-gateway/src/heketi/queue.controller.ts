@@ -1,5 +1,5 @@
 import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
-import { sendEmpty, sendRedirect } from '../http/answers';
+import { REMEDY_HEADER, remedyHeader, sendEmpty, sendRedirect } from '../http/answers';
 import { type GatewayReply, type GatewayRequest, idOf } from '../http/gateway-request';
 import type { ClusterStateReader } from '../state/cluster-state.reader';
 import { requestedState } from '../state/requested-state';
@@ -53,7 +53,11 @@ function end(view: Exclude<QueueView, { kind: 'running' }>, reply: GatewayReply)
       sendEmpty(reply, 204);
       return;
     case 'failed':
-      throw new TextError(500, view.detail);
+      throw new TextError(
+        500,
+        view.detail,
+        view.remedy === undefined ? {} : { [REMEDY_HEADER]: remedyHeader(view.remedy) },
+      );
     case 'unknown':
       throw idNotFound();
   }

@@ -6,7 +6,7 @@ export type QueueView =
   | { readonly kind: 'running' }
   | { readonly kind: 'result'; readonly location: string }
   | { readonly kind: 'no-result' }
-  | { readonly kind: 'failed'; readonly detail: string }
+  | { readonly kind: 'failed'; readonly detail: string; readonly remedy?: string }
   | { readonly kind: 'unknown' };
 
 /** `GET /queue/{id}`. */
@@ -17,8 +17,14 @@ export function queueView(state: ControlState, id: string): QueueView {
   if (ended === undefined) return { kind: 'unknown' };
   // heketi tells the end of a cleaning up, never how it went.
   if (ended.children?.some((child) => state.operations.has(child)) === true) return { kind: 'running' };
-  return ended.result === 'undone' ? { kind: 'failed', detail: ended.detail } : resultOf(ended);
+  return ended.result === 'undone' ? failed(ended) : resultOf(ended);
 }
+
+const failed = ({ detail, remedy }: EndedOperation): QueueView => ({
+  kind: 'failed',
+  detail,
+  ...(remedy === undefined ? {} : { remedy }),
+});
 
 /** Only what makes or grows something leads to it; a new device's id is not told. */
 function resultOf({ kind, subjectId }: EndedOperation): QueueView {
@@ -36,6 +42,9 @@ function resultOf({ kind, subjectId }: EndedOperation): QueueView {
     case 'delete-volume':
     case 'clean-up':
     case 'remove-residue':
+    case 'evict-brick':
+    case 'evacuate-device':
+    case 'evacuate-node':
     case 'set-node-state':
     case 'set-device-state':
       return { kind: 'no-result' };

@@ -17,6 +17,7 @@ type Table = {
 const NOT_FOUND: ToldRejection = { status: 404, text: 'Id not found' };
 const IN_USE = 'The target exists, contains other items, or is in use.';
 const CREATE_FAILED = 'Failed to allocate new volume: ';
+const EVICT_FAILED = 'Failed to set up brick eviction: ';
 const EXPAND_FAILED = 'Failed to allocate volume expansion: ';
 
 /** What heketi puts before the reason when a command fails in allocation. */
@@ -60,6 +61,17 @@ const TABLE: Table = {
   DeviceNotFound: () => NOT_FOUND,
   DeviceNotFailed: ({ deviceId }) => ({ status: 400, text: `device: ${deviceId} is not in failed state` }),
   DeviceHasBricks: ({ deviceId }) => contains('device', deviceId, 'bricks'),
+  BrickNotFound: () => NOT_FOUND,
+  BrickPending: ({ brickId, operationId }) => ({
+    status: 500,
+    text: `${EVICT_FAILED}Can not evict brick ${brickId}: brick is pending`,
+    remedy: `operation ${operationId} is at work on the brick; ask again when it is over`,
+  }),
+  VolumeHasPendingBricks: ({ brickId, volumeId, operationId }) => ({
+    status: 500,
+    text: `${EVICT_FAILED}Can not evict brick ${brickId} from volume ${volumeId}: volume has pending bricks`,
+    remedy: `operation ${operationId} is at work on the volume; ask again when it is over`,
+  }),
   NoClusters: () => ({ status: 400, text: 'No clusters configured' }),
   UnknownClusterRequested: ({ clusterId }) => ({ status: 400, text: `Cluster id ${clusterId} not found` }),
   VolumeNotFound: () => NOT_FOUND,

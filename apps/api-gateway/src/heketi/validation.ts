@@ -78,12 +78,18 @@ export function deviceAddProblem(request: DeviceAddRequest): Problem {
 /** What is wrong with `POST /nodes/{id}/state` and the same of a device. */
 export function stateProblem({ state = '', healcheck = '' }: Partial<StateRequest>): Problem {
   const known = ['online', 'offline', 'failed'].includes(state);
-  const knownCheck = ['', 'enable', 'disable'].includes(healcheck);
   return validationText({
     state: blank(state) ?? (known ? undefined : `${state} is not valid state`),
-    healcheck: knownCheck ? undefined : `${healcheck} is not valid heal info check`,
+    healcheck: healCheck(healcheck),
   });
 }
+
+/** What is wrong with `POST /bricks/to-evict/{id}`. */
+export const healCheckProblem = ({ healcheck = '' }: { readonly healcheck?: string | undefined }): Problem =>
+  validationText({ healcheck: healCheck(healcheck) });
+
+const healCheck = (wanted: string): Problem =>
+  ['', 'enable', 'disable'].includes(wanted) ? undefined : `${wanted} is not valid heal info check`;
 
 /** What is wrong with size and name of `POST /volumes`; the other fields have texts of their own. */
 export function volumeCreateProblem(request: {

@@ -42,11 +42,22 @@ const visibleVolumesByCluster = memoised((volumes: ControlState['volumes']) => {
   return byCluster;
 });
 
-const COUNTED: ReadonlySet<OperationKind> = new Set(['create-volume', 'expand-volume', 'delete-volume']);
+const COUNTED: ReadonlySet<OperationKind> = new Set([
+  'create-volume',
+  'expand-volume',
+  'delete-volume',
+  'evict-brick',
+  'evacuate-device',
+  'evacuate-node',
+]);
 
 const countedOperations = memoised((operations: ControlState['operations']): { readonly count: number } => {
   let count = 0;
-  for (const { plan } of operations.values()) if (COUNTED.has(plan.kind)) count += 1;
+  for (const { plan } of operations.values()) {
+    // A brick that an evacuation moves is counted with it.
+    const isPart = plan.kind === 'evict-brick' && plan.parentId !== undefined;
+    if (COUNTED.has(plan.kind) && !isPart) count += 1;
+  }
   return { count };
 });
 

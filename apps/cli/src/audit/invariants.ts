@@ -38,7 +38,8 @@ export function checkWhole(state: ControlState, position: number): Finding[] {
   const problems: string[] = [];
   for (const volume of state.volumes.values()) {
     problems.push(...setProblems(volume.bricks).map((text) => `volume ${volume.volumeId}: ${text}`));
-    for (const { deviceId, poolKib, metadataKib } of volume.bricks) {
+    const held = [...volume.bricks, ...volume.moves.map(({ replacement }) => replacement)];
+    for (const { deviceId, poolKib, metadataKib } of held) {
       taken.set(deviceId, (taken.get(deviceId) ?? 0) + poolKib + metadataKib);
     }
   }

@@ -227,6 +227,59 @@ export const volumeDriverCases: readonly VolumeDriverCase[] = [
     failed(await driver.ensureBricksAdded({ ...expansion, ...ref('never_made') }), /does not exist/, false);
     succeeded(await driver.ensureBricksRemoved({ ...expansion, ...ref('never_made') }));
   }),
+  scenario('replaces a brick once, and the set heals', async (subject) => {
+    const [first, second] = subject.hosts;
+    const at = await bricks(subject, '9', 3);
+    const [leaving, ...others] = at;
+    const [replacement] = await bricks(subject, '91', 1);
+    assert.ok(leaving !== undefined && replacement !== undefined);
+    succeeded(await first.driver.ensureVolume(spec('vol_r', REPLICATED, at)));
+    succeeded(await first.driver.ensureStarted(ref('vol_r')));
+    const change = {
+      ...ref('vol_r'),
+      durability: REPLICATED,
+      leaving,
+      replacement,
+      others,
+      healCheck: 'enable' as const,
+    };
+    const isServed = async (driver: VolumeDriver): Promise<boolean> => {
+      const result = succeeded(await driver.readReplacement(change));
+      return result.kind === 'presence' && result.present;
+    };
+    succeeded(await first.driver.ensureReplaceable(change));
+    assert.equal(await isServed(first.driver), false);
+    await twice(() => first.driver.ensureReplaced(change));
+    succeeded(await second.driver.ensureReplaced(change));
+    assert.equal(await isServed(second.driver), true);
+    assert.deepEqual((await find(first.driver, 'vol_r')).bricks, listed([replacement, ...others]));
+    await twice(() => first.driver.ensureHealed(change));
+    // What the volume has let go of carries no mark any more once it is cleared.
+    succeeded(await first.driver.ensureUnclaimed(leaving.path));
+    const back = { ...change, leaving: replacement, replacement: leaving };
+    succeeded(await first.driver.ensureReplaced(back));
+    failed(
+      await first.driver.ensureReplaced({ ...change, leaving: { ...leaving, path: others[0]?.path ?? '' } }),
+      /no brick of volume/,
+      false,
+    );
+    failed(await first.driver.ensureReplaceable({ ...change, ...ref('never_made') }), /does not exist/, false);
+    succeeded(await first.driver.ensureNoVolume(ref('vol_r')));
+  }),
+  scenario('will not replace the only copy', async (subject) => {
+    const { driver } = subject.hosts[0];
+    const [leaving, replacement] = await bricks(subject, '92', 2);
+    assert.ok(leaving !== undefined && replacement !== undefined);
+    const durability: Durability = { kind: 'none' };
+    succeeded(await driver.ensureVolume(spec('vol_o', durability, [leaving])));
+    succeeded(await driver.ensureStarted(ref('vol_o')));
+    const change = { ...ref('vol_o'), durability, leaving, replacement, others: [], healCheck: 'enable' as const };
+    const text = /only 0 of 1 required peer bricks are online/;
+    failed(await driver.ensureReplaceable(change), text, false);
+    failed(await driver.ensureReplaced(change), text, false);
+    assert.deepEqual((await find(driver, 'vol_o')).bricks, listed([leaving]));
+    succeeded(await driver.ensureNoVolume(ref('vol_o')));
+  }),
   scenario('has nothing to spread in a volume of one brick, and serves one copy as one copy', async (subject) => {
     const { driver } = subject.hosts[0];
     const at = await bricks(subject, 'f', 1);

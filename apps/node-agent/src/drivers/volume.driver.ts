@@ -1,5 +1,6 @@
 import type {
   GlusterExpansion,
+  GlusterReplacement,
   GlusterVolumeRef,
   GlusterVolumeSpec,
   HostName,
@@ -45,6 +46,14 @@ export interface VolumeDriver {
   ensureBricksAdded(expansion: GlusterExpansion): Promise<Outcome>;
   /** Takes bricks out of the volume after moving their data to the others. */
   ensureBricksRemoved(expansion: GlusterExpansion): Promise<Outcome>;
+  /** The set keeps its data while a brick of it is replaced; refused, with the reason, when it would not. Changes nothing. */
+  ensureReplaceable(change: GlusterReplacement): Promise<Outcome>;
+  /** The replacement serves in the brick's place; looks first whether the set keeps its data. */
+  ensureReplaced(change: GlusterReplacement): Promise<Outcome>;
+  /** Whether the replacement serves in the brick's place. */
+  readReplacement(change: GlusterReplacement): Promise<Outcome>;
+  /** Every brick of the replacement's set answers and has what the others have; waits for that. */
+  ensureHealed(change: GlusterReplacement): Promise<Outcome>;
   /** Data is being, or has been, spread over all bricks. */
   ensureRebalance(volume: GlusterVolumeRef): Promise<Outcome>;
   /** A directory of this host carries no mark of a volume that does not exist: what an unfinished create leaves. */

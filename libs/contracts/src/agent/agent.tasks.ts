@@ -1,6 +1,6 @@
 /** What a node agent is told to do. A task names everything: the agent has no choice to make. */
 import { z } from 'zod';
-import { Brick } from '../cluster/cluster.objects';
+import { Brick, HealCheck } from '../cluster/cluster.objects';
 import { Durability } from '../durability';
 import { BrickId, DeviceId, HostName, NodeId, OperationId, VolumeId } from '../ids';
 import { Kib } from '../quantities';
@@ -66,6 +66,26 @@ export const GlusterExpansion = GlusterVolumeRef.extend({
 });
 export type GlusterExpansion = z.infer<typeof GlusterExpansion>;
 
+/** One brick of a volume to be served from elsewhere; the other bricks of its set hold the data meanwhile. */
+export const GlusterReplacement = GlusterVolumeRef.extend({
+  durability: Durability,
+  leaving: BrickLocation,
+  replacement: BrickLocation,
+  /** The other bricks of the set. */
+  others: z.array(BrickLocation),
+  healCheck: HealCheck,
+});
+export type GlusterReplacement = z.infer<typeof GlusterReplacement>;
+
+/** Is the brick's data safe without it? Changes nothing. */
+const CheckReplacement = z.strictObject({ type: z.literal('CheckReplacement'), change: GlusterReplacement });
+/** Gluster serves the replacement instead; looks after the set once more just before. */
+const ReplaceBrick = z.strictObject({ type: z.literal('ReplaceBrick'), change: GlusterReplacement });
+/** Whether Gluster serves the replacement. */
+const ReadReplacement = z.strictObject({ type: z.literal('ReadReplacement'), change: GlusterReplacement });
+/** Waits until the replacement holds everything; says on the way how much is missing. */
+const AwaitHeal = z.strictObject({ type: z.literal('AwaitHeal'), change: GlusterReplacement });
+
 const CreateGlusterVolume = z.strictObject({ type: z.literal('CreateGlusterVolume'), volume: GlusterVolumeSpec });
 const DeleteGlusterVolume = z.strictObject({ type: z.literal('DeleteGlusterVolume'), volume: GlusterVolumeRef });
 const ReadGlusterVolume = z.strictObject({ type: z.literal('ReadGlusterVolume'), volume: GlusterVolumeRef });
@@ -93,6 +113,10 @@ export const AgentTask = z.discriminatedUnion('type', [
   AddBricks,
   RemoveBricks,
   StartRebalance,
+  CheckReplacement,
+  ReplaceBrick,
+  ReadReplacement,
+  AwaitHeal,
 ]);
 export type AgentTask = z.infer<typeof AgentTask>;
 export type TaskOf<Type extends AgentTask['type']> = Extract<AgentTask, { type: Type }>;

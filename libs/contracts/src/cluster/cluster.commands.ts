@@ -1,6 +1,6 @@
 /** What may be asked of the allocator. The caller chooses every id; the allocator decides everything else. */
 import { z } from 'zod';
-import { ClusterId, DeviceId, HostName, NodeId, OperationId, VolumeId } from '../ids';
+import { BrickId, ClusterId, DeviceId, HostName, NodeId, OperationId, VolumeId } from '../ids';
 import { Kib } from '../quantities';
 import { TaskOutcome } from '../agent/agent.outcomes';
 import {
@@ -8,12 +8,22 @@ import {
   AdminState,
   BlockRestriction,
   ClusterFlags,
+  HealCheck,
   Hostnames,
   PlacementPolicy,
   TagChange,
   Tags,
   VolumeSpec,
+  ZoneChecking,
 } from './cluster.objects';
+
+/** How bricks are moved away: looked after first unless the operator says otherwise. */
+const evacuation = {
+  /** Absent: `enable`. */
+  healCheck: HealCheck.optional(),
+  /** The server's default for volumes that say nothing; absent: `none`. */
+  zoneChecking: ZoneChecking.optional(),
+};
 
 const CreateCluster = z.strictObject({ type: z.literal('CreateCluster'), clusterId: ClusterId, flags: ClusterFlags });
 const SetClusterFlags = z.strictObject({
@@ -46,7 +56,9 @@ const SetNodeState = z.strictObject({
   type: z.literal('SetNodeState'),
   operationId: OperationId,
   nodeId: NodeId,
+  /** `failed` moves every brick away first. */
   state: AdminState,
+  ...evacuation,
 });
 
 const ChangeNodeTags = z.strictObject({
@@ -78,7 +90,16 @@ const SetDeviceState = z.strictObject({
   type: z.literal('SetDeviceState'),
   operationId: OperationId,
   deviceId: DeviceId,
+  /** `failed` moves every brick away first. */
   state: AdminState,
+  ...evacuation,
+});
+/** Moves one brick to another device. */
+const EvictBrick = z.strictObject({
+  type: z.literal('EvictBrick'),
+  operationId: OperationId,
+  brickId: BrickId,
+  ...evacuation,
 });
 const ChangeDeviceTags = z.strictObject({
   type: z.literal('ChangeDeviceTags'),
@@ -136,6 +157,7 @@ export const ClientCommand = z.discriminatedUnion('type', [
   SetDeviceState,
   ChangeDeviceTags,
   ResyncDevice,
+  EvictBrick,
   CreateVolume,
   ExpandVolume,
   DeleteVolume,

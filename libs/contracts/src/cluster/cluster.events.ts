@@ -1,17 +1,21 @@
 /** What has happened to clusters, nodes, devices and volumes. Facts: never edited, never deleted. */
 import { z } from 'zod';
-import { ClusterId, DeviceId, NodeId, OperationId, VolumeId } from '../ids';
+import { BrickId, ClusterId, DeviceId, NodeId, OperationId, VolumeId } from '../ids';
 import { Kib } from '../quantities';
 import {
   AdminMode,
   AdminState,
+  BlockedBrick,
   BlockRestriction,
   Brick,
   ClusterFlags,
+  HealCheck,
   Hostnames,
+  MovePlacement,
   PlacementExplanation,
   Tags,
   VolumeSpec,
+  ZoneChecking,
 } from './cluster.objects';
 
 /** Why an operation was unwound, and what could not be removed from which host. */
@@ -19,6 +23,17 @@ const undone = {
   operationId: OperationId,
   detail: z.string(),
   cause: z.string(),
+};
+
+/** How the bricks of an evacuation are moved. */
+const evacuation = { healCheck: HealCheck, zoneChecking: ZoneChecking };
+
+/** Why bricks were not moved, or no further, and the smallest change that would help. */
+const stopped = {
+  ...undone,
+  remedy: z.string(),
+  blocked: z.array(BlockedBrick),
+  blockedMore: z.int().min(0),
 };
 
 export const clusterEvents = {
@@ -41,6 +56,10 @@ export const clusterEvents = {
   NodeStateSet: [z.strictObject({ operationId: OperationId, nodeId: NodeId, state: AdminState })],
   /** A state change that the rules forbid: heketi answers it on the queue, not on the request. */
   NodeStateRefused: [z.strictObject({ ...undone, nodeId: NodeId })],
+  /** Every brick of the node is to be moved away; the moves follow, one fact each, in the same commit. */
+  NodeEvacuationPlanned: [z.strictObject({ operationId: OperationId, nodeId: NodeId, ...evacuation })],
+  /** The bricks that are left stay where they are, those that were moved stay moved. */
+  NodeEvacuationStopped: [z.strictObject({ ...stopped, nodeId: NodeId, moved: z.int().min(0) })],
   NodeRemovalPlanned: [z.strictObject({ operationId: OperationId, nodeId: NodeId })],
   NodeRemoved: [z.strictObject({ operationId: OperationId, nodeId: NodeId })],
   NodeRemovalUndone: [z.strictObject({ ...undone, nodeId: NodeId })],
@@ -72,6 +91,8 @@ export const clusterEvents = {
   DeviceAdditionUndone: [z.strictObject({ ...undone, deviceId: DeviceId })],
   DeviceStateSet: [z.strictObject({ operationId: OperationId, deviceId: DeviceId, state: AdminState })],
   DeviceStateRefused: [z.strictObject({ ...undone, deviceId: DeviceId })],
+  DeviceEvacuationPlanned: [z.strictObject({ operationId: OperationId, deviceId: DeviceId, ...evacuation })],
+  DeviceEvacuationStopped: [z.strictObject({ ...stopped, deviceId: DeviceId, moved: z.int().min(0) })],
   DeviceRemovalPlanned: [z.strictObject({ operationId: OperationId, deviceId: DeviceId, forceForget: z.boolean() })],
   DeviceRemoved: [z.strictObject({ operationId: OperationId, deviceId: DeviceId })],
   DeviceRemovalUndone: [z.strictObject({ ...undone, deviceId: DeviceId })],
@@ -113,6 +134,48 @@ export const clusterEvents = {
   ],
   VolumeExpanded: [z.strictObject({ operationId: OperationId, volumeId: VolumeId })],
   VolumeExpansionUndone: [z.strictObject({ ...undone, volumeId: VolumeId })],
+  /** One move of an evacuation, with its room reserved; a second one for the same brick takes the place of the first. */
+  BrickMovePlanned: [
+    z.strictObject({
+      operationId: OperationId,
+      volumeId: VolumeId,
+      brickId: BrickId,
+      replacement: Brick,
+      placement: MovePlacement,
+    }),
+  ],
+  /** The next move of an evacuation begins: an operation of its own, `parentId` names the evacuation. */
+  BrickMoveStarted: [
+    z.strictObject({
+      operationId: OperationId,
+      parentId: OperationId,
+      volumeId: VolumeId,
+      brickId: BrickId,
+      healCheck: HealCheck,
+    }),
+  ],
+  /** One brick is to lie elsewhere, by itself. */
+  BrickEvictionPlanned: [
+    z.strictObject({
+      operationId: OperationId,
+      volumeId: VolumeId,
+      brickId: BrickId,
+      replacement: Brick,
+      healCheck: HealCheck,
+      placement: MovePlacement,
+    }),
+  ],
+  /** The brick lies elsewhere now, under the replacement's id, and is healed. */
+  BrickEvicted: [z.strictObject({ operationId: OperationId, volumeId: VolumeId, brickId: BrickId })],
+  BrickEvictionUndone: [
+    z.strictObject({
+      ...stopped,
+      volumeId: VolumeId,
+      brickId: BrickId,
+      /** Whether what failed may pass: a host that did not answer, a daemon that was away. */
+      passing: z.boolean(),
+    }),
+  ],
   VolumeDeletionPlanned: [z.strictObject({ operationId: OperationId, volumeId: VolumeId })],
   VolumeDeleted: [z.strictObject({ operationId: OperationId, volumeId: VolumeId })],
   /** The deletion could not be finished; the volume is as it was, as far as the hosts allowed. */

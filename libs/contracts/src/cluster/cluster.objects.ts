@@ -72,6 +72,14 @@ export const VolumeSpec = z.strictObject({
 });
 export type VolumeSpec = z.infer<typeof VolumeSpec>;
 
+/** Whether a brick is moved only when the other bricks of its set can stand in for it. */
+export const HealCheck = z.enum(['enable', 'disable']);
+export type HealCheck = z.infer<typeof HealCheck>;
+
+/** Whether the bricks of a set must lie in different zones. */
+export const ZoneChecking = z.enum(['none', 'strict']);
+export type ZoneChecking = z.infer<typeof ZoneChecking>;
+
 /** Why a device was not taken for a brick: the first rule it failed, with the numbers. */
 export const DeviceRefusal = z.discriminatedUnion('rule', [
   z.strictObject({ rule: z.literal('node-not-online'), state: z.string() }),
@@ -81,6 +89,12 @@ export const DeviceRefusal = z.discriminatedUnion('rule', [
   z.strictObject({ rule: z.literal('zone-in-set'), zone: z.int() }),
   z.strictObject({ rule: z.literal('tag-mismatch'), wanted: z.string() }),
   z.strictObject({ rule: z.literal('too-little-space'), freeKib: Kib, neededKib: Kib }),
+  /** The device gives up its bricks, or is the one the brick lies on. */
+  z.strictObject({ rule: z.literal('being-emptied') }),
+  /** Its `arbiter` tag keeps it for the other kind of brick. */
+  z.strictObject({ rule: z.literal('arbiter-tag'), tag: z.string() }),
+  /** An attempt of the same operation failed on it. */
+  z.strictObject({ rule: z.literal('failed-before'), detail: z.string() }),
 ]);
 export type DeviceRefusal = z.infer<typeof DeviceRefusal>;
 
@@ -124,6 +138,32 @@ export const PlacementExplanation = z.strictObject({
 });
 export type PlacementExplanation = z.infer<typeof PlacementExplanation>;
 
+/** Why a brick goes where it goes: the devices walked over before it, each with the rule that spoke against it. */
+export const MovePlacement = z.strictObject({
+  policy: z.literal('ring-v1'),
+  ringSize: z.int().min(0),
+  ringStart: z.int().min(0),
+  /** How many devices each rule took out before the walk. */
+  unusable: z.array(z.strictObject({ rule: z.string(), count: z.int().min(1) })),
+  /** `walk`: the first device that fits; `search`: another one, so that the other bricks find room, too. */
+  order: z.enum(['walk', 'search']),
+  passedOver: z.array(z.strictObject({ deviceId: DeviceId, refusal: DeviceRefusal })),
+  passedOverMore: z.int().min(0),
+});
+export type MovePlacement = z.infer<typeof MovePlacement>;
+
+/** A brick that cannot be moved: what speaks against each device, or that its data has no other copy. */
+export const BlockedBrick = z.strictObject({
+  volumeId: VolumeId,
+  brickId: BrickId,
+  deviceId: DeviceId,
+  reason: z.enum(['no-device', 'only-copy', 'volume-busy', 'bad-tag-rule']),
+  neededKib: Kib,
+  devices: z.array(z.strictObject({ deviceId: DeviceId, refusal: DeviceRefusal })),
+  devicesMore: z.int().min(0),
+});
+export type BlockedBrick = z.infer<typeof BlockedBrick>;
+
 /** Limits and defaults that decide sizes and counts; heketi's configuration keys by other names. */
 export const PlacementPolicy = z.strictObject({
   brickMinKib: Kib,
@@ -131,7 +171,9 @@ export const PlacementPolicy = z.strictObject({
   bricksPerVolumeMax: z.int().min(1),
   /** Negative: no limit. */
   volumesPerClusterMax: z.int(),
-  zoneChecking: z.enum(['none', 'strict']),
+  zoneChecking: ZoneChecking,
+  /** KiB, for the size of arbiter bricks when a volume says nothing of it; absent: heketi's 64. */
+  averageFileKib: z.int().min(1).optional(),
 });
 export type PlacementPolicy = z.infer<typeof PlacementPolicy>;
 

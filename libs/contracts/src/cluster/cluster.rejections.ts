@@ -42,6 +42,11 @@ export const Rejection = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('DeviceNotFound'), deviceId: id }),
   z.strictObject({ kind: z.literal('DeviceNotFailed'), deviceId: id }),
   z.strictObject({ kind: z.literal('DeviceHasBricks'), deviceId: id }),
+  z.strictObject({ kind: z.literal('BrickNotFound'), brickId: id }),
+  /** The brick is being made, moved or taken away. */
+  z.strictObject({ kind: z.literal('BrickPending'), brickId: id, operationId: id }),
+  /** Another operation is at work on the brick's volume. */
+  z.strictObject({ kind: z.literal('VolumeHasPendingBricks'), brickId: id, volumeId: id, operationId: id }),
   z.strictObject({ kind: z.literal('NoClusters') }),
   z.strictObject({ kind: z.literal('UnknownClusterRequested'), clusterId: id }),
   z.strictObject({ kind: z.literal('VolumeNotFound'), volumeId: id }),

@@ -40,6 +40,9 @@ export type NodeAddRequest = z.infer<typeof NodeAddRequest>;
 export const StateRequest = struct({ state: optional(z.string()), healcheck: optional(z.string()) });
 export type StateRequest = z.infer<typeof StateRequest>;
 
+export const BrickEvictRequest = struct({ healcheck: optional(z.string()) });
+export type BrickEvictRequest = z.infer<typeof BrickEvictRequest>;
+
 export const DeviceAddRequest = struct({
   name: optional(z.string()),
   node: optional(z.string()),

@@ -1,6 +1,7 @@
 /** Every decision of the control ledger: a command and the state give facts, or the reason why not. */
 import type { ControlCommand, ControlEvent, OperationId, Rejection } from '@brickyard/contracts';
 import { dispatch, type Decision, type NewEvent, type Recorded } from '@brickyard/event-sourcing';
+import { evictBrick } from '../evacuation/evacuation-commands';
 import { advance } from '../operation/advance';
 import {
   cleanUp,
@@ -38,6 +39,7 @@ const decideCommand: (command: ControlCommand, state: ControlState) => ControlDe
   SetDeviceState: setDeviceState,
   ChangeDeviceTags: changeDeviceTags,
   ResyncDevice: resyncDevice,
+  EvictBrick: evictBrick,
   CreateVolume: createVolume,
   ExpandVolume: expandVolume,
   DeleteVolume: deleteVolume,
@@ -76,8 +78,12 @@ function forLog(event: ControlEvent): Prepared<NewEvent> {
   return { fact, event: eventAsRead(event, fact) };
 }
 
-const touchedBy = (events: readonly ControlEvent[]): ReadonlySet<OperationId> =>
-  new Set(events.flatMap((event) => ('operationId' in event ? [event.operationId] : [])));
+/** The operations that events are about; evacuations look again after every fact, since any may free a volume for them. */
+function touchedBy(events: readonly ControlEvent[], state: ControlState): ReadonlySet<OperationId> {
+  const touched = new Set(events.flatMap((event) => ('operationId' in event ? [event.operationId] : [])));
+  if (touched.size > 0) for (const operationId of state.evacuations.keys()) touched.add(operationId);
+  return touched;
+}
 
 interface Outcome<Fact> {
   readonly facts: readonly Fact[];
@@ -93,18 +99,25 @@ function followed<Fact>(
 ): Outcome<Fact> {
   const facts: Fact[] = [];
   let next = state;
-  for (let events = decided; events.length > 0;) {
+  const record = (events: readonly ControlEvent[]): void => {
     for (const event of events) {
       const prepared = prepare(event);
       facts.push(prepared.fact);
       const recorded: Recorded<ControlEvent> = { position: position + facts.length, at: now, event: prepared.event };
       next = evolve(next, recorded);
     }
-    const settled = next;
-    events = [...touchedBy(events)].flatMap((operationId) => {
-      const operation = settled.operations.get(operationId);
-      return operation === undefined ? [] : advance(operation, settled);
-    });
+  };
+  record(decided);
+  for (let events = decided; events.length > 0;) {
+    const following: ControlEvent[] = [];
+    // One after the other: what one operation takes, the next must find taken.
+    for (const operationId of touchedBy(events, next)) {
+      const operation = next.operations.get(operationId);
+      const steps = operation === undefined ? [] : advance(operation, next);
+      record(steps);
+      for (const step of steps) following.push(step);
+    }
+    events = following;
   }
   return { facts, state: next };
 }

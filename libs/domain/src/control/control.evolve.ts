@@ -1,6 +1,7 @@
 /** What each fact changes: the one fold behind the allocator, the gateway, every look into the past and every what-if. */
 import type { ControlEvent, ControlEventType, EventOf } from '@brickyard/contracts';
 import type { Recorded, StoredEvent } from '@brickyard/event-sourcing';
+import * as evacuation from '../evacuation/evacuation.folds';
 import * as operation from '../operation/operation.folds';
 import * as cluster from './cluster.folds';
 import { recordedEvent } from './control.codec';
@@ -23,6 +24,8 @@ const folds: Folds = {
   NodeAdditionUndone: node.nodeAdditionUndone,
   NodeStateSet: node.nodeStateSet,
   NodeStateRefused: node.nodeStateRefused,
+  NodeEvacuationPlanned: evacuation.nodeEvacuationPlanned,
+  NodeEvacuationStopped: evacuation.nodeEvacuationStopped,
   NodeRemovalPlanned: node.nodeRemovalPlanned,
   NodeRemoved: node.nodeRemoved,
   NodeRemovalUndone: node.nodeRemovalUndone,
@@ -34,6 +37,8 @@ const folds: Folds = {
   DeviceAdditionUndone: device.deviceAdditionUndone,
   DeviceStateSet: device.deviceStateSet,
   DeviceStateRefused: device.deviceStateRefused,
+  DeviceEvacuationPlanned: evacuation.deviceEvacuationPlanned,
+  DeviceEvacuationStopped: evacuation.deviceEvacuationStopped,
   DeviceRemovalPlanned: device.deviceRemovalPlanned,
   DeviceRemoved: device.deviceRemoved,
   DeviceRemovalUndone: device.deviceRemovalUndone,
@@ -47,6 +52,11 @@ const folds: Folds = {
   VolumeExpansionPlanned: volume.volumeExpansionPlanned,
   VolumeExpanded: volume.volumeExpanded,
   VolumeExpansionUndone: volume.volumeExpansionUndone,
+  BrickMovePlanned: evacuation.brickMovePlanned,
+  BrickMoveStarted: evacuation.brickMoveStarted,
+  BrickEvictionPlanned: evacuation.brickEvictionPlanned,
+  BrickEvicted: evacuation.brickEvicted,
+  BrickEvictionUndone: evacuation.brickEvictionUndone,
   VolumeDeletionPlanned: volume.volumeDeletionPlanned,
   VolumeDeleted: volume.volumeDeleted,
   VolumeDeletionUndone: volume.volumeDeletionUndone,

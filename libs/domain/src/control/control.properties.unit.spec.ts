@@ -53,6 +53,12 @@ const happening = fc.oneof(
   { weight: 2, arbitrary: fc.record({ what: fc.constant('return' as const), node: fc.integer({ min: 1, max: 5 }) }) },
   { weight: 1, arbitrary: fc.record({ what: fc.constant('offline' as const), pick: fc.nat() }) },
   { weight: 1, arbitrary: fc.record({ what: fc.constant('online' as const), pick: fc.nat() }) },
+  { weight: 2, arbitrary: fc.record({ what: fc.constant('evict' as const), pick: fc.nat() }) },
+  { weight: 2, arbitrary: fc.record({ what: fc.constant('empty-device' as const), pick: fc.nat() }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ what: fc.constant('empty-node' as const), node: fc.integer({ min: 1, max: 5 }) }),
+  },
   {
     weight: 12,
     arbitrary: fc.record({
@@ -113,6 +119,27 @@ function happen(control: ControlPlane, event: Happening): void {
         control.submit({ type: 'SetDeviceState', operationId, deviceId: device, state: event.what });
       return;
     }
+    case 'evict': {
+      const bricks = [...control.state.volumes.values()].flatMap((volume) =>
+        volume.bricks.map(({ brickId }) => brickId),
+      );
+      const brickId = at(bricks.sort(), event.pick);
+      if (brickId !== undefined) control.submit({ type: 'EvictBrick', operationId, brickId });
+      return;
+    }
+    case 'empty-device': {
+      const device = deviceId(event.pick);
+      if (device === undefined) return;
+      control.submit({ type: 'SetDeviceState', operationId, deviceId: device, state: 'offline' });
+      control.submit({ type: 'SetDeviceState', operationId: newOperationId(), deviceId: device, state: 'failed' });
+      return;
+    }
+    case 'empty-node': {
+      const emptied = { type: 'SetNodeState', nodeId: nodeId(event.node) } as const;
+      control.submit({ ...emptied, operationId, state: 'offline' });
+      control.submit({ ...emptied, operationId: newOperationId(), state: 'failed' });
+      return;
+    }
     case 'answer': {
       const task = at(control.waiting(), event.pick);
       if (task !== undefined) control.answer(task, answerOf(event.how) ?? obedient(DEVICE_KIB)(task));
@@ -128,7 +155,9 @@ function happen(control: ControlPlane, event: Happening): void {
 function expectInvariants({ state }: ControlPlane): void {
   for (const device of state.devices.values()) {
     const bricks = [...state.volumes.values()].flatMap((volume) =>
-      volume.bricks.filter((brick) => brick.deviceId === device.deviceId),
+      [...volume.bricks, ...volume.moves.map(({ replacement }) => replacement)].filter(
+        (brick) => brick.deviceId === device.deviceId,
+      ),
     );
     expect(device.usedKib).toBe(bricks.reduce((sum, brick) => sum + brick.poolKib + brick.metadataKib, 0));
     expect(freeKib(device)).toBeGreaterThanOrEqual(0);
@@ -136,13 +165,29 @@ function expectInvariants({ state }: ControlPlane): void {
   }
   for (const volume of state.volumes.values()) {
     const isStrict = volume.spec.options.includes('user.heketi.zone-checking strict');
-    const places = volume.bricks.map(
-      ({ set, nodeId: node }) => `${String(set)}/${isStrict ? String(state.nodes.get(node)?.zone) : node}`,
-    );
+    // A brick on its way stands in two places: none of them may be another brick's.
+    const places = volume.bricks.flatMap((brick) => {
+      const replacement = volume.moves.find(({ brickId }) => brickId === brick.brickId)?.replacement;
+      const nodes = [brick, ...(replacement === undefined ? [] : [replacement])].map((each) => each.nodeId);
+      const where = nodes.map((node) => (isStrict ? String(state.nodes.get(node)?.zone) : node));
+      return [...new Set(where)].map((each) => `${String(brick.set)}/${each}`);
+    });
     expect(new Set(places).size).toBe(places.length);
     expect(volume.status === 'ready').toBe(volume.operationId === undefined);
+    expect(volume.moves.every(({ operationId }) => state.operations.has(operationId))).toBe(true);
+  }
+  for (const { operationId } of [...state.nodes.values(), ...state.devices.values(), ...state.volumes.values()]) {
+    if (operationId !== undefined) expect(state.operations.has(operationId)).toBe(true);
   }
   for (const operation of state.operations.values()) {
+    const { plan } = operation;
+    if (plan.kind === 'evacuate-device' || plan.kind === 'evacuate-node') {
+      const isBusy = ({ volumeId }: { readonly volumeId: VolumeId }): boolean =>
+        state.volumes.get(volumeId)?.operationId !== undefined;
+      const isAtWork = plan.childId !== undefined && state.operations.has(plan.childId);
+      expect(isAtWork || plan.moves.some(isBusy)).toBe(true);
+      continue;
+    }
     const isWaiting =
       operation.retry !== undefined ||
       [...(operation.current?.tasks.values() ?? [])].some(({ status }) => status === 'running');

@@ -86,7 +86,16 @@ export interface Device {
 }
 
 /** What is going on with a volume. */
-export type VolumeStatus = 'creating' | 'ready' | 'expanding' | 'deleting';
+export type VolumeStatus = 'creating' | 'ready' | 'expanding' | 'replacing' | 'deleting';
+
+/** A brick that is to lie elsewhere: the room there is taken. */
+export interface BrickMove {
+  readonly brickId: BrickId;
+  /** At the same set and place; its id becomes the brick's when the move is done. */
+  readonly replacement: Brick;
+  /** The evacuation that reserved it, or the eviction at work. */
+  readonly operationId: OperationId;
+}
 
 /** Bricks served as one. */
 export interface Volume {
@@ -97,6 +106,8 @@ export interface Volume {
   readonly sizeKib: number;
   /** In set order; those of a running expansion included. */
   readonly bricks: readonly Brick[];
+  /** Planned and running replacements of bricks; their room counts as taken. */
+  readonly moves: readonly BrickMove[];
   readonly status: VolumeStatus;
   readonly operationId?: OperationId;
   /** Present when it is there to hold block volumes. */
@@ -125,6 +136,8 @@ export interface ControlState {
   readonly hostnames: PersistentMap<string, NodeId>;
   /** Operations that are not over. */
   readonly operations: PersistentMap<OperationId, Operation>;
+  /** Those of them that empty a device or node: they go on when another operation ends. */
+  readonly evacuations: PersistentMap<OperationId, true>;
   /** The last ones that are. */
   readonly ended: PersistentMap<OperationId, EndedOperation>;
   /** The ended operations in order, by number: what falls out when there are too many. */
@@ -142,6 +155,7 @@ export const emptyControlState: ControlState = {
   volumeNames: persistentMap(),
   hostnames: persistentMap(),
   operations: persistentMap(),
+  evacuations: persistentMap(),
   ended: persistentMap(),
   endedOrder: persistentMap(),
   endedCount: 0,
@@ -158,4 +172,4 @@ export const hostnameKey = (kind: keyof Hostnames, name: string): string => `${k
 export const freeKib = (device: Device): number => device.totalKib - device.usedKib;
 
 /** Whether clients see a volume: not while it is made or taken away. */
-export const isVisible = (volume: Volume): boolean => volume.status === 'ready' || volume.status === 'expanding';
+export const isVisible = ({ status }: Volume): boolean => status !== 'creating' && status !== 'deleting';

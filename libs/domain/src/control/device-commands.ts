@@ -3,6 +3,8 @@ import type { CommandOf, ControlEvent, DeviceId, OperationId } from '@brickyard/
 import { accepted, rejected } from '@brickyard/event-sourcing';
 import type { ControlState, Device } from './control.state';
 import type { ControlDecision } from './decisions.types';
+import { evacuateDevice } from '../evacuation/evacuation-commands';
+import { IN_USE } from '../evacuation/evacuation-texts';
 import { knownNode } from './node-commands';
 
 export function addDevice(command: CommandOf<'AddDevice'>, state: ControlState): ControlDecision {
@@ -51,28 +53,33 @@ export function removeDevice(command: CommandOf<'RemoveDevice'>, state: ControlS
 }
 
 /** Which state changes the rules forbid, in heketi's words. */
-function stateRefusal({ deviceId, state: wanted }: CommandOf<'SetDeviceState'>, device: Device): string | undefined {
+function stateRefusal(
+  { deviceId, state: wanted }: CommandOf<'SetDeviceState'>,
+  device: Device,
+  state: ControlState,
+): string | undefined {
+  if (device.state === wanted && wanted !== 'offline') return undefined;
+  const busy = device.operationId ?? state.nodes.get(device.nodeId)?.operationId;
+  if (busy !== undefined && device.lifecycle === 'ready') return IN_USE;
   if (device.state === wanted) return undefined;
   if (wanted === 'online' && device.state === 'failed') return 'Cannot move a failed/removed device to online state';
   if (wanted !== 'failed') return undefined;
   if (device.state === 'online') {
     return `Device must be offline before remove operation is performed, device:${deviceId}`;
   }
-  if (device.bricks.size === 0) return undefined;
-  return (
-    `Device ${deviceId} still holds ${String(device.bricks.size)} bricks. ` +
-    'Bricks are not moved away by this release: delete their volumes first.'
-  );
+  return undefined;
 }
 
 export function setDeviceState(command: CommandOf<'SetDeviceState'>, state: ControlState): ControlDecision {
   const { operationId, deviceId, state: wanted } = command;
   const device = knownDevice(state, deviceId);
   if (device === undefined) return rejected({ kind: 'DeviceNotFound', deviceId });
-  const detail = stateRefusal(command, device);
+  const detail = stateRefusal(command, device, state);
   if (detail !== undefined) {
     return accepted({ type: 'DeviceStateRefused', version: 1, operationId, deviceId, detail, cause: detail });
   }
+  const isMoved = wanted === 'failed' && device.state !== 'failed' && device.bricks.size > 0;
+  if (isMoved) return accepted(...evacuateDevice(command, state));
   return accepted({ type: 'DeviceStateSet', version: 1, operationId, deviceId, state: wanted });
 }
 

@@ -1,6 +1,7 @@
 /** What each fact about a device changes. */
 import type { DeviceId, EventOf } from '@brickyard/contracts';
 import { persistentMap, type Recorded } from '@brickyard/event-sourcing';
+import { withDeviceReleased } from '../evacuation/evacuation.folds';
 import { endOperation, startOperation } from '../operation/operation.folds';
 import type { ControlState, Device } from './control.state';
 import { changed, released, withMember, withoutMember, withRingRefreshed } from './fold-tools';
@@ -72,8 +73,11 @@ export const deviceAdditionUndone = (
   });
 
 export function deviceStateSet(state: ControlState, recorded: Recorded<EventOf<'DeviceStateSet'>>): ControlState {
-  const { deviceId, state: adminState } = recorded.event;
-  const set = withDevice(state, deviceId, (device) => ({ ...device, state: adminState }));
+  const { operationId, deviceId, state: adminState } = recorded.event;
+  const set = withDevice(withDeviceReleased(state, deviceId, operationId), deviceId, (device) => ({
+    ...device,
+    state: adminState,
+  }));
   return endOperation(set, recorded, { kind: 'set-device-state', subjectId: deviceId, result: 'done' });
 }
 

@@ -2,6 +2,8 @@
 import type { CommandOf, ControlEvent, NodeId, Rejection } from '@brickyard/contracts';
 import { accepted, rejected } from '@brickyard/event-sourcing';
 import { hostnameKey, type ControlState, type Node } from './control.state';
+import { evacuateNode, holdsBricks } from '../evacuation/evacuation-commands';
+import { IN_USE } from '../evacuation/evacuation-texts';
 import type { ControlDecision } from './decisions.types';
 
 function nameTaken({ hostnames }: CommandOf<'AddNode'>, state: ControlState): Rejection | undefined {
@@ -46,27 +48,25 @@ export function removeNode({ operationId, nodeId }: CommandOf<'RemoveNode'>, sta
 }
 
 /** Which state changes the rules forbid, in heketi's words. */
-function stateRefusal({ nodeId, state: wanted }: CommandOf<'SetNodeState'>, node: Node, state: ControlState) {
+function stateRefusal({ nodeId, state: wanted }: CommandOf<'SetNodeState'>, node: Node): string | undefined {
   if (node.state === wanted) return undefined;
+  if (node.operationId !== undefined && node.lifecycle === 'ready') return IN_USE;
   if (node.state === 'failed') return `Cannot move a failed/removed node to ${wanted} state`;
   if (wanted !== 'failed') return undefined;
   if (node.state === 'online') return `Node must be offline before remove operation is performed, node:${nodeId}`;
-  const busy = node.deviceIds.filter((deviceId) => (state.devices.get(deviceId)?.bricks.size ?? 0) > 0);
-  if (busy.length === 0) return undefined;
-  return (
-    `Node ${nodeId} still holds bricks on ${String(busy.length)} of its devices (first: ${busy[0] ?? ''}). ` +
-    'Bricks are not moved away by this release: delete their volumes first.'
-  );
+  return undefined;
 }
 
 export function setNodeState(command: CommandOf<'SetNodeState'>, state: ControlState): ControlDecision {
   const { operationId, nodeId, state: wanted } = command;
   const node = knownNode(state, nodeId);
   if (node === undefined) return rejected({ kind: 'NodeNotFound', nodeId });
-  const detail = stateRefusal(command, node, state);
+  const detail = stateRefusal(command, node);
   if (detail !== undefined) {
     return accepted({ type: 'NodeStateRefused', version: 1, operationId, nodeId, detail, cause: detail });
   }
+  const isMoved = wanted === 'failed' && node.state !== 'failed' && holdsBricks(nodeId, state);
+  if (isMoved) return accepted(...evacuateNode(command, state));
   const drained = wanted === 'failed' ? node.deviceIds.filter((id) => state.devices.get(id)?.state !== 'failed') : [];
   return accepted<ControlEvent>(
     ...drained.map(

@@ -1,6 +1,7 @@
 /** What each fact about a node changes. */
 import type { EventOf, Hostnames, NodeId } from '@brickyard/contracts';
 import type { PersistentMap, Recorded } from '@brickyard/event-sourcing';
+import { withNodeReleased } from '../evacuation/evacuation.folds';
 import { endOperation, startOperation } from '../operation/operation.folds';
 import { hostnameKey, type ControlState } from './control.state';
 import { changed, released, withCluster, withMember, withoutMember, withRingRefreshed } from './fold-tools';
@@ -72,9 +73,10 @@ export const nodeAdditionUndone = (
   });
 
 export function nodeStateSet(state: ControlState, recorded: Recorded<EventOf<'NodeStateSet'>>): ControlState {
-  const { nodeId, state: adminState } = recorded.event;
-  const nodes = changed(state.nodes, nodeId, (node) => ({ ...node, state: adminState }));
-  const refreshed = withRingRefreshed({ ...state, nodes }, nodeId, nodes.get(nodeId)?.deviceIds ?? []);
+  const { operationId, nodeId, state: adminState } = recorded.event;
+  const freed = withNodeReleased(state, nodeId, operationId);
+  const nodes = changed(freed.nodes, nodeId, (node) => ({ ...node, state: adminState }));
+  const refreshed = withRingRefreshed({ ...freed, nodes }, nodeId, nodes.get(nodeId)?.deviceIds ?? []);
   return endOperation(refreshed, recorded, { kind: 'set-node-state', subjectId: nodeId, result: 'done' });
 }
 

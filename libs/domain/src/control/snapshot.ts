@@ -4,7 +4,7 @@
  */
 import type { BrickId, ClusterId, DeviceId, NodeId, OperationId, TaskId, VolumeId } from '@brickyard/contracts';
 import { persistentMap } from '@brickyard/event-sourcing';
-import type { EndedOperation, Operation, TaskState } from '../operation/operation.state';
+import { isEvacuation, type EndedOperation, type Operation, type TaskState } from '../operation/operation.state';
 import {
   hostnameKey,
   volumeNameKey,
@@ -18,7 +18,7 @@ import {
 import { ringDevice } from './fold-tools';
 
 /** Changes with every change of the folding code that gives another state for the same events; then old snapshots are not read. */
-export const FOLD_VERSION = 'control-1';
+export const FOLD_VERSION = 'control-3';
 
 /** How many things stand in one line: enough to parse fast, few enough to stay near a megabyte. */
 const ITEMS_PER_LINE = 500;
@@ -117,6 +117,7 @@ function grouped<K, V>(pairs: Iterable<readonly [K, V]>): Map<K, V[]> {
 function* bricksByDevice(volumes: readonly Volume[]): Generator<readonly [DeviceId, readonly [BrickId, VolumeId]]> {
   for (const volume of volumes) {
     for (const brick of volume.bricks) yield [brick.deviceId, [brick.brickId, volume.volumeId]];
+    for (const { replacement } of volume.moves) yield [replacement.deviceId, [replacement.brickId, volume.volumeId]];
   }
 }
 
@@ -168,6 +169,9 @@ export function decodeSnapshot(lines: Iterable<string>): ControlState {
     ),
     hostnames: persistentMap(all.nodes.flatMap(namesOf)),
     operations: persistentMap(all.operations.map(operationOf)),
+    evacuations: persistentMap(
+      all.operations.flatMap(({ operationId, plan }) => (isEvacuation(plan) ? [[operationId, true] as const] : [])),
+    ),
     ended: persistentMap(all.ended.map(([, ended]) => [ended.operationId, ended] as const)),
     endedOrder: persistentMap(all.ended.map(([number, ended]) => [number, ended.operationId] as const)),
     endedCount: all.endedCount[0] ?? 0,

@@ -11,7 +11,8 @@ const takenKib = (brick: Brick): number => brick.poolKib + brick.metadataKib;
 /** What a hosting volume of this size keeps to itself, GiB. */
 const reserveOf = (sizeKib: number): number => hostingReserveGib(gibOf(kib(sizeKib)));
 
-function withBricksTaken(state: ControlState, volumeId: VolumeId, bricks: readonly Brick[]): ControlState {
+/** The state with the room of bricks promised to a volume. */
+export function withBricksTaken(state: ControlState, volumeId: VolumeId, bricks: readonly Brick[]): ControlState {
   let devices = state.devices;
   for (const brick of bricks) {
     devices = changed(devices, brick.deviceId, (device) => ({
@@ -23,7 +24,8 @@ function withBricksTaken(state: ControlState, volumeId: VolumeId, bricks: readon
   return { ...state, devices };
 }
 
-function withBricksGivenBack(state: ControlState, bricks: readonly Brick[]): ControlState {
+/** The state with the room of bricks free again. */
+export function withBricksGivenBack(state: ControlState, bricks: readonly Brick[]): ControlState {
   let devices = state.devices;
   for (const brick of bricks) {
     devices = changed(devices, brick.deviceId, (device) => ({
@@ -45,7 +47,7 @@ function withoutVolume(state: ControlState, volumeId: VolumeId): ControlState {
   };
   return withBricksGivenBack(
     withCluster(named, volume.clusterId, (cluster) => ({ ...cluster, volumeIds: cluster.volumeIds.delete(volumeId) })),
-    volume.bricks,
+    [...volume.bricks, ...volume.moves.map(({ replacement }) => replacement)],
   );
 }
 
@@ -59,6 +61,7 @@ export function volumePlanned(state: ControlState, recorded: Recorded<EventOf<'V
       spec,
       sizeKib: spec.sizeKib,
       bricks,
+      moves: [],
       status: 'creating',
       operationId,
       ...(spec.block ? { hosting: { reservedGib: reserveOf(spec.sizeKib), restriction: '' } } : {}),

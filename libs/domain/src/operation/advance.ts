@@ -1,7 +1,8 @@
 /** What an operation does next: from what its events say so far to the events that say what now. Pure. */
 import type { ControlEvent, EventOf, PlannedTask, StepDirection, TaskId } from '@brickyard/contracts';
 import type { ControlState } from '../control/control.state';
-import type { Operation, StepState, TaskState } from './operation.state';
+import { advanceEvacuation } from '../evacuation/advance-evacuation';
+import { isEvacuation, type Operation, type StepState, type TaskState } from './operation.state';
 import type { Order } from './orders';
 import { doneEvent, sagaOf, undoneEvent } from './sagas/registry';
 
@@ -11,8 +12,10 @@ const ACT_RETRIES_MAX = 2;
 const UNDO_RETRIES_MAX = 4;
 const PAUSE_FIRST_MS = 500;
 const PAUSE_MAX_MS = 8_000;
+/** Between tries of a step that insists. */
+const PAUSE_INSISTING_MAX_MS = 30_000;
 
-const pauseMs = (attempt: number): number => Math.min(PAUSE_MAX_MS, PAUSE_FIRST_MS * 2 ** (attempt - 1));
+const pauseMs = (attempt: number, maxMs = PAUSE_MAX_MS): number => Math.min(maxMs, PAUSE_FIRST_MS * 2 ** (attempt - 1));
 
 interface Move {
   readonly step: number;
@@ -156,6 +159,9 @@ function afterFailedAct(operation: Operation, state: ControlState, current: Step
   const failed = tasksIn(current, 'failed');
   const given = tasksIn(current, 'abandoned');
   if (step?.onFailure === 'ignore') return forwardFrom(operation, state, current.step + 1);
+  if (step?.onFailure === 'insist') return insist(operation, state, current, failed);
+  const isUnproven = step?.proof === true && (given.length > 0 || failed.some((task) => task.failure?.uncertain));
+  if (isUnproven) return probe(operation, state, current, [...failed, ...given]);
   const probing = step?.probe !== undefined && given.length === 0 && failed.some((task) => task.failure?.uncertain);
   if (probing) return probe(operation, state, current, failed);
   const passing = given.length === 0 || step?.onFailure === 'leave';
@@ -166,6 +172,29 @@ function afterFailedAct(operation: Operation, state: ControlState, current: Step
   if (step?.onFailure === 'leave') return leaveFailed(operation, state, current, failed);
   return backFrom(operation, state, current.step);
 }
+
+/** Tries again as long as the failure may pass; what nobody will ever do is gone on without. */
+function insist(
+  operation: Operation,
+  state: ControlState,
+  current: StepState,
+  failed: readonly TaskState[],
+): readonly ControlEvent[] {
+  if (failed.some(({ failure }) => failure?.transient === false)) {
+    return forwardFrom(operation, state, current.step + 1);
+  }
+  return [retryLater(operation, current)];
+}
+
+const retryLater = (operation: Operation, current: StepState): EventOf<'StepRetryPlanned'> => ({
+  type: 'StepRetryPlanned',
+  version: 1,
+  operationId: operation.operationId,
+  step: current.step,
+  attempt: current.attempt + 1,
+  pauseMs: pauseMs(current.attempt, PAUSE_INSISTING_MAX_MS),
+  detail: operation.failure?.detail ?? '',
+});
 
 function leaveFailed(
   operation: Operation,
@@ -201,6 +230,7 @@ function afterProbe(operation: Operation, state: ControlState, current: StepStat
   const missing = [...current.tasks.values()].filter((task) => !isThere(task));
   if (missing.length === 0) return forwardFrom(operation, state, current.step + 1);
   const answered = missing.every((task) => task.status === 'done');
+  if (!answered && step?.proof === true) return [retryLater(operation, current)];
   if (!answered || current.attempt > (step?.retriesMax ?? ACT_RETRIES_MAX)) {
     return backFrom(operation, state, current.step);
   }
@@ -219,7 +249,8 @@ function afterUndo(operation: Operation, state: ControlState, current: StepState
 
 /** The next events of an operation; none while it waits for agents or for the end of a pause. */
 export function advance(operation: Operation, state: ControlState): readonly ControlEvent[] {
-  const { current } = operation;
+  const { current, plan } = operation;
+  if (isEvacuation(plan)) return advanceEvacuation({ ...operation, plan }, state);
   if (current === undefined) return forwardFrom(operation, state, 0);
   if (operation.retry !== undefined || tasksIn(current, 'running').length > 0) return [];
   if (current.direction === 'undo') return afterUndo(operation, state, current);
@@ -236,8 +267,11 @@ const isLeft = (operation: Operation, current: StepState, task: TaskState): bool
 export function retryStep(operation: Operation, state: ControlState): readonly ControlEvent[] {
   const { current, retry: pause } = operation;
   if (current === undefined || pause === undefined) return [];
-  const only = new Set(tasksIn(current, 'failed').map(({ planned }) => indexOf(planned.taskId)));
   const { step, direction } = current;
+  const asked = sagaOf(operation.plan).steps[step];
+  const isPatient = asked?.onFailure === 'insist' || (asked?.proof === true && direction === 'probe');
+  const again = [...tasksIn(current, 'failed'), ...(isPatient ? tasksIn(current, 'abandoned') : [])];
+  const only = new Set(again.map(({ planned }) => indexOf(planned.taskId)));
   return beginOrSkip(operation, state, { step, direction, attempt: pause.attempt, only }, () =>
     direction === 'undo' ? backFrom(operation, state, step - 1) : forwardFrom(operation, state, step + 1),
   );

@@ -3,7 +3,13 @@ import type { EventOf, NodeId, OperationId, Residue, TaskId } from '@brickyard/c
 import type { Recorded } from '@brickyard/event-sourcing';
 import type { ControlState } from '../control/control.state';
 import { changed } from '../control/fold-tools';
-import type { EndedOperation, Operation, OperationPlan, TaskState } from './operation.state';
+import {
+  isEvacuation,
+  type EndedOperation,
+  type Operation,
+  type OperationPlan,
+  type TaskState,
+} from './operation.state';
 
 /** How many ended operations the state remembers, for clients that still poll. */
 const ENDED_KEPT = 10_000;
@@ -14,20 +20,22 @@ type OperationEvent = Recorded<{ readonly operationId: OperationId }>;
 export function startOperation(state: ControlState, recorded: OperationEvent, plan: OperationPlan): ControlState {
   const { operationId } = recorded.event;
   const operation: Operation = { operationId, plan, startedAt: recorded.at, startedPosition: recorded.position };
-  return { ...state, operations: state.operations.set(operationId, operation) };
+  const evacuations = isEvacuation(plan) ? state.evacuations.set(operationId, true) : state.evacuations;
+  return { ...state, operations: state.operations.set(operationId, operation), evacuations };
 }
 
 /** The state with an operation over; the oldest ended one is forgotten when there are too many. */
 export function endOperation(
   state: ControlState,
-  recorded: Recorded<{ readonly operationId: OperationId; readonly detail?: string }>,
+  recorded: Recorded<{ readonly operationId: OperationId; readonly detail?: string; readonly remedy?: string }>,
   end: Pick<EndedOperation, 'kind' | 'subjectId' | 'result' | 'children'>,
 ): ControlState {
-  const { operationId, detail = '' } = recorded.event;
+  const { operationId, detail = '', remedy = '' } = recorded.event;
   const entry: EndedOperation = {
     operationId,
     ...end,
     detail,
+    ...(remedy === '' ? {} : { remedy }),
     endedAt: recorded.at,
     endedPosition: recorded.position,
   };
@@ -36,6 +44,7 @@ export function endOperation(
   return {
     ...state,
     operations: state.operations.delete(operationId),
+    evacuations: state.evacuations.delete(operationId),
     ended: (oldest === undefined ? state.ended : state.ended.delete(oldest)).set(operationId, entry),
     endedOrder: state.endedOrder.delete(oldestKey).set(String(state.endedCount), operationId),
     endedCount: state.endedCount + 1,
@@ -89,15 +98,14 @@ export function taskSucceeded(state: ControlState, { event }: Recorded<EventOf<'
 }
 
 /** The first failure on the way forward is the one that is told. */
-const withFailure = (operation: Operation, failure: { readonly detail: string; readonly cause: string }): Operation =>
-  operation.failure !== undefined || operation.current?.direction === 'undo'
-    ? operation
-    : { ...operation, failure: { detail: failure.detail, cause: failure.cause } };
+const withFailure = (operation: Operation, failure: NonNullable<Operation['failure']>): Operation =>
+  operation.failure !== undefined || operation.current?.direction === 'undo' ? operation : { ...operation, failure };
 
 export function taskFailed(state: ControlState, { event }: Recorded<EventOf<'TaskFailed'>>): ControlState {
   const { operationId, taskId, failure } = event;
   const failed = withTask(state, operationId, taskId, (task) => ({ ...task, status: 'failed', failure }));
-  return withOperation(failed, operationId, (operation) => withFailure(operation, failure));
+  const { detail, cause, transient: passing } = failure;
+  return withOperation(failed, operationId, (operation) => withFailure(operation, { detail, cause, passing }));
 }
 
 const withResidue = (state: ControlState, nodeId: NodeId, residue: readonly Residue[]): ControlState => ({
@@ -109,14 +117,14 @@ export function taskAbandoned(state: ControlState, { event }: Recorded<EventOf<'
   const { operationId, taskId, reason, residue } = event;
   const abandoned = withTask(state, operationId, taskId, (task) => ({ ...task, status: 'abandoned' }));
   const told = withOperation(abandoned, operationId, (operation) =>
-    withFailure(operation, { detail: reason, cause: reason }),
+    withFailure(operation, { detail: reason, cause: reason, passing: true }),
   );
   return residue.reduce((next, left) => withResidue(next, left.nodeId, [left]), told);
 }
 
-/** A step that is tried again has not failed; a failure that already turned the operation round stays. */
+/** A step that is tried again has not failed; a failure that turned the operation round, or that is looked into, stays. */
 function forgiven({ failure, ...operation }: Operation): Operation {
-  return operation.current?.direction === 'undo' && failure !== undefined ? { ...operation, failure } : operation;
+  return operation.current?.direction === 'act' || failure === undefined ? operation : { ...operation, failure };
 }
 
 export const stepRetryPlanned = (

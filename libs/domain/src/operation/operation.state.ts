@@ -2,6 +2,7 @@
 import type {
   BrickId,
   DeviceId,
+  HealCheck,
   NodeId,
   OperationId,
   PlannedTask,
@@ -11,6 +12,7 @@ import type {
   TaskId,
   TaskResult,
   VolumeId,
+  ZoneChecking,
 } from '@brickyard/contracts';
 
 /** What an operation is about: enough, with the state, to give every order of its saga. */
@@ -28,7 +30,42 @@ export type OperationPlan =
       readonly brickIds: readonly BrickId[];
     }
   | { readonly kind: 'delete-volume'; readonly volumeId: VolumeId }
-  | { readonly kind: 'remove-residue'; readonly nodeId: NodeId; readonly residue: readonly Residue[] };
+  | { readonly kind: 'remove-residue'; readonly nodeId: NodeId; readonly residue: readonly Residue[] }
+  | {
+      readonly kind: 'evict-brick';
+      readonly volumeId: VolumeId;
+      readonly brickId: BrickId;
+      readonly healCheck: HealCheck;
+      readonly parentId?: OperationId;
+    }
+  | ({ readonly kind: 'evacuate-device'; readonly deviceId: DeviceId } & EvacuationProgress)
+  | ({ readonly kind: 'evacuate-node'; readonly nodeId: NodeId } & EvacuationProgress);
+
+/** How far an evacuation is. It gives no orders of its own: it is a row of `evict-brick` operations. */
+export interface EvacuationProgress {
+  readonly healCheck: HealCheck;
+  readonly zoneChecking: ZoneChecking;
+  /** What is still to be moved, in order. */
+  readonly moves: readonly { readonly volumeId: VolumeId; readonly brickId: BrickId }[];
+  /** How many bricks lie elsewhere now. */
+  readonly moved: number;
+  /** The eviction at work. */
+  readonly childId?: OperationId;
+  /** The last eviction could not be done; `attempts` in a row could not. */
+  readonly failed?: {
+    readonly detail: string;
+    readonly cause: string;
+    readonly passing: boolean;
+    readonly attempts: number;
+  };
+}
+
+/** The plan of an operation that empties a device or a node. */
+export type EvacuationPlan = Extract<OperationPlan, { readonly kind: 'evacuate-device' | 'evacuate-node' }>;
+
+/** Whether an operation empties a device or a node. */
+export const isEvacuation = (plan: OperationPlan): plan is EvacuationPlan =>
+  plan.kind === 'evacuate-device' || plan.kind === 'evacuate-node';
 
 /** The kinds of operation that run a saga. */
 export type OperationKind = OperationPlan['kind'];
@@ -69,7 +106,7 @@ export interface Operation {
     readonly detail: string;
   };
   /** The failure that turned it round, for whoever asked. */
-  readonly failure?: { readonly detail: string; readonly cause: string };
+  readonly failure?: { readonly detail: string; readonly cause: string; readonly passing: boolean };
   /** What the host told about the device it prepared. */
   readonly deviceResult?: Extract<TaskResult, { kind: 'device' }>;
 }
@@ -83,6 +120,8 @@ export interface EndedOperation {
   readonly result: 'done' | 'undone';
   /** Why it was undone; empty when done. */
   readonly detail: string;
+  /** The smallest change that would have helped, when that is known. */
+  readonly remedy?: string;
   readonly endedAt: string;
   readonly endedPosition: number;
   /** Operations that do what this one only began. */

@@ -1,6 +1,17 @@
 /** An order: one task for one node, about one resource. Sagas give orders; the allocator turns them into tasks. */
-import type { AgentTask, Brick, BrickLocation, BrickSpec, ClusterId, NodeId, VolumeId } from '@brickyard/contracts';
+import type {
+  AgentTask,
+  Brick,
+  BrickLocation,
+  BrickSpec,
+  ClusterId,
+  Durability,
+  NodeId,
+  VolumeId,
+  VolumeSpec,
+} from '@brickyard/contracts';
 import type { ControlState, Node, Volume } from '../control/control.state';
+import { hasArbiter } from '../placement/filters';
 
 export interface Order {
   readonly nodeId: NodeId;
@@ -50,6 +61,10 @@ export const brickOrders = (
     resource: `brick:${brick.brickId}`,
     task: { type, brick: brickSpec(state, volume, brick) },
   }));
+
+/** The protection of a volume as Gluster is told it: an arbiter is heketi's option and Gluster's shape. */
+export const glusterDurability = ({ durability, options }: VolumeSpec): Durability =>
+  hasArbiter(durability, options) ? { kind: 'arbiter' } : durability;
 
 /** Bricks as Gluster names them, by storage name, in set order. */
 export function brickLocations(state: ControlState, bricks: readonly Brick[]): BrickLocation[] {

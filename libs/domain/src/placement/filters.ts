@@ -1,9 +1,19 @@
 /** The rules that speak against a device, by name, and the volume options that set them. */
-import { kib, type DeviceRefusal, type PlacementPolicy } from '@brickyard/contracts';
+import { kib, type DeviceRefusal, type Durability, type PlacementPolicy } from '@brickyard/contracts';
 import type { RingDevice } from '../control/control.state';
 
 const ZONE_CHECKING_KEY = 'user.heketi.zone-checking';
 const TAG_MATCH_KEY = 'user.heketi.device-tag-match';
+const ARBITER_KEY = 'user.heketi.arbiter';
+const AVERAGE_FILE_KEY = 'user.heketi.average-file-size';
+/** heketi's own, KiB. */
+const AVERAGE_FILE_KIB = 64;
+/** What Go takes for true. */
+const TRUE = new Set(['1', 't', 'T', 'TRUE', 'true', 'True']);
+/** The tag that keeps a device for one kind of brick. */
+const ARBITER_TAG = 'arbiter';
+/** The place in a set where the arbiter stands. */
+const ARBITER_PLACE = 2;
 
 /**
  * heketi's grammar: its character class `.-_` is the range from 0x2E to 0x5F, so `=` is part of a key and the first
@@ -43,14 +53,14 @@ export function parseTagRule(text: string): TagRule | undefined {
 }
 
 /** Whether sets must spread over zones: the volume's own word, else the policy's. An unknown word means no. */
-function strictZonesOf(options: readonly string[], policy: PlacementPolicy): boolean {
+function strictZonesOf(options: readonly string[], policy: Pick<PlacementPolicy, 'zoneChecking'>): boolean {
   return (lastOption(options, ZONE_CHECKING_KEY) ?? policy.zoneChecking) === 'strict';
 }
 
 /** What the options ask of placement, or the tag rule that cannot be read. */
 export function placementOptions(
   options: readonly string[],
-  policy: PlacementPolicy,
+  policy: Pick<PlacementPolicy, 'zoneChecking'>,
 ):
   | { readonly kind: 'valid'; readonly options: PlacementOptions }
   | { readonly kind: 'invalid-tag-rule'; readonly rule: string } {
@@ -61,6 +71,47 @@ export function placementOptions(
   return tagRule === undefined
     ? { kind: 'invalid-tag-rule', rule: text }
     : { kind: 'valid', options: { strictZones, tagRule } };
+}
+
+/** What a brick is to its set: `any` unless the set has an arbiter. */
+export type BrickRole = 'any' | 'data' | 'arbiter';
+
+/** Whether a volume's third bricks hold only names: three copies, and the option says so. */
+export const hasArbiter = (durability: Durability, options: readonly string[]): boolean =>
+  durability.kind === 'arbiter' ||
+  (durability.kind === 'replicate' && durability.replica === 3 && TRUE.has(lastOption(options, ARBITER_KEY) ?? ''));
+
+/** The role of the brick at a place of a set. */
+export function roleAt(place: number, durability: Durability, options: readonly string[]): BrickRole {
+  if (!hasArbiter(durability, options)) return 'any';
+  return place === ARBITER_PLACE ? 'arbiter' : 'data';
+}
+
+/** KiB of the files a volume is made for: its option, else the policy's, else heketi's 64. An option that is no number counts as none. */
+export function averageFileKib(
+  options: readonly string[],
+  { averageFileKib: usual }: Pick<PlacementPolicy, 'averageFileKib'>,
+): number {
+  const text = lastOption(options, AVERAGE_FILE_KEY) ?? '';
+  const own = /^\d+$/.test(text) ? Number(text) : 0;
+  return own > 0 ? own : (usual ?? AVERAGE_FILE_KIB);
+}
+
+/** The device's word on arbiters; anything but these two means that both kinds of brick are welcome. */
+function arbiterTag({ tags }: RingDevice): 'required' | 'disabled' | undefined {
+  const tag = Object.hasOwn(tags, ARBITER_TAG) ? tags[ARBITER_TAG] : undefined;
+  return tag === 'required' || tag === 'disabled' ? tag : undefined;
+}
+
+/** Whether a device wants exactly this kind of brick: such devices are taken before those that take both. */
+export const isPreferredFor = (device: RingDevice, role: BrickRole): boolean =>
+  role !== 'any' && arbiterTag(device) === (role === 'arbiter' ? 'required' : 'disabled');
+
+/** Whether a device takes a brick of this role. */
+export function refusalOfRole(device: RingDevice, role: BrickRole): DeviceRefusal | undefined {
+  const tag = arbiterTag(device);
+  const isAgainst = role !== 'any' && tag === (role === 'arbiter' ? 'disabled' : 'required');
+  return isAgainst ? { rule: 'arbiter-tag', tag } : undefined;
 }
 
 /** Whether a device's tags are what the rule wants; a missing tag is the empty text. */

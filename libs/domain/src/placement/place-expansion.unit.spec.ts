@@ -22,7 +22,15 @@ function volumeIn(state: ControlState, durability: Durability, sizeGib: number):
   const placed = placeVolume({ volumeId: volumeId(), spec, clusters: [], policy }, state);
   if (placed.kind !== 'placed') throw new Error(JSON.stringify(placed));
   const { bricks } = placed;
-  return { volumeId: volumeId(), clusterId: clusterId(), spec, sizeKib: spec.sizeKib, bricks, status: 'ready' };
+  return {
+    volumeId: volumeId(),
+    clusterId: clusterId(),
+    spec,
+    sizeKib: spec.sizeKib,
+    bricks,
+    moves: [],
+    status: 'ready',
+  };
 }
 
 const operationId = OperationId.parse('e'.repeat(32));

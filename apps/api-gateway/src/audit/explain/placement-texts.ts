@@ -21,6 +21,12 @@ export function refusalText(refusal: DeviceRefusal): string {
       return `its tags do not match ${refusal.wanted}`;
     case 'too-little-space':
       return `it has ${gibText(refusal.freeKib)} free, the brick needs more than ${gibText(refusal.neededKib)}`;
+    case 'being-emptied':
+      return 'it gives its bricks away';
+    case 'arbiter-tag':
+      return `its tag arbiter=${refusal.tag} keeps it for the other kind of brick`;
+    case 'failed-before':
+      return `an earlier attempt failed on it: ${refusal.detail}`;
   }
 }
 

@@ -1,6 +1,13 @@
 /** Operations as heketi's clients know them: what is under way, and what could not be cleaned up yet. Pure. */
 import type { AgentTask, NodeId, Residue } from '@brickyard/contracts';
-import type { ControlState, Node, Operation, OperationKind, OperationPlan } from '@brickyard/domain';
+import type {
+  ControlState,
+  EvacuationProgress,
+  Node,
+  Operation,
+  OperationKind,
+  OperationPlan,
+} from '@brickyard/domain';
 import { byId } from '../brick.view';
 import { countedOperationsOf } from '../visible';
 
@@ -38,6 +45,9 @@ const TYPE_NAMES: Partial<Record<OperationKind, string>> = {
   'create-volume': 'create-volume',
   'delete-volume': 'delete-volume',
   'expand-volume': 'expand-volume',
+  'evict-brick': 'evict-brick',
+  'evacuate-device': 'remove-device',
+  'evacuate-node': 'remove-device',
 };
 
 /** What is left on a node is told as one failed operation with the node's id: what it waits for is to be deleted. */
@@ -85,10 +95,31 @@ export function changesOf(state: ControlState, plan: OperationPlan): ChangeView[
   if (plan.kind === 'delete-volume') {
     return [...brickChanges(state, plan, 'Delete brick'), { id: plan.volumeId, description: 'Delete volume' }];
   }
+  if (plan.kind === 'evict-brick') return evictionChanges(state, plan);
+  if (plan.kind === 'evacuate-device') return [{ id: plan.deviceId, description: 'Remove device' }, ...childOf(plan)];
+  if (plan.kind === 'evacuate-node') {
+    const devices = state.nodes.get(plan.nodeId)?.deviceIds ?? [];
+    return [...devices.map((id) => ({ id, description: 'Remove device' })), ...childOf(plan)];
+  }
   if (plan.kind !== 'expand-volume') return [];
   const added = plan.brickIds.map((id) => ({ id, description: 'Add brick' }));
   return [...added, { id: plan.volumeId, description: 'Expand volume' }];
 }
+
+function evictionChanges(
+  state: ControlState,
+  { volumeId, brickId, parentId }: Extract<OperationPlan, { readonly kind: 'evict-brick' }>,
+): ChangeView[] {
+  const move = state.volumes.get(volumeId)?.moves.find((each) => each.brickId === brickId);
+  return [
+    { id: brickId, description: 'Delete brick' },
+    ...(move === undefined ? [] : [{ id: move.replacement.brickId, description: 'Add brick' }]),
+    ...(parentId === undefined ? [] : [{ id: parentId, description: 'Belongs to parent operation' }]),
+  ];
+}
+
+const childOf = ({ childId }: EvacuationProgress): ChangeView[] =>
+  childId === undefined ? [] : [{ id: childId, description: 'Performing child operation' }];
 
 function brickChanges(
   state: ControlState,

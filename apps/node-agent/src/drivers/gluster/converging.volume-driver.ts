@@ -4,6 +4,7 @@ import { DONE, failureOf, outcomeOf, presence } from '../step-failure';
 import type { VolumeDriver } from '../volume.driver';
 import { PATIENCE, type Patience } from './converge';
 import type { Gluster } from './gluster.port';
+import { awaitHeal, checkReplacement, isReplaced, replaceBrick } from './brick-replacement';
 import { addPeer, removePeer } from './peer-changes';
 import {
   clearClaim,
@@ -44,6 +45,10 @@ export function convergingVolumeDriver(gluster: Gluster, options: ConvergingOpti
     ensureStopped: (volume) => done(() => stopVolume(context, volume)),
     ensureBricksAdded: (expansion) => done(() => expandVolume(context, expansion)),
     ensureBricksRemoved: (expansion) => done(() => shrinkVolume(context, expansion)),
+    ensureReplaceable: (change) => done(() => checkReplacement(context, change)),
+    ensureReplaced: (change) => done(() => replaceBrick(context, change)),
+    readReplacement: (change) => outcomeOf(async () => presence(await isReplaced(context, change))),
+    ensureHealed: (change) => done(() => awaitHeal(context, change)),
     ensureRebalance: (volume) => done(() => rebalanceVolume(context, volume)),
     ensureUnclaimed: (path) => done(() => clearClaim(context, path)),
     ensureServing: (isServable) => serve(gluster, isServable),

@@ -1,6 +1,6 @@
 /** The shapes inside Gluster's answers, checked at the door. Pure. */
 import { z } from 'zod';
-import type { Member, Migration, VolumeInfo } from './gluster.port';
+import type { BrickHeal, Member, Migration, VolumeInfo } from './gluster.port';
 
 const empty = z.literal('');
 const text = z.string();
@@ -68,7 +68,14 @@ export const volumesIn = (body: unknown): readonly VolumeInfo[] =>
 
 const Heal = z.object({
   healInfo: z.object({
-    bricks: list(z.looseObject({ status: text, numberOfEntriesInHealPending: text.optional() }), 'brick'),
+    bricks: list(
+      z.looseObject({
+        status: text,
+        numberOfEntriesInHealPending: text.optional(),
+        numberOfEntriesInSplitBrain: text.optional(),
+      }),
+      'brick',
+    ),
   }),
 });
 
@@ -82,6 +89,14 @@ export function healPendingIn(body: unknown): number | undefined {
   }
   return pending;
 }
+
+/** Each brick by itself, in the order of the volume. */
+export const brickHealsIn = (body: unknown): readonly BrickHeal[] =>
+  Heal.parse(body).healInfo.bricks.map((brick) => {
+    const { status, numberOfEntriesInHealPending: pending, numberOfEntriesInSplitBrain: split = '0' } = brick;
+    const isTold = status === 'Connected' && pending !== undefined && /^\d+$/.test(pending);
+    return isTold ? { connected: true, pending: Number(pending) + (Number(split) || 0) } : { connected: false };
+  });
 
 const Progress = z.looseObject({
   node: z.array(z.looseObject({ failures: text.default('0') })).default([]),

@@ -5,9 +5,9 @@ import { causeOf, commandFailed, type CommandResult, type HostCommand, mustRun }
 import { isListening } from '../local-socket';
 import { passing, unsure } from '../step-failure';
 import { readClaim, removeClaim } from './brick-claim';
-import { healPendingIn, idleBricksIn, membersIn, migrationIn, volumesIn } from './gluster-answers';
+import { brickHealsIn, healPendingIn, idleBricksIn, membersIn, migrationIn, volumesIn } from './gluster-answers';
 import { type Answer, answerIn, replyTo, troubleOf } from './gluster-reply';
-import type { Gluster, Member, Migration, Reply, VolumeInfo } from './gluster.port';
+import type { BrickHeal, Gluster, Member, Migration, Reply, VolumeInfo } from './gluster.port';
 import { shapeWords } from './volume-plan';
 
 /** Gluster's own time-out for changes: heketi's, since 120 s are too little for many volumes. */
@@ -40,6 +40,7 @@ export function glusterCli(options: GlusterCliOptions): Gluster {
     volume: async (name) => (await cli.volumes(name))[0],
     volumes: () => cli.volumes('all'),
     healPending: (name) => cli.healPending(name),
+    heal: (name) => cli.heal(name),
     rebalance: (name) => cli.migration(['rebalance', name, 'status']),
     removal: (name, bricks) => cli.migration(['remove-brick', name, ...bricks, 'status']),
     probe: (host) => change('peer', 'probe', host),
@@ -48,6 +49,8 @@ export function glusterCli(options: GlusterCliOptions): Gluster {
     addBricks: (name, bricks) => change('volume', 'add-brick', name, ...bricks),
     startRemoval: (name, bricks) => change('volume', 'remove-brick', name, ...bricks, 'start'),
     commitRemoval: (name, bricks) => change('volume', 'remove-brick', name, ...bricks, 'commit'),
+    replaceBrick: (name, leaving, replacement) =>
+      change('volume', 'replace-brick', name, leaving, replacement, 'commit', 'force'),
     set: (name, pairs) => change('volume', 'set', name, ...pairs.flat()),
     setGroup: (name, group) => change('volume', 'set', name, 'group', group),
     start: (name, force) => change('volume', 'start', name, ...(force ? ['force'] : [])),
@@ -139,12 +142,20 @@ class GlusterCli {
     const claim = await readClaim(this.options.run, path);
     if (claim === undefined) return false;
     const volumes = await this.volumes('all');
-    return !volumes.some(({ uuid, bricks }) => uuid === claim || bricks.some(({ name }) => name.endsWith(`:${path}`)));
+    // A volume that lists other bricks only has let go of this one, or never got as far as taking it.
+    return !volumes.some(({ bricks }) => bricks.some(({ name }) => name.endsWith(`:${path}`)));
   }
 
   async healPending(name: string): Promise<number | undefined> {
     const { answer } = await this.read(['volume', 'heal', name, 'info', 'summary']);
     return answer.kind === 'success' ? healPendingIn(answer.body) : undefined;
+  }
+
+  async heal(name: string): Promise<readonly BrickHeal[] | undefined> {
+    const { answer, result } = await this.read(['volume', 'heal', name, 'info', 'summary']);
+    if (answer.kind === 'success') return brickHealsIn(answer.body);
+    if (/not of type|is not started|does not exist/i.test(answer.message)) return undefined;
+    throw this.unreadable(answer, result);
   }
 
   async migration(words: readonly string[]): Promise<Migration> {

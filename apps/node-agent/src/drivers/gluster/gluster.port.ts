@@ -52,6 +52,14 @@ export type Migration =
   | { readonly kind: 'completed' }
   | { readonly kind: 'failed'; readonly message: string };
 
+/** How well one brick's copy is, in the order of `volume info`. */
+export interface BrickHeal {
+  /** Whether its process answered. */
+  readonly connected: boolean;
+  /** Entries other bricks must get from it, split ones included; undefined unless it answered. */
+  readonly pending?: number;
+}
+
 /** One member's management daemon. Reads throw a `StepFailed` when there is no answer. */
 export interface Gluster {
   health(): Promise<'running' | 'stopped'>;
@@ -59,6 +67,8 @@ export interface Gluster {
   volume(name: string): Promise<VolumeInfo | undefined>;
   volumes(): Promise<readonly VolumeInfo[]>;
   healPending(name: string): Promise<number | undefined>;
+  /** Each brick by itself; undefined when the volume is of a kind that does not heal, or does not run. */
+  heal(name: string): Promise<readonly BrickHeal[] | undefined>;
   rebalance(name: string): Promise<Migration>;
   removal(name: string, bricks: readonly string[]): Promise<Migration>;
   /** The node is told beside the name since simulated hosts are found by it. */
@@ -68,6 +78,8 @@ export interface Gluster {
   addBricks(name: string, bricks: readonly string[]): Promise<Reply>;
   startRemoval(name: string, bricks: readonly string[]): Promise<Reply>;
   commitRemoval(name: string, bricks: readonly string[]): Promise<Reply>;
+  /** Puts an empty brick in the place of another, whose data is given up. */
+  replaceBrick(name: string, leaving: string, replacement: string): Promise<Reply>;
   set(name: string, pairs: readonly (readonly [key: string, value: string])[]): Promise<Reply>;
   setGroup(name: string, group: string): Promise<Reply>;
   start(name: string, force: boolean): Promise<Reply>;

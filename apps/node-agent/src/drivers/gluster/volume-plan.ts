@@ -10,7 +10,7 @@ export const OWNER_OPTIONS = ['user.brickyard.id', 'user.heketi.id'] as const;
 export const LOOKUP_OPTIMIZE = 'cluster.lookup-optimize';
 
 /** Sets in one add-brick command, as heketi has it: short command lines, and few commands. */
-const SETS_PER_COMMAND = { none: 15, replicate: 5, disperse: 1 } as const;
+const SETS_PER_COMMAND = { none: 15, replicate: 5, arbiter: 5, disperse: 1 } as const;
 
 const VOLUME_NAME = /^[A-Za-z0-9_][A-Za-z0-9_-]*$/;
 const OPTION_KEY = /^[A-Za-z0-9_][A-Za-z0-9_.!-]*$/;
@@ -59,6 +59,8 @@ export function shapeWords(durability: Durability): readonly string[] {
       return [];
     case 'replicate':
       return durability.replica === 1 ? [] : ['replica', String(durability.replica)];
+    case 'arbiter':
+      return ['replica', '3', 'arbiter', '1'];
     case 'disperse':
       return ['disperse-data', String(durability.data), 'redundancy', String(durability.redundancy)];
   }

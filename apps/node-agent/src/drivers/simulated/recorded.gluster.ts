@@ -4,7 +4,7 @@ import { bricksPerSet, type Durability } from '@brickyard/contracts';
 import { keyedQueue } from '../../concurrency';
 import type { Disk } from '../../disk';
 import { type Journal, openJournal } from '../../journal';
-import type { Gluster, ListedBrick, Member, Reply, Trouble, VolumeInfo } from '../gluster/gluster.port';
+import type { BrickHeal, Gluster, ListedBrick, Member, Reply, Trouble, VolumeInfo } from '../gluster/gluster.port';
 import { passing } from '../step-failure';
 import { type Line, RecordedState, type RecordedVolume } from './recorded.state';
 
@@ -84,6 +84,7 @@ class RecordedModel {
       volume: (name) => this.read(host, () => this.info(host, name)),
       volumes: () => this.read(host, () => [...this.volumesOf(host).values()].map((volume) => this.infoOf(volume))),
       healPending: (name) => this.read(host, () => this.healPending(host, name)),
+      heal: (name) => this.read(host, () => this.heal(host, name)),
       rebalance: () => this.read(host, () => ({ kind: 'none' })),
       removal: (name, bricks) =>
         this.read(host, () => {
@@ -96,6 +97,7 @@ class RecordedModel {
       addBricks: (name, bricks) => change(() => this.addBricks(host, name, bricks)),
       startRemoval: (name, bricks) => change(() => this.startRemoval(host, name, bricks)),
       commitRemoval: (name, bricks) => change(() => this.commitRemoval(host, name, bricks)),
+      replaceBrick: (name, leaving, replacement) => change(() => this.replaceBrick(host, name, leaving, replacement)),
       set: (name, pairs) => change(() => this.set(host, name, pairs)),
       setGroup: (name) => change(() => this.set(host, name, [])),
       start: (name, force) => change(() => this.start(host, name, force)),
@@ -209,6 +211,29 @@ class RecordedModel {
     return volume.bricks.some(isAway) ? undefined : volume.healPending;
   }
 
+  /** The first brick is the one that has what others lack. */
+  private heal(host: string, name: string): readonly BrickHeal[] | undefined {
+    const volume = this.volumesOf(host).get(name);
+    if (volume?.status !== 'started' || volume.perSet === 1) return undefined;
+    const pool = this.poolOf(host);
+    return volume.bricks.map((brick, index) => {
+      const isAway = this.isDown(this.agentNamed(pool, hostOf(brick)) ?? '');
+      return isAway ? { connected: false } : { connected: true, pending: index === 0 ? volume.healPending : 0 };
+    });
+  }
+
+  private replaceBrick(host: string, name: string, leaving: string, replacement: string): Reply {
+    return this.with(host, name, (volume) => {
+      const pool = this.poolOf(host);
+      if (!volume.bricks.includes(leaving)) return refused(`brick: ${leaving} does not exist in volume: ${name}`);
+      const refusal = this.refusalOf(pool, [replacement]);
+      if (refusal !== undefined) return refusal;
+      this.claim(pool, [replacement], volume.uuid);
+      // The copy is made at once: nothing is stored here that would take time.
+      return { ...volume, bricks: volume.bricks.map((brick) => (brick === leaving ? replacement : brick)) };
+    });
+  }
+
   async setHealPending(host: string, name: string, healPending: number): Promise<void> {
     const pool = this.poolOf(host);
     const volume = this.state.volumesOf(pool).get(name);
@@ -254,7 +279,14 @@ class RecordedModel {
   private staleClaim(host: string, path: string): string | undefined {
     const brick = `${host}:${path}`;
     const uuid = this.state.claims.get(brick);
-    return uuid === undefined || this.hasVolume(this.poolOf(host), uuid) ? undefined : brick;
+    return uuid === undefined || this.isListed(host, uuid, path) ? undefined : brick;
+  }
+
+  /** Whether the volume that marked a directory serves it; one that lists others only has let go of it. */
+  private isListed(host: string, uuid: string, path: string): boolean {
+    const pool = this.poolOf(host);
+    const volumes = [...this.state.volumesOf(pool).values()].filter((volume) => volume.uuid === uuid);
+    return volumes.some(({ bricks }) => bricks.some((brick) => this.keyOf(pool, brick) === `${host}:${path}`));
   }
 
   private hasVolume(pool: string, uuid: string): boolean {

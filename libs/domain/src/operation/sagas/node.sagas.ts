@@ -60,6 +60,7 @@ function residueOrders(plan: ResiduePlan, state: ControlState, part: 'gluster' |
 
 function resourceOf(task: Order['task']): string {
   if ('volume' in task) return `volume:${task.volume.volumeId}`;
+  if ('change' in task) return `volume:${task.change.volumeId}`;
   if ('expansion' in task) return `volume:${task.expansion.volumeId}`;
   if ('deviceId' in task) return `device:${task.deviceId}`;
   return 'nodeId' in task ? `peer:${task.nodeId}` : `brick:${task.brick.brickId}`;

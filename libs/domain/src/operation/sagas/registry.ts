@@ -5,6 +5,7 @@ import type { Operation, OperationKind, OperationPlan } from '../operation.state
 import { addDeviceSaga, removeDeviceSaga, resyncDeviceSaga } from './device.sagas';
 import { addNodeSaga, removeNodeSaga, removeResidueSaga } from './node.sagas';
 import type { OperationSaga, SagaPlan } from './saga.types';
+import { evacuateDeviceSaga, evacuateNodeSaga, evictBrickSaga } from './brick.sagas';
 import { createVolumeSaga, deleteVolumeSaga, expandVolumeSaga } from './volume.sagas';
 
 type PlanOf<Kind extends OperationKind> = Extract<OperationPlan, { readonly kind: Kind }>;
@@ -20,6 +21,9 @@ export const sagas: { readonly [Kind in OperationKind]: OperationSaga<SagaPlan<P
   'expand-volume': expandVolumeSaga,
   'delete-volume': deleteVolumeSaga,
   'remove-residue': removeResidueSaga,
+  'evict-brick': evictBrickSaga,
+  'evacuate-device': evacuateDeviceSaga,
+  'evacuate-node': evacuateNodeSaga,
 };
 
 /** The saga of an operation, seen as one for any plan. */
@@ -48,6 +52,12 @@ export function doneEvent(operation: Operation, state: ControlState): ControlEve
       return { type: 'VolumeDeleted', version: 1, operationId, volumeId: plan.volumeId };
     case 'remove-residue':
       return { type: 'ResidueRemoved', version: 1, operationId, nodeId: plan.nodeId };
+    case 'evict-brick':
+      return { type: 'BrickEvicted', version: 1, operationId, volumeId: plan.volumeId, brickId: plan.brickId };
+    case 'evacuate-device':
+      return { type: 'DeviceStateSet', version: 1, operationId, deviceId: plan.deviceId, state: 'failed' };
+    case 'evacuate-node':
+      return { type: 'NodeStateSet', version: 1, operationId, nodeId: plan.nodeId, state: 'failed' };
   }
 }
 
@@ -78,6 +88,8 @@ function deviceResynced(
   }
   return { type: 'DeviceResynced', version: 1, operationId, deviceId, totalKib, extentKib, pvUuid, paths };
 }
+/** It was no lack of room that stopped it. */
+const NOTHING_BLOCKED = { remedy: '', blocked: [], blockedMore: 0 };
 
 /** The fact that says an operation was taken back, and why. */
 export function undoneEvent({ operationId, plan, failure }: Operation): ControlEvent {
@@ -102,5 +114,20 @@ export function undoneEvent({ operationId, plan, failure }: Operation): ControlE
       return { type: 'VolumeDeletionUndone', ...why, volumeId: plan.volumeId };
     case 'remove-residue':
       return { type: 'ResidueRemovalUndone', ...why, nodeId: plan.nodeId };
+    case 'evict-brick': {
+      const { volumeId, brickId } = plan;
+      const passing = failure?.passing ?? false;
+      return { type: 'BrickEvictionUndone', ...why, ...NOTHING_BLOCKED, volumeId, brickId, passing };
+    }
+    case 'evacuate-device':
+      return {
+        type: 'DeviceEvacuationStopped',
+        ...why,
+        ...NOTHING_BLOCKED,
+        deviceId: plan.deviceId,
+        moved: plan.moved,
+      };
+    case 'evacuate-node':
+      return { type: 'NodeEvacuationStopped', ...why, ...NOTHING_BLOCKED, nodeId: plan.nodeId, moved: plan.moved };
   }
 }

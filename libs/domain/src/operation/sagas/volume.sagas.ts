@@ -2,7 +2,7 @@
 import type { Brick } from '@brickyard/contracts';
 import type { Step } from '@brickyard/event-sourcing';
 import type { ControlState, Volume } from '../../control/control.state';
-import { brickLocations, brickOrders, memberOrders, volumeOrder, type Order } from '../orders';
+import { brickLocations, brickOrders, glusterDurability, memberOrders, volumeOrder, type Order } from '../orders';
 import type { OperationPlan } from '../operation.state';
 import type { OperationSaga, SagaPlan } from './saga.types';
 
@@ -37,7 +37,7 @@ const createGlusterVolume = (plan: VolumePlan, state: ControlState): readonly Or
     type: 'CreateGlusterVolume',
     volume: {
       ...ref(volume),
-      durability: volume.spec.durability,
+      durability: glusterDurability(volume.spec),
       bricks: brickLocations(state, volume.bricks),
       options: volume.spec.options,
       sizeKib: volume.spec.sizeKib,
@@ -51,7 +51,7 @@ const expansion =
       type,
       expansion: {
         ...ref(volume),
-        durability: volume.spec.durability,
+        durability: glusterDurability(volume.spec),
         bricks: brickLocations(state, bricksOf(plan, volume)),
       },
     }));
