@@ -96,9 +96,12 @@ const HOSTS = {
   'mount.glusterfs': 'glusterfs-client',
 };
 
-/** Debian's names of what is missing: the servers, and with `hosts` what storage hosts on this machine need. */
-export function missingPackages({ hosts }) {
-  const wanted = { ...SERVERS, ...(hosts && canHoldHosts() ? HOSTS : {}) };
+/** What only tests need: a browser that looks at the console. */
+const TESTS = { chromium: 'chromium' };
+
+/** Debian's names of what is missing: the servers, with `hosts` what storage hosts on this machine need, with `tests` what tests do. */
+export function missingPackages({ hosts, tests = false }) {
+  const wanted = { ...SERVERS, ...(hosts && canHoldHosts() ? HOSTS : {}), ...(tests ? TESTS : {}) };
   const missing = Object.keys(wanted).filter((program) => !isInstalled(program));
   return [...new Set(missing.map((program) => wanted[program]))];
 }
@@ -108,8 +111,8 @@ const canHoldHosts = () =>
   process.platform === 'linux' && isRoot() && existsSync('/dev/fuse') && existsSync('/dev/loop-control');
 
 /** Installs missing packages where that is possible: Debian and its kin, as root. Elsewhere it says what to type. */
-export async function installPackages({ hosts }) {
-  const missing = missingPackages({ hosts });
+export async function installPackages({ hosts, tests = false }) {
+  const missing = missingPackages({ hosts, tests });
   if (missing.length === 0) return;
   const list = missing.join(' ');
   if (!existsSync('/usr/bin/apt-get') || !isRoot()) {

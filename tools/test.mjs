@@ -59,7 +59,7 @@ function makeRunDir() {
 
 async function setUp() {
   await installDependencies();
-  await installPackages({ hosts: true });
+  await installPackages({ hosts: true, tests: true });
 }
 
 /** Runs one part; it counts what passed and failed, and what cannot even run counts as one failure. */

@@ -6,6 +6,7 @@ import type { EventStreams } from './audit/events/event-streams';
 import { ExplainController } from './audit/explain/explain.controller';
 import { WhatIfController } from './audit/explain/what-if.controller';
 import { HistoryController } from './audit/history.controller';
+import { OverviewController } from './audit/overview.controller';
 import { TopologyController } from './audit/topology.controller';
 import type { AgentWatch } from './audit/agent-watch';
 import type { HostFacts } from './audit/host-facts';
@@ -78,6 +79,7 @@ export class ApiGatewayModule {
         MetricsController,
         HistoryController,
         EventsController,
+        OverviewController,
         TopologyController,
         ExplainController,
         WhatIfController,

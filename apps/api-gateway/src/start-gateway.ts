@@ -20,6 +20,8 @@ import { AgentWatch } from './audit/agent-watch';
 import { EventStreams } from './audit/events/event-streams';
 import { BusLink } from './bus-link';
 import { CommandBus } from './command-bus';
+import { readConsoleFiles } from './console/console-files';
+import { serveConsole } from './console/serve-console';
 import { commandClient } from './command-client';
 import type { GatewaySettings } from './config/gateway.settings';
 import { CommandSender } from './heketi/command-sender';
@@ -106,6 +108,7 @@ async function createApp(parts: GatewayParts): Promise<NestFastifyApplication> {
     tls: settings.http.tls,
     requestLog: settings.http.logRequests ? log : undefined,
   });
+  serveConsole(adapter.getInstance(), readConsoleFiles());
   tellPosition(adapter.getInstance(), reader);
   const options: NestApplicationOptions = { bodyParser: false, abortOnError: false, logger: nestLogger(log) };
   return NestFactory.create<NestFastifyApplication>(ApiGatewayModule.around(parts), adapter, options);

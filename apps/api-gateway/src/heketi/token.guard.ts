@@ -1,5 +1,6 @@
-/** The door: every request but those of probes and Prometheus shows its token before anything else is looked at, even the path. */
+/** The door: every request but those of probes, of Prometheus and for the console's files shows its token before anything else is looked at, even the path. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { isBrowserAtDoor, isForConsole } from '../console/serve-console';
 import { sendText } from '../http/answers';
 import { pathOf, setContext } from '../http/gateway-request';
 import { checkToken, type TokenKeys } from './token';
@@ -28,8 +29,13 @@ function admit(request: FastifyRequest, reply: FastifyReply, { keys, issuedAtLee
     sendText(reply, 400, 'Bad Request');
     return false;
   }
+  if (isBrowserAtDoor(request, path)) {
+    void reply.code(302).header('location', '/console/').send();
+    return false;
+  }
   const address = request.ip;
-  if (keys === undefined || (method === 'GET' && OPEN_PATHS.has(path))) {
+  const isOpen = (method === 'GET' && OPEN_PATHS.has(path)) || isForConsole(method, path);
+  if (keys === undefined || isOpen) {
     setContext(request, { path, actor: { name: 'anonymous', role: keys === undefined ? 'admin' : 'none', address } });
     return true;
   }
