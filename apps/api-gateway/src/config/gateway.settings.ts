@@ -144,6 +144,7 @@ function httpFrom(given: Environment, file: HeketiFile): GatewaySettings['http']
 /** 0 means the default wherever heketi says so. */
 function policyFrom(given: HeketiVariables, { glusterfs = {} }: HeketiFile): PlacementPolicy {
   const zones = given.HEKETI_ZONE_CHECKING ?? glusterfs.zone_checking;
+  const averageFileKib = glusterfs.average_file_size_kb ?? 0;
   const volumes = given.HEKETI_GLUSTER_MAX_VOLUMES_PER_CLUSTER ?? glusterfs.max_volumes_per_cluster;
   return {
     brickMinKib: kibOf(gib(orDefault(glusterfs.brick_min_size_gb, DEFAULTS.brickMinGib))),
@@ -151,6 +152,7 @@ function policyFrom(given: HeketiVariables, { glusterfs = {} }: HeketiFile): Pla
     bricksPerVolumeMax: orDefault(glusterfs.max_bricks_per_volume, DEFAULTS.bricks),
     volumesPerClusterMax: orDefault(volumes, DEFAULTS.volumes),
     zoneChecking: zones === 'strict' ? 'strict' : 'none',
+    ...(averageFileKib > 0 ? { averageFileKib } : {}),
   };
 }
 

@@ -6,6 +6,7 @@ const count = z.int().min(0).optional();
 const Glusterfs = z.object({
   brick_max_size_gb: count,
   brick_min_size_gb: count,
+  average_file_size_kb: count,
   max_bricks_per_volume: count,
   /** Negative: no limit. */
   max_volumes_per_cluster: z.int().optional(),

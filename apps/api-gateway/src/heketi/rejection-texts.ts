@@ -101,6 +101,10 @@ const TABLE: Table = {
     status: 500,
     text: `${FAILED[command] ?? ''}Invalid tag matching rule: Invalid tag match rule: ${rule}`,
   }),
+  AverageFileTooLarge: ({ averageKib, brickKib }, command) => ({
+    status: 500,
+    text: `${FAILED[command] ?? ''}Average file size (${String(averageKib)}) is greater than Brick size (${String(brickKib)})`,
+  }),
   ExpansionNotPlaced: ({ refusal, remedy }) => ({
     status: 500,
     text: EXPAND_FAILED + expansionText(refusal),

@@ -102,6 +102,12 @@ const ROWS: readonly Row[] = [
     500,
     'Failed to set up brick eviction: Can not evict brick b from volume v: volume has pending bricks',
   ],
+  [
+    'CreateVolume',
+    { kind: 'AverageFileTooLarge', averageKib: 2_000_000, brickKib: 1_048_576 },
+    500,
+    `${create}Average file size (2000000) is greater than Brick size (1048576)`,
+  ],
   ['CreateVolume', notPlaced(false, noSpace), 500, `${create}No space`],
   ['CreateVolume', notPlaced(false, tooMany), 500, `${create}No space`],
   ['CreateVolume', notPlaced(false, tooSmall), 500, `${create}No space`],

@@ -13,6 +13,7 @@ import {
   Hostnames,
   MovePlacement,
   PlacementExplanation,
+  PlacementPolicy,
   Tags,
   VolumeSpec,
   ZoneChecking,
@@ -119,6 +120,20 @@ export const clusterEvents = {
       spec: VolumeSpec,
       bricks: z.array(Brick).min(1),
       placement: PlacementExplanation,
+      /** The limits it was planned by, for another try elsewhere; absent in the log of earlier releases. */
+      policy: z.exactOptional(PlacementPolicy),
+    }),
+  ],
+  /** Hosts failed while the volume was built; all of that is taken back, and it is tried elsewhere. */
+  VolumeReplanned: [
+    z.strictObject({
+      operationId: OperationId,
+      volumeId: VolumeId,
+      bricks: z.array(Brick).min(1),
+      placement: PlacementExplanation,
+      /** Devices that are not asked again, and what went wrong there. */
+      excluded: z.array(z.strictObject({ deviceId: DeviceId, detail: z.string() })),
+      detail: z.string(),
     }),
   ],
   VolumeCreated: [z.strictObject({ operationId: OperationId, volumeId: VolumeId })],

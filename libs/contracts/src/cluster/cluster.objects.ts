@@ -173,7 +173,7 @@ export const PlacementPolicy = z.strictObject({
   volumesPerClusterMax: z.int(),
   zoneChecking: ZoneChecking,
   /** KiB, for the size of arbiter bricks when a volume says nothing of it; absent: heketi's 64. */
-  averageFileKib: z.int().min(1).optional(),
+  averageFileKib: z.exactOptional(z.int().min(1)),
 });
 export type PlacementPolicy = z.infer<typeof PlacementPolicy>;
 

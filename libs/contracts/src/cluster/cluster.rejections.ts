@@ -68,6 +68,8 @@ export const Rejection = z.discriminatedUnion('kind', [
     remedy: z.string(),
   }),
   z.strictObject({ kind: z.literal('InvalidTagRule'), rule: z.string() }),
+  /** Files on average larger than a brick: no size for an arbiter follows from that. */
+  z.strictObject({ kind: z.literal('AverageFileTooLarge'), averageKib: z.int(), brickKib: z.int() }),
   z.strictObject({ kind: z.literal('ExpansionNotPlaced'), refusal: ClusterRefusal, remedy: z.string() }),
 ]);
 export type Rejection = z.infer<typeof Rejection>;

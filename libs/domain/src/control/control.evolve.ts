@@ -47,6 +47,7 @@ const folds: Folds = {
   DeviceResynced: device.deviceResynced,
   DeviceResyncUndone: device.deviceResyncUndone,
   VolumePlanned: volume.volumePlanned,
+  VolumeReplanned: volume.volumeReplanned,
   VolumeCreated: volume.volumeCreated,
   VolumeCreationUndone: volume.volumeCreationUndone,
   VolumeExpansionPlanned: volume.volumeExpansionPlanned,

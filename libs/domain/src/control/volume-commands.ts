@@ -16,7 +16,8 @@ export function createVolume(command: CommandOf<'CreateVolume'>, state: ControlS
   if (placed.kind === 'refused') return rejected(placed.rejection);
   const { clusterId, explanation: placement } = placed;
   const bricks = [...placed.bricks];
-  return accepted({ type: 'VolumePlanned', version: 1, operationId, volumeId, clusterId, spec, bricks, placement });
+  const planned = { type: 'VolumePlanned', version: 1, operationId, volumeId, clusterId, spec, bricks } as const;
+  return accepted({ ...planned, placement, policy });
 }
 
 export function expandVolume(command: CommandOf<'ExpandVolume'>, state: ControlState): ControlDecision {

@@ -72,7 +72,23 @@ export function volumePlanned(state: ControlState, recorded: Recorded<EventOf<'V
     ...cluster,
     volumeIds: cluster.volumeIds.set(volumeId, true),
   }));
-  return startOperation(withBricksTaken(listed, volumeId, bricks), recorded, { kind: 'create-volume', volumeId });
+  const { policy } = recorded.event;
+  const plan = { kind: 'create-volume', volumeId, ...(policy === undefined ? {} : { policy }) } as const;
+  return startOperation(withBricksTaken(listed, volumeId, bricks), recorded, plan);
+}
+
+export function volumeReplanned(state: ControlState, { event }: Recorded<EventOf<'VolumeReplanned'>>): ControlState {
+  const { operationId, volumeId, bricks } = event;
+  const volume = state.volumes.get(volumeId);
+  if (volume === undefined) return state;
+  const freed = withBricksGivenBack(state, volume.bricks);
+  const volumes = freed.volumes.set(volumeId, { ...volume, bricks });
+  const operations = changed(freed.operations, operationId, ({ current: _, failure: __, retry: ___, ...operation }) => {
+    const { plan } = operation;
+    if (plan.kind !== 'create-volume') return operation;
+    return { ...operation, plan: { ...plan, replans: (plan.replans ?? 0) + 1 } };
+  });
+  return withBricksTaken({ ...freed, volumes, operations }, volumeId, bricks);
 }
 
 export function volumeCreated(state: ControlState, recorded: Recorded<EventOf<'VolumeCreated'>>): ControlState {

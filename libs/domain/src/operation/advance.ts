@@ -2,6 +2,7 @@
 import type { ControlEvent, EventOf, PlannedTask, StepDirection, TaskId } from '@brickyard/contracts';
 import type { ControlState } from '../control/control.state';
 import { advanceEvacuation } from '../evacuation/advance-evacuation';
+import { replanVolume } from './replan-volume';
 import { isEvacuation, type Operation, type StepState, type TaskState } from './operation.state';
 import type { Order } from './orders';
 import { doneEvent, sagaOf, undoneEvent } from './sagas/registry';
@@ -25,8 +26,14 @@ interface Move {
   readonly only?: ReadonlySet<number>;
 }
 
+/** Tells the tasks of one placement from those of the next: a queue drops what it has seen. */
+function placementOf({ plan }: Operation): string {
+  const replans = plan.kind === 'create-volume' ? (plan.replans ?? 0) : 0;
+  return replans === 0 ? '' : `again${String(replans)}.`;
+}
+
 const taskIdOf = (operation: Operation, { step, direction, attempt }: Move, index: number): TaskId =>
-  `${operation.operationId}.${String(step)}.${direction}.${String(attempt)}.${String(index)}` as TaskId;
+  `${operation.operationId}.${placementOf(operation)}${String(step)}.${direction}.${String(attempt)}.${String(index)}` as TaskId;
 
 /** The place of a task among its step's orders: the last part of its id. */
 const indexOf = (taskId: string): number => Number(taskId.slice(taskId.lastIndexOf('.') + 1));
@@ -87,7 +94,7 @@ function forwardFrom(operation: Operation, state: ControlState, step: number): r
 }
 
 function backFrom(operation: Operation, state: ControlState, step: number): readonly ControlEvent[] {
-  if (step < 0) return [undoneEvent(operation)];
+  if (step < 0) return [replanVolume(operation, state) ?? undoneEvent(operation)];
   const move = { step, direction: 'undo', attempt: 1 } as const;
   return beginOrSkip(operation, state, move, () => backFrom(operation, state, step - 1));
 }

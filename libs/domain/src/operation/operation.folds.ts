@@ -105,7 +105,18 @@ export function taskFailed(state: ControlState, { event }: Recorded<EventOf<'Tas
   const { operationId, taskId, failure } = event;
   const failed = withTask(state, operationId, taskId, (task) => ({ ...task, status: 'failed', failure }));
   const { detail, cause, transient: passing } = failure;
-  return withOperation(failed, operationId, (operation) => withFailure(operation, { detail, cause, passing }));
+  return withOperation(failed, operationId, (operation) =>
+    withDeviceBlamed(withFailure(operation, { detail, cause, passing }), taskId, detail),
+  );
+}
+
+/** A device that could not take a brick is remembered: another try goes elsewhere. */
+function withDeviceBlamed(operation: Operation, taskId: TaskId, detail: string): Operation {
+  const task = operation.current?.tasks.get(taskId)?.planned.task;
+  if (task?.type !== 'CreateBrick' || operation.current?.direction !== 'act') return operation;
+  const { deviceId } = task.brick;
+  const others = (operation.failedOn ?? []).filter((each) => each.deviceId !== deviceId);
+  return { ...operation, failedOn: [...others, { deviceId, detail }] };
 }
 
 const withResidue = (state: ControlState, nodeId: NodeId, residue: readonly Residue[]): ControlState => ({
@@ -117,7 +128,7 @@ export function taskAbandoned(state: ControlState, { event }: Recorded<EventOf<'
   const { operationId, taskId, reason, residue } = event;
   const abandoned = withTask(state, operationId, taskId, (task) => ({ ...task, status: 'abandoned' }));
   const told = withOperation(abandoned, operationId, (operation) =>
-    withFailure(operation, { detail: reason, cause: reason, passing: true }),
+    withDeviceBlamed(withFailure(operation, { detail: reason, cause: reason, passing: true }), taskId, reason),
   );
   return residue.reduce((next, left) => withResidue(next, left.nodeId, [left]), told);
 }

@@ -5,6 +5,7 @@ import type {
   HealCheck,
   NodeId,
   OperationId,
+  PlacementPolicy,
   PlannedTask,
   Residue,
   StepDirection,
@@ -22,7 +23,14 @@ export type OperationPlan =
   | { readonly kind: 'add-device'; readonly deviceId: DeviceId; readonly destroyData: boolean }
   | { readonly kind: 'remove-device'; readonly deviceId: DeviceId; readonly forceForget: boolean }
   | { readonly kind: 'resync-device'; readonly deviceId: DeviceId }
-  | { readonly kind: 'create-volume'; readonly volumeId: VolumeId }
+  | {
+      readonly kind: 'create-volume';
+      readonly volumeId: VolumeId;
+      /** What another try elsewhere would be planned by. */
+      readonly policy?: PlacementPolicy;
+      /** How often it was planned again. */
+      readonly replans?: number;
+    }
   | {
       readonly kind: 'expand-volume';
       readonly volumeId: VolumeId;
@@ -107,6 +115,8 @@ export interface Operation {
   };
   /** The failure that turned it round, for whoever asked. */
   readonly failure?: { readonly detail: string; readonly cause: string; readonly passing: boolean };
+  /** Devices on which a brick could not be made. */
+  readonly failedOn?: readonly { readonly deviceId: DeviceId; readonly detail: string }[];
   /** What the host told about the device it prepared. */
   readonly deviceResult?: Extract<TaskResult, { kind: 'device' }>;
 }

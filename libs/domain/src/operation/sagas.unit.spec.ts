@@ -271,6 +271,50 @@ describe('create-volume', () => {
     expect(lastEnded(plane)?.result).toBe('done');
   });
 
+  it('is tried elsewhere when a host fails, with other bricks, and says which device is left out', () => {
+    const plane = clusterOf([1, 2, 3, 4].map((zone) => ({ zone, devicesKib: [DEVICE_KIB] })));
+    const command = createVolume('data', 10);
+    plane.submit(command);
+    const first = plane.state.volumes.get(command.volumeId)?.bricks ?? [];
+    const bad = first[1]?.deviceId;
+    const created: string[] = [];
+    const taskIds: string[] = [];
+    plane.settle((task) => {
+      taskIds.push(task.taskId);
+      if (task.task.type === 'CreateBrick' && task.task.brick.deviceId === bad) return failed('the disk is on fire');
+      if (task.task.type === 'CreateBrick') created.push(task.task.brick.brickId);
+      return obedient()(task);
+    });
+    expect(lastEnded(plane)?.result).toBe('done');
+    const bricks = plane.state.volumes.get(command.volumeId)?.bricks ?? [];
+    expect(bricks.map(({ deviceId }) => deviceId)).not.toContain(bad);
+    expect(new Set(taskIds).size).toBe(taskIds.length);
+    expect(new Set(created).size).toBe(created.length);
+    expect(plane.log.find(({ event }) => event.type === 'VolumeReplanned')?.event).toMatchObject({
+      excluded: [{ deviceId: bad, detail: 'the disk is on fire' }],
+    });
+    const used = [...plane.state.devices.values()].map(({ usedKib, deviceId }) => [deviceId === bad, usedKib]);
+    expect(used.filter(([isBad]) => isBad === true)).toEqual([[true, 0]]);
+  });
+
+  it('is tried five times in all, then undone without a trace', () => {
+    const plane = clusterOf(Array.from({ length: 30 }, (_, index) => ({ zone: index + 1, devicesKib: [DEVICE_KIB] })));
+    const before = essence(plane.state);
+    plane.submit(createVolume('data', 10));
+    plane.settle((task) => (task.task.type === 'CreateBrick' ? failed('no') : obedient()(task)));
+    expect(plane.log.filter(({ event }) => event.type === 'VolumeReplanned')).toHaveLength(4);
+    expect(lastEnded(plane)).toMatchObject({ result: 'undone', detail: 'no' });
+    expect(essence(plane.state)).toBe(before);
+  });
+
+  it('is not tried again when Gluster refuses it', () => {
+    const plane = clusterOf([1, 2, 3, 4].map((zone) => ({ zone, devicesKib: [DEVICE_KIB] })));
+    plane.submit(createVolume('data', 10));
+    plane.settle((task) => (task.task.type === 'CreateGlusterVolume' ? failed('no such option') : obedient()(task)));
+    expect(plane.log.some(({ event }) => event.type === 'VolumeReplanned')).toBe(false);
+    expect(lastEnded(plane)?.result).toBe('undone');
+  });
+
   it('gives every byte back after its deletion', () => {
     const plane = threeNodes();
     const free = () => [...plane.state.devices.values()].map(freeKib);

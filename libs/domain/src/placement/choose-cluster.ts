@@ -89,6 +89,10 @@ function placeInFirst(clusters: readonly Cluster[], wanted: Wanted, state: Contr
     const plan = planIn(cluster, wanted, state);
     if (plan.kind === 'placed') return { ...plan, clusterId };
     if (plan.kind === 'invalid-tag-rule') return refused({ kind: 'InvalidTagRule', rule: plan.rule });
+    if (plan.kind === 'average-file-too-large') {
+      const { averageKib, brickKib } = plan;
+      return refused({ kind: 'AverageFileTooLarge', averageKib, brickKib });
+    }
     refusals.push({ clusterId, refusal: asNoSpace(plan.refusal) });
   }
   return notPlaced(refusals, false, wanted, state);

@@ -128,7 +128,10 @@ export function refusalBeforeWalk(device: RingDevice, rule: TagRule | undefined)
 }
 
 /** The rules that depend on the set and on what is left of the device. */
-export type WalkRule = Extract<DeviceRefusal['rule'], 'node-in-set' | 'zone-in-set' | 'too-little-space'>;
+export type WalkRule = Extract<
+  DeviceRefusal['rule'],
+  'node-in-set' | 'zone-in-set' | 'too-little-space' | 'arbiter-tag'
+>;
 
 /** One of those rules with its numbers. */
 export function walkRefusal(rule: WalkRule, device: RingDevice, freeKib: number, neededKib: number): DeviceRefusal {
@@ -137,6 +140,8 @@ export function walkRefusal(rule: WalkRule, device: RingDevice, freeKib: number,
       return { rule, nodeId: device.nodeId };
     case 'zone-in-set':
       return { rule, zone: device.zone };
+    case 'arbiter-tag':
+      return { rule, tag: arbiterTag(device) ?? '' };
     case 'too-little-space':
       return { rule, freeKib: kib(Math.max(0, freeKib)), neededKib: kib(neededKib) };
   }

@@ -44,6 +44,10 @@ export function placeExpansion(expansion: Expansion, volume: Volume, state: Cont
   if (plan.kind === 'invalid-tag-rule') {
     return { kind: 'refused', rejection: { kind: 'InvalidTagRule', rule: plan.rule } };
   }
+  if (plan.kind === 'average-file-too-large') {
+    const { averageKib, brickKib } = plan;
+    return { kind: 'refused', rejection: { kind: 'AverageFileTooLarge', averageKib, brickKib } };
+  }
   const { refusal } = plan;
   const remedy = shortestRemedy([{ clusterId: volume.clusterId, refusal }], wanted, state);
   return { kind: 'refused', rejection: { kind: 'ExpansionNotPlaced', refusal, remedy } };

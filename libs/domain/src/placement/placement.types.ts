@@ -37,12 +37,21 @@ export interface BrickRequest extends PlacementShape {
 export type BrickPlan =
   | { readonly kind: 'placed'; readonly bricks: Brick[]; readonly explanation: PlacementExplanation }
   | { readonly kind: 'refused'; readonly refusal: ClusterRefusal }
-  | { readonly kind: 'invalid-tag-rule'; readonly rule: string };
+  | { readonly kind: 'invalid-tag-rule'; readonly rule: string }
+  | { readonly kind: 'average-file-too-large'; readonly averageKib: number; readonly brickKib: number };
 
 /** Why a new volume got no bricks. */
 export type VolumeNotPlaced = Extract<
   Rejection,
-  { kind: 'NoClusters' | 'UnknownClusterRequested' | 'VolumeTooSmall' | 'NotPlaced' | 'InvalidTagRule' }
+  {
+    kind:
+      | 'NoClusters'
+      | 'UnknownClusterRequested'
+      | 'VolumeTooSmall'
+      | 'NotPlaced'
+      | 'InvalidTagRule'
+      | 'AverageFileTooLarge';
+  }
 >;
 
 /** A new volume's bricks and cluster, or the whole answer why not. */
@@ -60,5 +69,5 @@ export type ExpansionPlacement =
   | { readonly kind: 'placed'; readonly bricks: Brick[]; readonly explanation: PlacementExplanation }
   | {
       readonly kind: 'refused';
-      readonly rejection: Extract<Rejection, { kind: 'ExpansionNotPlaced' | 'InvalidTagRule' }>;
+      readonly rejection: Extract<Rejection, { kind: 'ExpansionNotPlaced' | 'InvalidTagRule' | 'AverageFileTooLarge' }>;
     };

@@ -10,11 +10,11 @@ import {
 } from '@brickyard/contracts';
 import type { PersistentMap } from '@brickyard/event-sourcing';
 import type { Cluster, Device } from '../control/control.state';
-import { placementOptions } from './filters';
+import { placementOptions, roleAt } from './filters';
 import { brickIdOf, missingFor, placeSets, planningOf, type PlacedSet, type Planning } from './sets/place-sets';
 import type { BrickPlan, BrickRequest } from './placement.types';
 import { ringOf } from './ring';
-import { brickFootprint, splits, USUAL_EXTENT_KIB, type Split } from './sizing';
+import { arbiterKib, brickFootprint, splits, USUAL_EXTENT_KIB, type Split } from './sizing';
 import type { Walk } from './sets/walk';
 
 /** Devices a refusal names. */
@@ -25,12 +25,19 @@ const MOUNT_ROOT = '/var/lib/heketi/mounts';
 export const brickPath = (deviceId: string, brickId: string): string =>
   `${MOUNT_ROOT}/vg_${deviceId}/brick_${brickId}/brick`;
 
-function brickAt(planning: Planning, brickKib: number, set: number, place: number, index: number): Brick[] {
+/** The size of the brick at a place of a set. */
+function sizeAt({ request, arbiterFileKib }: Planning, brickKib: number, place: number): number {
+  const isArbiter = roleAt(place, request.durability, request.options) === 'arbiter';
+  return isArbiter && arbiterFileKib !== undefined ? arbiterKib(brickKib, arbiterFileKib) : brickKib;
+}
+
+function brickAt(planning: Planning, dataKib: number, set: number, place: number, index: number): Brick[] {
   const { request, ring, devices } = planning;
   const on = ring.devices[index];
   const device = on === undefined ? undefined : devices.get(on.deviceId);
   if (on === undefined || device === undefined) return [];
   const { nodeId, deviceId } = on;
+  const brickKib = sizeAt(planning, dataKib, place);
   const brickId = BrickId.parse(brickIdOf(request.seed, set, place));
   const { poolKib, metadataKib } = brickFootprint(brickKib, request.snapshotFactor, device.extentKib);
   const sizes = { sizeKib: kib(brickKib), poolKib: kib(poolKib), metadataKib: kib(metadataKib) };
@@ -108,7 +115,8 @@ function walked(planning: Planning, split: Split): Trial {
 function tryCut(planning: Planning, split: Split, before: readonly Trial[]): Trial {
   if (split.verdict !== 'may-be-tried') return { split, outcome: split.verdict };
   const spaceIsShort = before.some((trial) => trial.outcome === 'no-space');
-  if (spaceIsShort && missingFor(planning, split) > 0) return { split, outcome: 'no-space' };
+  const isCountable = planning.arbiterFileKib === undefined;
+  if (spaceIsShort && isCountable && missingFor(planning, split) > 0) return { split, outcome: 'no-space' };
   return walked(planning, split);
 }
 
@@ -125,6 +133,11 @@ function refused(planning: Planning, trials: readonly Trial[]): BrickPlan {
 function search(planning: Planning): BrickPlan {
   const trials: Trial[] = [];
   for (const split of splits(planning.request)) {
+    const averageKib = planning.arbiterFileKib ?? 0;
+    const { brickKib } = split;
+    if (split.verdict === 'may-be-tried' && brickKib < averageKib) {
+      return { kind: 'average-file-too-large', averageKib, brickKib };
+    }
     const trial = tryCut(planning, split, trials);
     trials.push(trial);
     if (trial.placed === undefined) continue;

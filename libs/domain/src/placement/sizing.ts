@@ -28,6 +28,13 @@ export function brickFootprint(brickKib: number, snapshotFactor: string, extentK
   return { poolKib, metadataKib, totalKib: poolKib + metadataKib };
 }
 
+/** The smallest arbiter brick, 16 MiB: heketi's. */
+const ARBITER_MIN_KIB = 16_384;
+
+/** The size of the arbiter beside data bricks of this size: room for the names of so many files, in KiB. */
+export const arbiterKib = (brickKib: number, averageFileKib: number): number =>
+  Math.max(ARBITER_MIN_KIB, Math.floor(brickKib / averageFileKib));
+
 /** Whether a brick fits: something must be left over, as heketi wants it. */
 export const fits = (freeKib: number, totalKib: number): boolean => freeKib > totalKib;
 

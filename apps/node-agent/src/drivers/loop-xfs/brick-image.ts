@@ -4,10 +4,8 @@ import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { BrickId, DeviceId, type BrickSpec, Kib } from '@brickyard/contracts';
 import { replaceFile } from '../../journal';
+import { XFS_KIB_MIN } from '../brick-file-system';
 import { passing, refusal, unless } from '../step-failure';
-
-/** XFS makes nothing smaller: mkfs.xfs says "Filesystem must be larger than 300MB". */
-const XFS_KIB_MIN = 300 * 1024;
 
 const Identity = z.strictObject({
   version: z.literal(1),
@@ -90,9 +88,10 @@ export async function ensureImage(image: string, sizeKib: number): Promise<void>
 
 /**
  * KiB that mkfs.xfs and the first mount write at once: the log (64 MiB, or 1/2048 of large file systems, measured
- * with xfsprogs 6.1) and the headers.
+ * with xfsprogs 6.1) and the headers; small file systems have smaller logs.
  */
-export const firstWriteKib = (sizeKib: number): number => Math.max(64 * 1024, Math.ceil(sizeKib / 2048)) + 16 * 1024;
+export const firstWriteKib = (sizeKib: number): number =>
+  Math.min(sizeKib, Math.max(64 * 1024, Math.ceil(sizeKib / 2048)) + 16 * 1024);
 
 /** Refuses to begin when the file system below has no room for what a new brick writes at once. */
 export async function checkRoom(image: string, sizeKib: number): Promise<void> {

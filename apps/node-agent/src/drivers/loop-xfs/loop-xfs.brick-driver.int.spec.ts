@@ -137,12 +137,26 @@ async function using(work: (made: LoopSubject) => Promise<void>, hostKib?: numbe
   it('refuses a brick too small for XFS and leaves nothing of it', () =>
     using(async (made) => {
       await take(made);
-      const outcome = await made.driver.ensureBrick(brickOf(made, '1', 200 * 1024));
+      const outcome = await made.driver.ensureBrick(brickOf(made, '1', 8 * 1024));
       expect(outcome).toMatchObject({ ok: false, failure: { transient: false } });
       expect(outcome).toHaveProperty('failure.detail', expect.stringContaining('too small for XFS'));
       mkdirSync(join(made.mountRoot, `vg_${DEVICE}`), { recursive: true });
       expect(leftovers(made)).toEqual([]);
     }));
+
+  it(
+    'makes an arbiter brick, far smaller than XFS is made unasked',
+    () =>
+      using(async (made) => {
+        await take(made);
+        const spec = brickOf(made, '1', 16 * 1024);
+        expect(await made.driver.ensureBrick(spec)).toMatchObject({ ok: true });
+        expect(await made.driver.readBrick(spec)).toMatchObject({ result: { present: true } });
+        expect(await made.driver.ensureNoBrick(spec)).toMatchObject({ ok: true });
+        expect(leftovers(made)).toEqual([]);
+      }),
+    TIMEOUT_MS,
+  );
 
   it(
     'refuses a brick for which the file system below has no room, and leaves the others alone',

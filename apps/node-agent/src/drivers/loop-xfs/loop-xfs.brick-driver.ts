@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { type BrickSpec, kib, type Outcome } from '@brickyard/contracts';
 import { checkInside, MOUNT_ROOT, mountPointOf } from '../../brick-path';
 import type { BrickDriver, BrickState, DeviceName, DeviceRef, DeviceSpec } from '../brick.driver';
+import { mkfsWords } from '../brick-file-system';
 import { checkWipe } from '../device-claim';
 import { type HostCommand, mustRun } from '../host-command';
 import { contentOf, ensureUnmounted, foreignMount, type Mount, mountAt, mountBrick, signaturesOn } from '../mounts';
@@ -158,7 +159,7 @@ class LoopXfsBrickDriver {
     const identity = await readIdentity(image);
     if (identity?.whole !== true) {
       await ensureImage(image, brick.sizeKib);
-      await this.ensureFileSystem(await ensureAttached(this.run, image), brick.brickId);
+      await this.ensureFileSystem(await ensureAttached(this.run, image), brick);
     }
     await this.ensureServed(image, target);
     await mkdir(brick.path, { recursive: true });
@@ -169,11 +170,11 @@ class LoopXfsBrickDriver {
     if (identity?.whole !== true) writeIdentity(image, identityFor(brick, true));
   }
 
-  private async ensureFileSystem(device: string, brickId: string): Promise<void> {
+  private async ensureFileSystem(device: string, { brickId, sizeKib }: BrickSpec): Promise<void> {
     const content = await contentOf(this.run, device);
     if (content.kind === 'found') throw refusal(`${device} should be empty and holds ${content.type}`);
     const uuid = fsUuidOf(brickId);
-    const argv = ['mkfs.xfs', '-q', '-i', 'size=512', '-n', 'size=8192', '-m', `uuid=${uuid}`, device];
+    const argv = mkfsWords(sizeKib, device, ['-m', `uuid=${uuid}`]);
     await mustRun(this.run, argv, MKFS_TIMEOUT_MS, `no XFS could be made for brick ${brickId}`);
   }
 

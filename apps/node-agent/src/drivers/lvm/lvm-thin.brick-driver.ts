@@ -3,6 +3,7 @@ import { join, posix } from 'node:path';
 import type { BrickSpec, Outcome } from '@brickyard/contracts';
 import { checkInside, MOUNT_ROOT, mountPointOf, partsOf } from '../../brick-path';
 import type { BrickDriver, BrickState, DeviceName, DeviceRef, DeviceSpec } from '../brick.driver';
+import { mkfsWords } from '../brick-file-system';
 import { checkWipe } from '../device-claim';
 import { commandFailed, type HostCommand, mustRun } from '../host-command';
 import { ensureUnmounted, foreignMount, type Mount, MOUNT_OPTIONS, mountAt, mountBrick, signaturesOn } from '../mounts';
@@ -149,7 +150,7 @@ class LvmThinBrickDriver {
       const place = { group: groupOf(deviceId), pool: poolOf(brickId), name: volumeOf(brickId) };
       await this.lvm.createThin({ ...place, sizeKib, poolKib, metadataKib, tag: `brickyard.brick=${brickId}` });
     }
-    await this.ensureFileSystem(device, brickId);
+    await this.ensureFileSystem(device, brick);
     await this.fstab.ensure({ device, target }, FSTAB_OPTIONS);
     await this.ensureServed(device, target);
     await mkdir(brick.path, { recursive: true });
@@ -159,14 +160,12 @@ class LvmThinBrickDriver {
     }
   }
 
-  /** Never forced: mkfs itself refuses a device that holds something. */
-  private async ensureFileSystem(device: string, brickId: string): Promise<void> {
+  private async ensureFileSystem(device: string, { brickId, sizeKib }: BrickSpec): Promise<void> {
     const argv = ['blkid', '-p', '-o', 'value', '-s', 'TYPE', device];
     const result = await this.run(argv, { timeoutMs: LOOK_TIMEOUT_MS });
     if (result.exit === 0 && result.out.trim() === 'xfs') return;
     if (result.exit !== 2) throw commandFailed(`${device} holds something that is no brick`, result);
-    const mkfs = ['mkfs.xfs', '-q', '-i', 'size=512', '-n', 'size=8192', device];
-    await mustRun(this.run, mkfs, MKFS_TIMEOUT_MS, `no XFS could be made for brick ${brickId}`);
+    await mustRun(this.run, mkfsWords(sizeKib, device), MKFS_TIMEOUT_MS, `no XFS could be made for brick ${brickId}`);
   }
 
   private async ensureServed(device: string, target: string): Promise<void> {

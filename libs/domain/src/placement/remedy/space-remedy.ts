@@ -1,7 +1,8 @@
 /** What would make room for a volume that found none: said with numbers, the nodes to touch named. */
 import { bricksPerSet, KIB_PER_GIB, type ClusterId } from '@brickyard/contracts';
 import type { Cluster, ControlState, Node, RingDevice } from '../../control/control.state';
-import { matchesTag, placementOptions, type PlacementOptions } from '../filters';
+import { averageFileKib, hasArbiter, matchesTag, placementOptions, type PlacementOptions } from '../filters';
+import { arbiterKib, brickFootprint, brickKibOf, USUAL_EXTENT_KIB } from '../sizing';
 import type { BrickRequest } from '../placement.types';
 import { readingsOf } from '../sets/readings';
 import { grouped, groupNumbers, groupsOf, ringOf, type Ring } from '../ring';
@@ -135,12 +136,26 @@ function remedyIn(situation: Situation): SpaceRemedy {
   return { text: ways.length === 0 ? `${lack}.` : `${lack}: ${ways.join(', or ')}.`, lackingKib };
 }
 
+/** With an arbiter not all bricks of a set are alike: what one set needs is told, counting is left to whoever reads it. */
+function arbiterRemedy(request: BrickRequest): SpaceRemedy {
+  const brickKib = brickKibOf(request.sizeKib, 1, request.durability);
+  const averageKib = averageFileKib(request.options, request.policy);
+  const need = (kib: number): number => brickFootprint(kib, request.snapshotFactor, USUAL_EXTENT_KIB).totalKib;
+  const dataKib = need(brickKib);
+  const small = String(need(arbiterKib(brickKib, averageKib)));
+  const text =
+    `Needs 2 nodes with more than ${String(dataKib)} KiB free on a device that takes data, and a third one with more ` +
+    `than ${small} KiB on a device that takes arbiters (tag arbiter: required, disabled or neither).`;
+  return { text, lackingKib: dataKib };
+}
+
 /** The smallest changes that would have made a refused request succeed in its cluster. */
 export function spaceRemedy(request: BrickRequest, clusterId: ClusterId, state: ControlState): SpaceRemedy | undefined {
   const cluster = state.clusters.get(clusterId);
   const read = placementOptions(request.options, request.policy);
   if (cluster === undefined || read.kind !== 'valid') return undefined;
   const { options } = read;
+  if (hasArbiter(request.durability, request.options)) return arbiterRemedy(request);
   const ring = ringOf(cluster.ring, options.tagRule);
   const stock = ringStock(ring, options.strictZones, state);
   return remedyIn({ request, options, cluster, state, ring, stock });

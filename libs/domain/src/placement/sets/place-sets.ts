@@ -3,14 +3,15 @@ import { bricksPerSet, type DeviceId } from '@brickyard/contracts';
 import type { PersistentMap } from '@brickyard/event-sourcing';
 import type { Device } from '../../control/control.state';
 import { deriveId } from '../derive-id';
-import type { PlacementOptions } from '../filters';
+import { averageFileKib, hasArbiter, type PlacementOptions } from '../filters';
 import { arrangeByMostRoom } from './most-room';
 import type { BrickRequest } from '../placement.types';
 import { readingsOf, type Readings } from './readings';
 import { groupsOf, type Ring } from '../ring';
-import type { Split } from '../sizing';
+import { arbiterKib, type Split } from '../sizing';
+import { roleRooms, walkForArbiterSet } from './with-arbiter';
 import { bricksMissing, footprints, roomByGroup, stockOf, type FootprintOf, type Stock } from './stock';
-import { passedOverCount, roomOf, walkForSet, type PassedOver, type Room, type Walk } from './walk';
+import { passedOverCount, roomOf, walkForSet, type PassedOver, type Walk, type WalkOrder } from './walk';
 
 /** Passed-over devices a plan names for one set. */
 const NAMED_PER_SET_MAX = 64;
@@ -23,6 +24,8 @@ const START_DIGITS = 7;
 export interface Planning {
   readonly request: BrickRequest;
   readonly options: PlacementOptions;
+  /** KiB of a file on average, when the third brick of each set is an arbiter. */
+  readonly arbiterFileKib?: number;
   readonly ring: Ring;
   readonly devices: PersistentMap<DeviceId, Device>;
   readonly readings: Readings;
@@ -39,7 +42,9 @@ export function planningOf(
 ): Planning {
   const groups = groupsOf(ring, options.strictZones);
   const readings = readingsOf(ring.devices, devices);
-  return { request, options, ring, devices, readings, stock: () => stockOf(readings, groups) };
+  const planning = { request, options, ring, devices, readings, stock: () => stockOf(readings, groups) };
+  if (!hasArbiter(request.durability, request.options)) return planning;
+  return { ...planning, arbiterFileKib: averageFileKib(request.options, request.policy) };
 }
 
 /** One set: the devices of its bricks as indices in the ring, and how they came to be chosen. */
@@ -65,20 +70,37 @@ export const brickIdOf = (seed: string, set: number, place: number): string =>
 export const ringStart = (seed: string, set: number, ringSize: number): number =>
   ringSize === 0 ? 0 : Number.parseInt(brickIdOf(seed, set, 0).slice(0, START_DIGITS), 16) % ringSize;
 
-function walkSet({ request, options, ring }: Planning, room: Room, set: number, namedMax: number): [number, Walk] {
+type WalkOnce = (order: WalkOrder) => Walk;
+
+/** How sets are found: three alike, or two and an arbiter. */
+function walkerOf(
+  { readings, ring, request, arbiterFileKib }: Planning,
+  split: Split,
+  footprintOf: FootprintOf,
+): WalkOnce {
+  if (arbiterFileKib === undefined) {
+    const room = roomOf(readings, footprintOf);
+    return (order) => walkForSet(ring, room, order);
+  }
+  const small = footprints(arbiterKib(split.brickKib, arbiterFileKib), request.snapshotFactor);
+  const rooms = roleRooms(readings, footprintOf, small);
+  return (order) => walkForArbiterSet(ring, rooms, order);
+}
+
+function walkSet({ request, options, ring }: Planning, walk: WalkOnce, set: number, namedMax: number): [number, Walk] {
   const start = ringStart(request.seed, set, ring.devices.length);
   const setSize = bricksPerSet(request.durability);
-  return [start, walkForSet(ring, room, { start, setSize, strictZones: options.strictZones, namedMax })];
+  return [start, walk({ start, setSize, strictZones: options.strictZones, namedMax })];
 }
 
 /** heketi's way: one walk for each set. */
-function placeByWalks(planning: Planning, sets: number, footprintOf: FootprintOf): PlacedSets {
-  const room = roomOf(planning.readings, footprintOf);
+function placeByWalks(planning: Planning, split: Split, footprintOf: FootprintOf): PlacedSets {
+  const walkOnce = walkerOf(planning, split, footprintOf);
   const placed: PlacedSet[] = [];
   let nameable = NAMED_PER_PLAN_MAX;
-  for (let number = 0; number < sets; number++) {
+  for (let number = 0; number < split.sets; number++) {
     const set = planning.request.firstSet + number;
-    const [start, walk] = walkSet(planning, room, set, Math.min(nameable, NAMED_PER_SET_MAX));
+    const [start, walk] = walkSet(planning, walkOnce, set, Math.min(nameable, NAMED_PER_SET_MAX));
     if (walk.chosen.length < bricksPerSet(planning.request.durability)) {
       return { kind: 'no-space', failed: walk };
     }
@@ -112,8 +134,9 @@ export function missingFor(planning: Planning, split: Split): number {
 /** Places every set of one way to cut a volume: by heketi's walks, or where those run out of room, by most room. */
 export function placeSets(planning: Planning, split: Split): PlacedSets {
   const footprintOf = footprintsFor(planning, split);
-  const walked = placeByWalks(planning, split.sets, footprintOf);
-  if (walked.kind === 'placed' || split.sets === 1) return walked;
+  const walked = placeByWalks(planning, split, footprintOf);
+  const isFinal = split.sets === 1 || planning.arbiterFileKib !== undefined;
+  if (walked.kind === 'placed' || isFinal) return walked;
   const arranged = placeByMostRoom(planning, split.sets, footprintOf);
   return arranged === undefined ? walked : { kind: 'placed', sets: arranged };
 }

@@ -52,6 +52,14 @@ export interface WalkOrder {
   readonly namedMax: number;
 }
 
+/** No device passed over yet. */
+export const noneCounted = (): Record<WalkRule, number> => ({
+  'node-in-set': 0,
+  'zone-in-set': 0,
+  'too-little-space': 0,
+  'arbiter-tag': 0,
+});
+
 function firstRule(
   ring: Ring,
   room: Room,
@@ -76,7 +84,7 @@ export function walkForSet(ring: Ring, room: Room, order: WalkOrder): Walk {
   const size = ring.devices.length;
   const chosen: number[] = [];
   const passedOver: PassedOver[] = [];
-  const counts = { 'node-in-set': 0, 'zone-in-set': 0, 'too-little-space': 0 };
+  const counts = noneCounted();
   for (let steps = 0; steps < size && chosen.length < setSize; steps++) {
     const index = (start + steps) % size;
     const rule = firstRule(ring, room, chosen, index, strictZones);
@@ -96,4 +104,4 @@ export function walkForSet(ring: Ring, room: Room, order: WalkOrder): Walk {
 
 /** How many devices a walk passed over. */
 export const passedOverCount = ({ counts }: Walk): number =>
-  counts['node-in-set'] + counts['zone-in-set'] + counts['too-little-space'];
+  Object.values(counts).reduce((sum, count) => sum + count, 0);
