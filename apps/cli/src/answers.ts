@@ -9,7 +9,9 @@ export const Cluster = z.object({
   volumes: z.array(z.string()),
   file: z.boolean(),
   block: z.boolean(),
+  blockvolumes: z.array(z.string()).default([]),
 });
+export type Cluster = z.infer<typeof Cluster>;
 export const Brick = z.object({
   id: z.string(),
   path: z.string(),
@@ -40,13 +42,29 @@ export const Node = z.object({
   devices: z.array(Device),
 });
 export type Node = z.infer<typeof Node>;
+/** As it was asked for; heketi leaves out what is 0. */
+const Durability = z.object({
+  type: z.string().default('none'),
+  replicate: z.object({ replica: z.int().default(0) }).default({ replica: 0 }),
+  disperse: z.object({ data: z.int().default(0), redundancy: z.int().default(0) }).default({ data: 0, redundancy: 0 }),
+});
+export type Durability = z.infer<typeof Durability>;
 export const VolumeList = z.object({ volumes: z.array(z.string()) });
 export const Volume = z.object({
   id: z.string(),
   name: z.string(),
   size: z.int(),
   cluster: z.string(),
-  durability: z.unknown(),
+  durability: Durability,
+  block: z.boolean().default(false),
+  blockinfo: z
+    .object({
+      freesize: z.int().default(0),
+      reservedsize: z.int().default(0),
+      blockvolume: z.array(z.string()).default([]),
+      restriction: z.string().default(''),
+    })
+    .default({ freesize: 0, reservedsize: 0, blockvolume: [], restriction: '' }),
   gid: z.int().default(0),
   glustervolumeoptions: z.array(z.string()).default([]),
   snapshot: z.object({ enable: z.boolean(), factor: z.number() }),
@@ -56,6 +74,44 @@ export const Volume = z.object({
   bricks: z.array(Brick),
 });
 export type Volume = z.infer<typeof Volume>;
+export const Volumes = z.object({ volumes: z.array(Volume) });
+export const Topology = z.object({ clusters: z.array(Cluster), nodes: z.array(Node), volumes: z.array(Volume) });
+export type Topology = z.infer<typeof Topology>;
+export const BlockVolumeList = z.object({ blockvolumes: z.array(z.string()) });
+export const BlockVolume = z.object({
+  id: z.string(),
+  name: z.string(),
+  size: z.int(),
+  usablesize: z.int().default(0),
+  cluster: z.string(),
+  hacount: z.int().default(0),
+  blockhostingvolume: z.string().default(''),
+  blockvolume: z.object({
+    hosts: z.array(z.string()).default([]),
+    iqn: z.string().default(''),
+    lun: z.int().default(0),
+    username: z.string().default(''),
+    password: z.string().default(''),
+  }),
+});
+export type BlockVolume = z.infer<typeof BlockVolume>;
+/** Counters of heketi's operations. */
+export const OperationCounts = z.object({
+  total: z.int(),
+  in_flight: z.int(),
+  new: z.int(),
+  failed: z.int().default(0),
+  stale: z.int(),
+});
+export const PendingOperation = z.object({
+  id: z.string(),
+  type_name: z.string(),
+  status: z.string(),
+  sub_status: z.string(),
+  changes: z.array(z.object({ id: z.string(), description: z.string() })).default([]),
+});
+export type PendingOperation = z.infer<typeof PendingOperation>;
+export const PendingOperations = z.object({ pendingoperations: z.array(PendingOperation) });
 export const Operation = z.looseObject({
   id: z.string(),
   kind: z.string(),
@@ -95,6 +151,12 @@ export const History = z.object({
     }),
   ),
 });
+const Agent = z.looseObject({
+  heard: z.boolean(),
+  alive: z.boolean().optional(),
+  host: z.string().optional(),
+  glusterd: z.string().optional(),
+});
 export const Status = z.looseObject({
   position: z.int(),
   leader: z.object({ epoch: z.int() }).optional(),
@@ -109,7 +171,9 @@ export const Status = z.looseObject({
       lost: z.boolean(),
       lostSince: z.string().optional(),
       residue: z.int(),
-      agent: z.looseObject({ heard: z.boolean(), alive: z.boolean().optional(), host: z.string().optional() }),
+      agent: Agent,
     }),
   ),
+  /** Agents of hosts that are no nodes, by host name. */
+  unregistered: z.array(Agent.extend({ name: z.string() })).default([]),
 });

@@ -1,24 +1,60 @@
 /** The command line: what there is to say and how it ends. */
 import { describeError } from '@brickyard/service-host';
 import { Command, CommanderError } from 'commander';
-import type { Shell } from './commands/act';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { several, type Shell } from './commands/act';
 import { auditCommands } from './commands/audit.command';
+import { blockVolumeCommands } from './commands/blockvolume.command';
 import { clusterCommands } from './commands/cluster.command';
+import { completionCommand } from './commands/completion.command';
+import { deviceCommands } from './commands/device.command';
+import { kubernetesCommands } from './commands/kubernetes.command';
 import { lookCommands } from './commands/look.command';
 import { nodeCommands } from './commands/node.command';
+import { preflightCommand } from './commands/preflight.command';
+import { serverCommands } from './commands/server.command';
+import { topologyCommands } from './commands/topology.command';
 import { volumeCommands } from './commands/volume.command';
 import type { Outside } from './context';
 import { EXIT, EXIT_CODES_HELP, exitCodeOf, type ExitCode } from './exit-codes';
 
+/** The version of this package. */
+const version = (): string => {
+  const { version: text } = JSON.parse(readFileSync(join(__dirname, '..', 'package.json'), 'utf8')) as {
+    version: string;
+  };
+  return text;
+};
+
+const COMMANDS = [
+  topologyCommands,
+  clusterCommands,
+  nodeCommands,
+  deviceCommands,
+  volumeCommands,
+  blockVolumeCommands,
+  serverCommands,
+  kubernetesCommands,
+  lookCommands,
+  auditCommands,
+  preflightCommand,
+  completionCommand,
+];
+
 function programFor(shell: Shell): Command {
-  const program = new Command('brickyard')
+  const name = shell.outside.style === 'heketi' ? 'heketi-cli' : 'brickyard';
+  const program = new Command(name)
     .description('Storage for containers, and proof of what was done to it')
     .option('-s, --server <url>', 'URL of the API')
     .option('--user <name>', 'admin or user')
     .option('--secret <key>', "that user's key")
+    .option('-I, --insecure-tls', 'believe any server that it is the right one')
+    .option('-C, --tls-cert <file>', 'authority to trust (PEM); may be repeated', several)
     .option('--json', 'print data instead of tables')
     .option('--at <moment>', 'look at the past: a position of the log or a time')
     .addHelpText('after', EXIT_CODES_HELP)
+    .version(`${name} ${version()}`, '-v, --version', 'the version of this command')
     .exitOverride()
     .configureOutput({
       writeOut: (text) => {
@@ -28,7 +64,7 @@ function programFor(shell: Shell): Command {
         shell.outside.err(text);
       },
     });
-  for (const add of [clusterCommands, nodeCommands, volumeCommands, lookCommands, auditCommands]) add(program, shell);
+  for (const add of COMMANDS) add(program, shell);
   inherit(program, program);
   return program;
 }
@@ -40,6 +76,8 @@ function inherit(command: Command, from: Command): void {
     inherit(sub, from);
   }
 }
+
+const usageOf = ({ style }: Outside): ExitCode => (style === 'heketi' ? EXIT.heketi : EXIT.usage);
 
 /** Runs one command line, without the program's own name; resolves with the exit code, problems told. */
 export async function runCli(argv: readonly string[], outside: Outside): Promise<ExitCode> {
@@ -54,7 +92,11 @@ export async function runCli(argv: readonly string[], outside: Outside): Promise
     await programFor(shell).parseAsync(argv, { from: 'user' });
     return code;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.fine : EXIT.usage;
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.fine : usageOf(outside);
+    if (outside.style === 'heketi') {
+      outside.err(`Error: ${describeError(error)}\n`);
+      return EXIT.heketi;
+    }
     outside.err(`brickyard: ${describeError(error)}\n`);
     return exitCodeOf(error);
   }

@@ -1,5 +1,6 @@
 import { runCli } from './cli';
-import { createRequest, durabilityText } from './commands/volume.command';
+import { createRequest } from './commands/volume-create.command';
+import { durabilityText } from './commands/volume.tell';
 import { apiOptions, parseMoment } from './context';
 import { EXIT, UsageError } from './exit-codes';
 import { middleOf } from './audit/fold-parts';
@@ -81,7 +82,7 @@ describe('where the API is and who asks', () => {
 });
 
 describe('a volume', () => {
-  const flags = { size: '10GiB', durability: 'replicate', cluster: [], option: [], wait: true } as const;
+  const flags = { size: '10GiB', durability: 'replicate', block: false, persistentVolume: false, wait: true } as const;
   const asked = (more: object) => createRequest({ ...flags, cluster: [], option: [], ...more });
 
   it('is asked for in the words of the API', () => {
@@ -102,10 +103,10 @@ describe('a volume', () => {
   });
 
   it('has a durability of one word', () => {
-    expect(durabilityText({ type: 'replicate', replicate: { replica: 3 }, disperse: {} })).toBe('replicate 3');
-    expect(durabilityText({ type: 'disperse', disperse: { data: 4, redundancy: 2 } })).toBe('disperse 4+2');
-    expect(durabilityText({ type: 'none', replicate: {} })).toBe('none');
-    expect(durabilityText(undefined)).toBe('unknown');
+    const [replicate, disperse] = [{ replica: 3 }, { data: 4, redundancy: 2 }];
+    expect(durabilityText({ type: 'replicate', replicate, disperse })).toBe('replicate 3');
+    expect(durabilityText({ type: 'disperse', replicate, disperse })).toBe('disperse 4+2');
+    expect(durabilityText({ type: 'none', replicate, disperse })).toBe('none');
   });
 });
 

@@ -1,5 +1,6 @@
 /** What every command gets: where to write, whom to ask, which moment is meant. */
-import { createApiClient, type ApiAnswer, type ApiClient } from '@brickyard/service-host';
+import { readFileSync } from 'node:fs';
+import { createApiClient, type ApiAnswer, type ApiClient, type ApiTls } from '@brickyard/service-host';
 import { z } from 'zod';
 import { UsageError } from './exit-codes';
 import { table } from './table';
@@ -7,6 +8,10 @@ import { table } from './table';
 /** The world outside of a command. */
 export interface Outside {
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** `heketi` where the command was called as `heketi-cli`: its words, its exit codes. */
+  readonly style?: 'heketi' | undefined;
+  /** Shows what a running operation is at; absent where nobody looks. */
+  readonly progress?: ((text: string) => void) | undefined;
   /** Columns of the terminal; undefined when the output is no terminal. */
   readonly width?: number | undefined;
   out(text: string): void;
@@ -20,6 +25,8 @@ export const GlobalOptions = z.object({
   secret: z.string().optional(),
   json: z.boolean().default(false),
   at: z.string().optional(),
+  insecureTls: z.boolean().default(false),
+  tlsCert: z.array(z.string()).default([]),
 });
 export type GlobalOptions = z.infer<typeof GlobalOptions>;
 
@@ -38,6 +45,16 @@ export function parseMoment(text: string): string {
   return moment.toISOString();
 }
 
+/** What a command has to say. */
+export interface Said {
+  /** With `--json`: the data itself. */
+  readonly data: unknown;
+  /** What people read. */
+  lines(): readonly string[];
+  /** heketi-cli's own text, which scripts read. */
+  heketi(): string;
+}
+
 /** One run of the command. */
 export class Context {
   private known: ApiClient | undefined;
@@ -49,7 +66,10 @@ export class Context {
 
   /** The API; refuses as a usage error when nobody said where it is. */
   get api(): ApiClient {
-    return (this.known ??= createApiClient(apiOptions(this.options, this.outside.env)));
+    return (this.known ??= createApiClient({
+      ...apiOptions(this.options, this.outside.env, this.isHeketi ? HEKETI_SERVER : undefined),
+      tls: tlsOf(this.options),
+    }));
   }
 
   /** Gets what a path shows, at the moment asked for, as its schema says. */
@@ -84,6 +104,23 @@ export class Context {
     );
   }
 
+  /** Says it in the words of the command that was called. */
+  tell({ data, lines, heketi }: Said): void {
+    if (this.outside.style !== 'heketi') this.print(data, lines);
+    else this.outside.out(this.options.json ? JSON.stringify(data) : heketi());
+  }
+
+  /** Says that something is done; heketi-cli has a sentence for it, or nothing at all. */
+  confirm(data: unknown, line: string, heketi = `${line}\n`): void {
+    if (this.outside.style === 'heketi') this.outside.out(heketi);
+    else this.print(data, () => [line]);
+  }
+
+  /** Whether the command speaks as heketi-cli does. */
+  get isHeketi(): boolean {
+    return this.outside.style === 'heketi';
+  }
+
   table(heads: readonly string[], rows: readonly (readonly string[])[]): string[] {
     return table(heads, rows, this.outside.width);
   }
@@ -101,14 +138,23 @@ export function parseAnswer<T>(schema: z.ZodType<T>, { body }: ApiAnswer): T {
   throw new Error(`the server's answer is not understood: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`);
 }
 
+/** Where heketi-cli looks when nobody tells it. */
+const HEKETI_SERVER = 'http://localhost:8080';
+
+const tlsOf = ({ insecureTls, tlsCert }: GlobalOptions): ApiTls => ({
+  insecure: insecureTls,
+  ca: tlsCert.map((file) => readFileSync(file, 'utf8')),
+});
+
 /** Flags win over `BRICKYARD_…`, and that over `HEKETI_CLI_…`. */
 export function apiOptions(
   { server, user, secret }: Pick<GlobalOptions, 'server' | 'user' | 'secret'>,
   env: Outside['env'],
+  fallback?: string,
 ): { readonly url: string; readonly user: 'admin' | 'user'; readonly key: string | undefined } {
   const from = (flag: string | undefined, name: string): string | undefined =>
     [flag, env[`BRICKYARD_${name}`], env[`HEKETI_CLI_${name}`]].find((value) => value !== undefined && value !== '');
-  const url = from(server, 'SERVER');
+  const url = from(server, 'SERVER') ?? fallback;
   if (url === undefined) throw new UsageError('no server: give --server URL or set BRICKYARD_SERVER');
   if (!/^https?:\/\//.test(url) || !URL.canParse(url)) throw new UsageError(`not a URL: ${url}`);
   const name = User.safeParse(from(user, 'USER') ?? 'admin');

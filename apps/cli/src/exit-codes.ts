@@ -3,7 +3,8 @@ import { ApiError, isPassing, Unavailable } from '@brickyard/service-host';
 import { Unavailable as LogUnavailable } from '@brickyard/event-sourcing';
 import { KeyFileError } from '@brickyard/event-sourcing/postgres';
 
-export const EXIT = { fine: 0, refused: 1, usage: 2, unavailable: 3 } as const;
+/** `heketi` is what heketi-cli ends with whatever went wrong. */
+export const EXIT = { fine: 0, refused: 1, usage: 2, unavailable: 3, heketi: 255 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 export const EXIT_CODES_HELP = `

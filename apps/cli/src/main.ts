@@ -1,10 +1,18 @@
+import { basename } from 'node:path';
 import { runCli } from './cli';
 
 const { stdout, stderr } = process;
 
+/** One line that is written over, where somebody looks at it. */
+const CLEAR_LINE = '\r\u001b[K';
+
 void runCli(process.argv.slice(2), {
   env: process.env,
+  style: basename(process.argv[1] ?? '').startsWith('heketi-cli') ? 'heketi' : undefined,
   width: stdout.isTTY ? stdout.columns : undefined,
+  progress: stderr.isTTY
+    ? (text) => stderr.write(`${CLEAR_LINE}${text.slice(0, Math.max(20, stderr.columns - 1))}`)
+    : undefined,
   out: (text) => stdout.write(text),
   err: (text) => stderr.write(text),
 }).then((code) => {

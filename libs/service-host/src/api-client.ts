@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { Agent as HttpAgent, type IncomingMessage, request as httpRequest, type RequestOptions } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { setTimeout as pause } from 'node:timers/promises';
+import { rootCertificates } from 'node:tls';
 import { sign } from 'jsonwebtoken';
 import { describeError, Unavailable } from './errors';
 
@@ -26,6 +27,16 @@ export interface ApiClientOptions {
   readonly timeoutMs?: number;
   /** Between two looks at the queue, milliseconds; 400 when absent, as heketi's clients do. */
   readonly pollMs?: number;
+  /** For `https`: what to trust beside the system's own authorities, or nothing at all to check. */
+  readonly tls?: ApiTls | undefined;
+}
+
+/** Whom to believe that it is the server. */
+export interface ApiTls {
+  /** PEM texts of authorities. */
+  readonly ca?: readonly string[];
+  /** Anybody: encrypted, but perhaps with the wrong side. */
+  readonly insecure?: boolean;
 }
 
 /** How one call is made. */
@@ -38,6 +49,8 @@ export interface CallOptions {
   /** Do not follow a 202; the answer then carries the queue's `location`. */
   readonly follow?: boolean;
   readonly headers?: Readonly<Record<string, string>>;
+  /** With DELETE, where a few routes take one. */
+  readonly body?: unknown;
 }
 
 /** An answer of the API that is not an error. */
@@ -89,7 +102,7 @@ export function signRequest(user: string, key: string, method: string, path: str
 /** Makes a client; connections are kept and used again. */
 export function createApiClient(options: ApiClientOptions): ApiClient {
   const base = new URL(options.url);
-  const agent = base.protocol === 'https:' ? new HttpsAgent({ keepAlive: true }) : new HttpAgent({ keepAlive: true });
+  const agent = base.protocol === 'https:' ? httpsAgent(options.tls) : new HttpAgent({ keepAlive: true });
   const send = (method: string, path: string, body: unknown, call: CallOptions): Promise<ApiAnswer> =>
     sendOnce({ ...options, base, agent }, method, path, body, call);
   const follow = (queuePath: string, call: CallOptions = {}): Promise<ApiAnswer> =>
@@ -102,12 +115,17 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
   return {
     get: (path, how = {}) => call('GET', path, undefined, how),
     post: (path, body, how = {}) => call('POST', path, body, how),
-    delete: (path, how = {}) => call('DELETE', path, undefined, how),
+    delete: (path, how = {}) => call('DELETE', path, how.body, how),
     follow,
     close: () => {
       agent.destroy();
     },
   };
+}
+
+function httpsAgent({ ca = [], insecure = false }: ApiTls = {}): HttpsAgent {
+  const trusted = ca.length === 0 ? {} : { ca: [...rootCertificates, ...ca] };
+  return new HttpsAgent({ keepAlive: true, rejectUnauthorized: !insecure, ...trusted });
 }
 
 async function followQueue(

@@ -8,6 +8,7 @@ export {
   isPassing,
   queryStringHash,
   signRequest,
+  type ApiTls,
 } from './api-client';
 export { type BusOptions, connectBus } from './bus';
 export type { Bus, ConsumeOptions, DurableMessage, RespondOptions, StreamSpec, Subscription } from './bus.port';

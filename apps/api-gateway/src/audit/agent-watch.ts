@@ -36,6 +36,11 @@ export class AgentWatch {
     return { heartbeat: known.heartbeat, heardAt: new Date(known.at).toISOString(), isAlive };
   }
 
+  /** Every agent heard since this gateway started, by host name. */
+  all(): readonly HeardAgent[] {
+    return [...this.heard.keys()].sort().flatMap((host) => this.of(host) ?? []);
+  }
+
   private remember(heartbeat: Heartbeat): void {
     if (this.heard.size >= AGENTS_MAX && !this.heard.has(heartbeat.host)) return;
     this.heard.set(heartbeat.host, { heartbeat, at: Date.now() });

@@ -91,6 +91,7 @@ export class HistoryController {
       ...(epoch === undefined ? {} : { epoch }),
       ...(problem === undefined ? {} : { problem }),
       agentOf: (host: string) => this.agents.of(host),
+      agents: this.agents.all(),
     };
     sendJson(reply, 200, statusView(state, facts));
   }

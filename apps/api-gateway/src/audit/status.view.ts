@@ -10,11 +10,13 @@ export interface StatusFacts {
   /** Why the gateway's state may be old; absent when all is well. */
   readonly problem?: string;
   readonly agentOf: (host: string) => HeardAgent | undefined;
+  readonly agents: readonly HeardAgent[];
 }
 
 /** `GET /v1/status`. */
-export function statusView(state: ControlState, { position, epoch, problem, agentOf }: StatusFacts): object {
+export function statusView(state: ControlState, { position, epoch, problem, agentOf, agents }: StatusFacts): object {
   const nodes = [...state.nodes.values()].sort((one, other) => (one.nodeId < other.nodeId ? -1 : 1));
+  const known = new Set(nodes.flatMap(({ hostnames }) => hostnames.manage));
   return {
     position,
     ...(epoch === undefined ? {} : { leader: { epoch } }),
@@ -27,6 +29,10 @@ export function statusView(state: ControlState, { position, epoch, problem, agen
       operations: state.operations.size,
     },
     nodes: nodes.map((node) => nodeStatus(node, agentOf(node.hostnames.manage[0] ?? ''))),
+    // Hosts that could be added.
+    unregistered: agents
+      .filter(({ heartbeat }) => !known.has(heartbeat.host))
+      .map((agent) => ({ name: agent.heartbeat.host, ...agentStatus(agent) })),
   };
 }
 

@@ -1,8 +1,10 @@
 /** How a command is bound to what it does: its flags are parsed once, at this door. */
+import type { ApiAnswer } from '@brickyard/service-host';
 import { Option, type Command } from 'commander';
 import { z } from 'zod';
 import { Context, GlobalOptions, type Outside } from '../context';
 import { EXIT, UsageError, type ExitCode } from '../exit-codes';
+import { operationOf } from './change';
 
 /** What a command does: its arguments and flags, its exit code when it is not 0. */
 export type Work<Flags> = (context: Context, args: readonly string[], flags: Flags) => Promise<ExitCode | undefined>;
@@ -16,7 +18,7 @@ export interface Shell {
 /** Lets a command do its work. */
 export function act<Flags>(shell: Shell, command: Command, flags: z.ZodType<Flags>, work: Work<Flags>): void {
   command.action(async () => {
-    const context = new Context(shell.outside, GlobalOptions.parse(command.optsWithGlobals()));
+    const context = new Context(shell.outside, globalOptionsOf(command));
     try {
       const code = await work(context, command.processedArgs.flat() as string[], parseFlags(flags, command.opts()));
       shell.ended(code ?? EXIT.fine);
@@ -24,6 +26,12 @@ export function act<Flags>(shell: Shell, command: Command, flags: z.ZodType<Flag
       context.close();
     }
   });
+}
+
+/** `topology load` takes a file where all others take a switch. */
+function globalOptionsOf(command: Command): GlobalOptions {
+  const given = command.optsWithGlobals<{ readonly json?: unknown }>();
+  return GlobalOptions.parse({ ...given, json: given.json === true });
 }
 
 /** For commands without flags of their own. */
@@ -59,4 +67,17 @@ export function idFrom(args: readonly string[], index = 0): string {
   const id = args[index] ?? '';
   if (ID.test(id)) return id;
   throw new UsageError(`not an id: ${id}; ids have 32 hexadecimal digits`);
+}
+
+/** Collects an option that may be repeated. */
+export const several = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
+
+/** Words separated by commas, as heketi-cli takes lists; an option's text may hold spaces. */
+export const listed = (text: string | undefined): readonly string[] =>
+  text === undefined || text === '' ? [] : text.split(',').map((word) => word.trim());
+
+/** Tells where a change can be watched that nobody waits for. */
+export function tellAccepted(context: Context, answer: ApiAnswer): void {
+  const operation = operationOf(answer);
+  context.print({ operation }, () => [`Accepted: brickyard operation info ${operation}`]);
 }

@@ -4,19 +4,18 @@ import { Cluster, ClusterList } from '../answers';
 import { parseAnswer, type Context } from '../context';
 import { UsageError } from '../exit-codes';
 import { each } from '../picture/api-picture';
+import { clusterListText, clusterText } from '../heketi/texts';
 import { act, idFrom, NoFlags, type Shell } from './act';
-
-type Shown = z.infer<typeof Cluster>;
 
 const yesNo = (flag: boolean): string => (flag ? 'yes' : 'no');
 
 /** Every cluster. */
-export async function clustersOf(context: Context): Promise<Shown[]> {
+async function clustersOf(context: Context): Promise<Cluster[]> {
   const { clusters } = await context.get('/clusters', ClusterList);
   return each(clusters, (id) => context.get(`/clusters/${id}`, Cluster));
 }
 
-const infoLines = ({ id, file, block, nodes, volumes }: Shown): string[] => [
+const infoLines = ({ id, file, block, nodes, volumes }: Cluster): string[] => [
   `Cluster ${id}`,
   `  file volumes   ${yesNo(file)}`,
   `  block volumes  ${yesNo(block)}`,
@@ -43,12 +42,17 @@ export function clusterCommands(program: Command, shell: Shell): void {
       yesNo(file),
       yesNo(block),
     ]);
-    context.print(clusters, () => context.table(['CLUSTER', 'NODES', 'VOLUMES', 'FILE', 'BLOCK'], rows));
+    context.tell({
+      data: clusters,
+      lines: () => context.table(['CLUSTER', 'NODES', 'VOLUMES', 'FILE', 'BLOCK'], rows),
+      heketi: () => clusterListText(clusters),
+    });
     return undefined;
   });
   act(shell, cluster.command('info').argument('<id>').description('one cluster'), NoFlags, async (context, args) => {
-    const shown = await context.get(`/clusters/${idFrom(args)}`, Cluster);
-    context.print(shown, () => infoLines(shown));
+    const answer = await context.answer(`/clusters/${idFrom(args)}`);
+    const shown = parseAnswer(Cluster, answer);
+    context.tell({ data: answer.body, lines: () => infoLines(shown), heketi: () => clusterText(shown) });
     return undefined;
   });
   const create = cluster
@@ -60,11 +64,9 @@ export function clusterCommands(program: Command, shell: Shell): void {
     context.refuseAt();
     if (file === 'false' && block === 'false')
       throw new UsageError('a cluster takes file volumes, block volumes or both');
-    const made = parseAnswer(
-      Cluster,
-      await context.api.post('/clusters', { file: file === 'true', block: block === 'true' }),
-    );
-    context.print(made, () => infoLines(made));
+    const answer = await context.api.post('/clusters', { file: file === 'true', block: block === 'true' });
+    const made = parseAnswer(Cluster, answer);
+    context.tell({ data: answer.body, lines: () => infoLines(made), heketi: () => `Cluster id: ${made.id}\n` });
     return undefined;
   });
   const remove = cluster.command('delete').argument('<id>').description('remove an empty cluster');
@@ -72,7 +74,33 @@ export function clusterCommands(program: Command, shell: Shell): void {
     context.refuseAt();
     const id = idFrom(args);
     await context.api.delete(`/clusters/${id}`);
-    context.print({ id, deleted: true }, () => [`Cluster ${id} deleted`]);
+    context.confirm({ id, deleted: true }, `Cluster ${id} deleted`);
+    return undefined;
+  });
+  setFlagsCommand(cluster, shell);
+}
+
+const SetFlags = z.object({ file: z.enum(['true', 'false']).optional(), block: z.enum(['true', 'false']).optional() });
+
+function setFlagsCommand(cluster: Command, shell: Shell): void {
+  const set = cluster
+    .command('setflags')
+    .argument('<id>')
+    .description('which volumes a cluster takes from now on')
+    .option('--file <true|false>', 'file volumes')
+    .option('--block <true|false>', 'block volumes');
+  act(shell, set, SetFlags, async (context, args, { file, block }) => {
+    context.refuseAt();
+    if (file === undefined && block === undefined) throw new UsageError('give --file or --block, or both');
+    const path = `/clusters/${idFrom(args)}`;
+    const before = await context.get(path, Cluster);
+    const flags = {
+      file: file === undefined ? before.file : file === 'true',
+      block: block === undefined ? before.block : block === 'true',
+    };
+    await context.api.post(`${path}/flags`, flags);
+    const text = `Cluster ${before.id} takes file volumes: ${yesNo(flags.file)}, block volumes: ${yesNo(flags.block)}`;
+    context.confirm({ id: before.id, ...flags }, text, '');
     return undefined;
   });
 }

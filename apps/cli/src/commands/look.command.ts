@@ -1,18 +1,14 @@
-/** What heketi never had: operations, history, status, the whole topology, and what changed between two moments. */
+/** What heketi never had: operations, history, status, and what changed between two moments. */
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { History, Operation, OperationList, Status, Volume, VolumeList } from '../answers';
+import { History, Operation, OperationList, Status } from '../answers';
 import { actorText, authorsOf, whoIn } from '../picture/authors';
 import type { Context } from '../context';
 import { UsageError } from '../exit-codes';
 import { changesBetween, type Change, type Picture } from '../picture/picture';
-import { each, pictureFromApi } from '../picture/api-picture';
+import { pictureFromApi } from '../picture/api-picture';
 import { picturesFromPostgres } from '../picture/postgres-pictures';
-import { humanKib } from '../sizes';
 import { act, idFrom, NoFlags, WholeNumber, type Shell } from './act';
-import { clustersOf } from './cluster.command';
-import { nodesOf } from './node.command';
-import { durabilityText } from './volume.command';
 import { parseMoment } from '../context';
 import { pgUrlFrom } from './audit.command';
 
@@ -123,33 +119,6 @@ function statusLines(context: Context, { position, leader, problem, counts, node
   ];
 }
 
-async function topologyOf(context: Context) {
-  const clusters = await clustersOf(context);
-  const nodes = await nodesOf(context);
-  const { volumes: ids } = await context.get('/volumes', VolumeList);
-  return { clusters, nodes, volumes: await each(ids, (id) => context.get(`/volumes/${id}`, Volume)) };
-}
-
-const topologyLines = ({ clusters, nodes, volumes }: Awaited<ReturnType<typeof topologyOf>>): string[] =>
-  clusters.flatMap((cluster) => [
-    `Cluster ${cluster.id}`,
-    ...nodes
-      .filter(({ cluster: id }) => id === cluster.id)
-      .flatMap((node) => [
-        `  Node ${node.id}  ${node.hostnames.manage[0] ?? ''}  zone ${String(node.zone)}  ${node.state}`,
-        ...node.devices.flatMap(({ id, name, state, storage, bricks }) => [
-          `    Device ${id}  ${name}  ${state}  ${humanKib(storage.free)} of ${humanKib(storage.total)} free`,
-          ...bricks.map((brick) => `      Brick ${brick.id}  ${humanKib(brick.size)}  of volume ${brick.volume}`),
-        ]),
-      ]),
-    ...volumes
-      .filter(({ cluster: id }) => id === cluster.id)
-      .map(
-        ({ id, name, size, durability }) =>
-          `  Volume ${id}  ${name}  ${String(size)} GiB  ${durabilityText(durability)}`,
-      ),
-  ]);
-
 const changeLines = ({ kind, id, what, fields }: Change, who: readonly string[]): string[] => [
   `${{ added: '+', removed: '-', changed: '~' }[what]} ${kind} ${id}`,
   ...fields
@@ -195,19 +164,13 @@ function diffCommand(program: Command, shell: Shell): void {
   });
 }
 
-/** `brickyard operation|history|status|topology|diff`. */
+/** `brickyard operation|history|status|diff`. */
 export function lookCommands(program: Command, shell: Shell): void {
   operationCommands(program, shell);
   historyCommand(program, shell);
   act(shell, program.command('status').description('the whole at a glance'), NoFlags, async (context) => {
     const status = await context.get('/v1/status', Status);
     context.print(status, () => statusLines(context, status));
-    return undefined;
-  });
-  const topology = program.command('topology').description('clusters, nodes, devices, bricks and volumes');
-  act(shell, topology.command('info').description('everything as a tree'), NoFlags, async (context) => {
-    const whole = await topologyOf(context);
-    context.print(whole, () => topologyLines(whole));
     return undefined;
   });
   diffCommand(program, shell);

@@ -1,33 +1,17 @@
 import type { Command } from 'commander';
-import { Device, Node, type Brick } from '../answers';
-import type { Context } from '../context';
-import { each } from '../picture/api-picture';
-import { tagText } from '../picture/state-picture';
+import { z } from 'zod';
+import { Node, Topology } from '../answers';
+import { parseAnswer, type Context } from '../context';
+import { nodeAddedText, nodeListText, nodeText } from '../heketi/texts';
 import { humanKib } from '../sizes';
-import { act, idFrom, NoFlags, type Shell } from './act';
-import { clustersOf } from './cluster.command';
+import { act, idFrom, NoFlags, several, tellAccepted, Wait, waitOption, WholeNumber, type Shell } from './act';
+import { change } from './change';
+import { DEVICE_HEADS, deviceRow, tagLine } from './device.command';
+import { stateCommands } from './state';
+import { tagCommands, tagFrom } from './tags';
 
 /** Every node of every cluster. */
-export async function nodesOf(context: Context): Promise<Node[]> {
-  const clusters = await clustersOf(context);
-  return each(
-    clusters.flatMap(({ nodes }) => nodes),
-    (id) => context.get(`/nodes/${id}`, Node),
-  );
-}
-
-/** One row for a device. */
-export const deviceRow = ({ id, name, state, storage, bricks }: Device): string[] => [
-  id,
-  name,
-  state,
-  humanKib(storage.total),
-  humanKib(storage.used),
-  humanKib(storage.free),
-  String(bricks.length),
-];
-
-export const DEVICE_HEADS = ['DEVICE', 'NAME', 'STATE', 'TOTAL', 'USED', 'FREE', 'BRICKS'] as const;
+export const nodesOf = async (context: Context): Promise<Node[]> => (await context.get('/v1/topology', Topology)).nodes;
 
 const nodeLines = (context: Context, node: Node): string[] => [
   `Node ${node.id}`,
@@ -41,24 +25,59 @@ const nodeLines = (context: Context, node: Node): string[] => [
   ...context.table(DEVICE_HEADS, node.devices.map(deviceRow)),
 ];
 
-const tagLine = (tags: Readonly<Record<string, string>>): string[] =>
-  Object.keys(tags).length === 0 ? [] : [`  tags          ${tagText(tags)}`];
+const AddFlags = z.object({
+  zone: WholeNumber,
+  cluster: z.string(),
+  managementHostName: z.string(),
+  storageHostName: z.string(),
+  tag: z.array(z.string()).default([]),
+  wait: Wait,
+});
 
-const brickRow = ({ id, volume, size, path }: Brick): string[] => [id, volume, humanKib(size), path];
+function addCommand(node: Command, shell: Shell): void {
+  const add = node
+    .command('add')
+    .description('make a host part of a cluster')
+    .requiredOption('--zone <number>', 'its failure domain, from 1')
+    .requiredOption('--cluster <id>', 'the cluster')
+    .requiredOption('--management-host-name <name>', 'the name its agent has')
+    .requiredOption('--storage-host-name <name>', 'the name Gluster uses')
+    .option('--tag <name:value>', 'may be repeated', several)
+    .addOption(waitOption());
+  act(shell, add, AddFlags, async (context, _, flags) => {
+    const { zone, cluster, managementHostName, storageHostName, tag, wait } = flags;
+    const request = {
+      zone,
+      cluster: idFrom([cluster]),
+      hostnames: { manage: [managementHostName], storage: [storageHostName] },
+      ...(tag.length === 0 ? {} : { tags: Object.fromEntries(tag.map(tagFrom)) }),
+    };
+    const answer = await change(context, (how) => context.api.post('/nodes', request, how), wait);
+    if (answer.status === 202) {
+      tellAccepted(context, answer);
+      return undefined;
+    }
+    const made = parseAnswer(Node, answer);
+    const lines = (): string[] => nodeLines(context, made);
+    context.tell({ data: answer.body, lines, heketi: () => nodeAddedText(made) });
+    return undefined;
+  });
+}
 
-const deviceLines = (context: Context, device: Device): string[] => [
-  `Device ${device.id}`,
-  `  name          ${device.name}`,
-  `  state         ${device.state}`,
-  `  total         ${humanKib(device.storage.total)}`,
-  `  used          ${humanKib(device.storage.used)}`,
-  `  free          ${humanKib(device.storage.free)}`,
-  ...(device.pv_uuid === '' ? [] : [`  pv uuid       ${device.pv_uuid}`]),
-  ...device.paths.map((path) => `  also          ${path}`),
-  ...tagLine(device.tags),
-  '',
-  ...context.table(['BRICK', 'VOLUME', 'SIZE', 'PATH'], device.bricks.map(brickRow)),
-];
+function deleteCommand(node: Command, shell: Shell): void {
+  const remove = node
+    .command('delete')
+    .argument('<id>')
+    .description('take a node without devices out of its cluster')
+    .addOption(waitOption());
+  act(shell, remove, z.object({ wait: Wait }), async (context, args, { wait }) => {
+    const id = idFrom(args);
+    const answer = await change(context, (how) => context.api.delete(`/nodes/${id}`, how), wait);
+    if (answer.status === 202) tellAccepted(context, answer);
+    else context.confirm({ id, deleted: true }, `Node ${id} deleted`);
+    return undefined;
+  });
+}
 
 /** `brickyard node …` and `brickyard device …`. */
 export function nodeCommands(program: Command, shell: Shell): void {
@@ -69,18 +88,18 @@ export function nodeCommands(program: Command, shell: Shell): void {
       const free = devices.reduce((sum, { storage }) => sum + storage.free, 0);
       return [id, hostnames.manage[0] ?? '', String(zone), state, String(devices.length), humanKib(free), cluster];
     });
-    context.print(nodes, () => context.table(['NODE', 'HOST', 'ZONE', 'STATE', 'DEVICES', 'FREE', 'CLUSTER'], rows));
+    const heads = ['NODE', 'HOST', 'ZONE', 'STATE', 'DEVICES', 'FREE', 'CLUSTER'];
+    context.tell({ data: nodes, lines: () => context.table(heads, rows), heketi: () => nodeListText(nodes) });
     return undefined;
   });
   act(shell, node.command('info').argument('<id>').description('one node'), NoFlags, async (context, args) => {
-    const shown = await context.get(`/nodes/${idFrom(args)}`, Node);
-    context.print(shown, () => nodeLines(context, shown));
+    const answer = await context.answer(`/nodes/${idFrom(args)}`);
+    const shown = parseAnswer(Node, answer);
+    context.tell({ data: answer.body, lines: () => nodeLines(context, shown), heketi: () => nodeText(shown) });
     return undefined;
   });
-  const device = program.command('device').description('block devices of nodes');
-  act(shell, device.command('info').argument('<id>').description('one device'), NoFlags, async (context, args) => {
-    const shown = await context.get(`/devices/${idFrom(args)}`, Device);
-    context.print(shown, () => deviceLines(context, shown));
-    return undefined;
-  });
+  addCommand(node, shell);
+  stateCommands(node, shell, { noun: 'Node', path: 'nodes', healCheck: false });
+  deleteCommand(node, shell);
+  tagCommands(node, shell, 'nodes');
 }

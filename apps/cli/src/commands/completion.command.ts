@@ -1,0 +1,62 @@
+/** Completion for shells, made from the commands that there are. */
+import type { Command } from 'commander';
+import { UsageError } from '../exit-codes';
+import { act, NoFlags, type Shell } from './act';
+
+const SHELLS = ['bash', 'zsh'];
+
+/** Each command by its words, with what can follow them. */
+export function followers(program: Command): ReadonlyMap<string, readonly string[]> {
+  const known = new Map<string, readonly string[]>();
+  const walk = (command: Command, path: readonly string[]): void => {
+    const subs = command.commands.map((sub) => sub.name());
+    const flags = command.options.flatMap(({ long }) => (long === undefined || long === null ? [] : [long]));
+    known.set(path.join(' '), [...subs, ...flags, '--help']);
+    for (const sub of command.commands) walk(sub, [...path, sub.name()]);
+  };
+  walk(program, []);
+  return known;
+}
+
+/** A script for bash; zsh runs it through its own bridge. */
+export function completionScript(program: Command, shell: string): string {
+  const name = program.name();
+  const cases = [...followers(program)].map(
+    ([path, words]) => `    '${path}') words='${words.map((word) => word.replaceAll("'", '')).join(' ')}' ;;`,
+  );
+  const bridge = shell === 'zsh' ? ['autoload -U +X bashcompinit && bashcompinit'] : [];
+  return [
+    ...bridge,
+    `_${name.replaceAll('-', '_')}() {`,
+    "  local path='' word words=''",
+    '  for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do',
+    '    case "$word" in -*) ;; *) path="${path:+$path }$word" ;; esac',
+    '  done',
+    // Arguments such as ids are no commands: the longest known beginning counts.
+    '  while :; do',
+    '    case "$path" in',
+    ...cases,
+    '    esac',
+    '    [ -n "$words" ] && break',
+    '    [ -z "$path" ] && break',
+    '    case "$path" in *" "*) path="${path% *}" ;; *) path="" ;; esac',
+    '  done',
+    '  COMPREPLY=($(compgen -W "$words" -- "${COMP_WORDS[COMP_CWORD]}"))',
+    '}',
+    `complete -o default -F _${name.replaceAll('-', '_')} ${name}`,
+    '',
+  ].join('\n');
+}
+
+/** `brickyard completion bash|zsh`. */
+export function completionCommand(program: Command, shell: Shell): void {
+  const command = program
+    .command('completion')
+    .argument('<shell>', SHELLS.join(' or '))
+    .description('a script to source: completes commands and flags');
+  act(shell, command, NoFlags, (context, [wanted = '']) => {
+    if (!SHELLS.includes(wanted)) throw new UsageError(`completion for ${SHELLS.join(' and ')}; not for ${wanted}`);
+    context.outside.out(completionScript(program, wanted));
+    return Promise.resolve(undefined);
+  });
+}

@@ -1,0 +1,108 @@
+/** The whole tree: shown, and loaded from a file as heketi-cli loads it. */
+import type { Command } from 'commander';
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { Topology } from '../answers';
+import { UsageError } from '../exit-codes';
+import { topologyText } from '../heketi/texts';
+import { humanKib } from '../sizes';
+import { act, type Shell } from './act';
+import { loadTopology, summaryOf, TopologyFile } from './topology-load';
+import { durabilityText } from './volume.tell';
+
+const InfoFlags = z.object({ template: z.string().optional() });
+
+const topologyLines = ({ clusters, nodes, volumes }: Topology): string[] =>
+  clusters.flatMap((cluster) => [
+    `Cluster ${cluster.id}`,
+    ...nodes
+      .filter(({ cluster: id }) => id === cluster.id)
+      .flatMap((node) => [
+        `  Node ${node.id}  ${node.hostnames.manage[0] ?? ''}  zone ${String(node.zone)}  ${node.state}`,
+        ...node.devices.flatMap(({ id, name, state, storage, bricks }) => [
+          `    Device ${id}  ${name}  ${state}  ${humanKib(storage.free)} of ${humanKib(storage.total)} free`,
+          ...bricks.map((brick) => `      Brick ${brick.id}  ${humanKib(brick.size)}  of volume ${brick.volume}`),
+        ]),
+      ]),
+    ...volumes
+      .filter(({ cluster: id }) => id === cluster.id)
+      .map(
+        ({ id, name, size, durability }) =>
+          `  Volume ${id}  ${name}  ${String(size)} GiB  ${durabilityText(durability)}`,
+      ),
+  ]);
+
+/** heketi-cli's `--json` nests what belongs to a cluster. */
+const heketiTree = ({ clusters, nodes, volumes }: Topology): object => ({
+  clusters: clusters.map(({ id, file, block }) => ({
+    id,
+    block,
+    file,
+    volumes: volumes.filter(({ cluster }) => cluster === id),
+    nodes: nodes.filter(({ cluster }) => cluster === id),
+  })),
+});
+
+/** Reads and checks a topology file. */
+export async function readTopology(file: string): Promise<TopologyFile> {
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    throw new UsageError(`Unable to open config file ${file}: ${error instanceof Error ? error.message : ''}`);
+  });
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new UsageError(`Unable to parse config file ${file}: ${error instanceof Error ? error.message : ''}`);
+  }
+  const parsed = TopologyFile.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new UsageError(`Unable to parse config file ${file}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`);
+}
+
+/** `topology load` says with `--json` which file, where other commands say how to print. */
+const fileIn = (args: readonly string[], file: unknown): string | undefined =>
+  typeof file === 'string' ? file : args.find((word: string | undefined) => word !== undefined && word !== '');
+
+function loadCommand(topology: Command, shell: Shell): void {
+  const load = topology
+    .command('load')
+    .argument('[file]')
+    .description('add the clusters, nodes and devices of a file; what is there already stays as it is')
+    .option('-j, --json <file>', 'the file, as heketi-cli takes it');
+  act(shell, load, z.object({ json: z.string().optional() }), async (context, args, { json }) => {
+    context.refuseAt();
+    const file = fileIn(args, json);
+    if (file === undefined) throw new UsageError('Missing configuration file');
+    const wanted = await readTopology(file);
+    const loaded = await loadTopology(context, wanted, (text) => {
+      context.outside.out(text);
+    });
+    if (!context.isHeketi) context.outside.out(`${summaryOf(loaded)}\n`);
+    // heketi-cli ends well whatever failed; scripts of ours shall notice.
+    return loaded.failed > 0 && !context.isHeketi ? 1 : undefined;
+  });
+}
+
+/** `brickyard topology …`. */
+export function topologyCommands(program: Command, shell: Shell): void {
+  const topology = program.command('topology').description('clusters, nodes, devices, bricks and volumes');
+  const info = topology
+    .command('info')
+    .description('everything as a tree')
+    .option('-T, --template <file>', 'not taken: use --json and a program that reads it');
+  act(shell, info, InfoFlags, async (context, _, { template }) => {
+    if (template !== undefined) {
+      throw new UsageError('templates in the language of Go are not understood; use --json with a program such as jq');
+    }
+    const whole = await context.get('/v1/topology', Topology);
+    const { clusters, nodes, volumes } = whole;
+    context.tell({
+      data: context.isHeketi ? heketiTree(whole) : whole,
+      lines: () => topologyLines(whole),
+      heketi: () => topologyText(clusters, nodes, volumes),
+    });
+    return undefined;
+  });
+  loadCommand(topology, shell);
+}
