@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -9,6 +9,7 @@ import { stackUnderTest, type StackUnderTest } from './stack-under-test';
 jest.setTimeout(300_000);
 
 const PROGRAM = join(__dirname, '..', '..', 'apps', 'cli', 'bin', 'brickyard.js');
+const HEKETI = join(__dirname, '..', '..', 'apps', 'cli', 'bin', 'heketi-cli.js');
 const EXIT = { fine: 0, refused: 1, usage: 2, unavailable: 3 };
 const Report = z.object({
   ok: z.boolean(),
@@ -141,6 +142,102 @@ describe('brickyard, the command', () => {
     expect((await brickyard('cluster', 'info', made.id)).out).toMatch(/block volumes +no/);
     expect(await brickyard('cluster', 'delete', made.id)).toMatchObject({ code: 0 });
     expect(await brickyard('cluster', 'info', made.id)).toMatchObject({ code: EXIT.refused });
+  });
+
+  const heketi = (...argv: string[]): Promise<Ended> => run(process.execPath, [HEKETI, ...argv], system.stack.env);
+
+  /** What heketi-cli prints when all is well. */
+  async function said(...argv: string[]): Promise<string> {
+    const { code, out, err } = await heketi(...argv);
+    expect({ argv, code, err }).toEqual({ argv, code: EXIT.fine, err: '' });
+    return out;
+  }
+
+  /** What a script cuts out of a text: the word behind a label. */
+  const cut = (text: string, label: string): string => new RegExp(`${label}:? ?(\\S+)`).exec(text)?.[1] ?? '';
+
+  it('does a day of work as heketi-cli, in its words', async () => {
+    const device = (host: string) => ({ name: `/dev/${host}`, tags: { tier: 'gold' } });
+    const node = (host: string, zone: number) => ({
+      node: { hostnames: { manage: [host], storage: [host] }, zone },
+      devices: [device(host), '/dev/plain'],
+    });
+    const file = join(folder, 'topology.json');
+    await writeFile(file, JSON.stringify({ clusters: [{ nodes: [node('cli-1', 1), node('cli-2', 2)] }] }));
+    const loaded = await said('topology', 'load', `--json=${file}`);
+    const clusterId = cut(loaded, 'ID');
+    expect(loaded).toMatch(/^Creating cluster ... ID: [0-9a-f]{32}\n\tAllowing file volumes on cluster.\n/);
+    expect(loaded.match(/\t\tAdding device .* ... OK\n/g)).toHaveLength(4);
+    const again = await said('topology', 'load', '--json', file);
+    expect(again.match(/Found node|Found device/g)).toHaveLength(6);
+    expect(again).not.toContain('Creating');
+
+    const added = await said(
+      'node',
+      'add',
+      '--zone=3',
+      `--cluster=${clusterId}`,
+      '--management-host-name=cli-3',
+      '--storage-host-name=cli-3',
+    );
+    expect(added).toMatch(/^Node information:\nId: [0-9a-f]{32}\nState: online\n/);
+    const nodeId = cut(added, 'Id');
+    expect(await said('device', 'add', '--name=/dev/x', `--node=${nodeId}`)).toBe('Device added successfully\n');
+    expect(await said('node', 'settags', nodeId, 'rack:r3')).toBe('');
+    const info = await said('node', 'info', nodeId);
+    expect(info).toContain('Tags:\n  rack: r3\nDevices:\nId:');
+    expect(await said('node', 'rmtags', nodeId, '--all')).toBe('');
+    const deviceId = cut(info.slice(info.indexOf('Devices:')), 'Id');
+    expect(await said('device', 'info', deviceId)).toContain('Create Path: /dev/x\n');
+    expect(await said('device', 'resync', deviceId)).toBe(`Device ${deviceId} updated\n`);
+
+    const made = await said('volume', 'create', '--size=2', '--name=day', `--clusters=${clusterId}`, '--replica=3');
+    const volumeId = cut(made, 'Volume Id');
+    expect(made).toMatch(/Durability Type: replicate\nDistribute Count: 1\nReplica Count: 3\n/);
+    expect(await said('volume', 'info', volumeId)).toBe(made);
+    expect(await said('volume', 'list')).toContain(`Id:${volumeId}    Cluster:${clusterId}    Name:day\n`);
+    expect(JSON.parse(await said('volume', 'list', '--json'))).toMatchObject({ volumes: [volumeId] });
+    expect(await said('volume', 'expand', `--volume=${volumeId}`, '--expand-size=1')).toContain('Size: 3\n');
+    expect(await said('topology', 'info')).toContain(`\tName: day\n\tSize: 3\n\tId: ${volumeId}\n`);
+    expect(await heketi('volume', 'create', '--size=2', '--name=day', `--clusters=${clusterId}`)).toMatchObject({
+      code: 255,
+      err: expect.stringMatching(/^Error: .*day.*already/) as string,
+    });
+    const pv = ['--persistent-volume', '--persistent-volume-endpoint=gluster'];
+    const persistent = await said('volume', 'create', '--size=1', `--clusters=${clusterId}`, ...pv);
+    const { spec } = z
+      .object({ spec: z.object({ glusterfs: z.object({ path: z.string() }) }) })
+      .parse(JSON.parse(persistent));
+    const listed = await said('volume', 'list');
+    const secondId = cut(
+      listed
+        .slice(0, listed.indexOf(`Name:${spec.glusterfs.path}`))
+        .split('\n')
+        .at(-1) ?? '',
+      'Id',
+    );
+    for (const id of [volumeId, secondId]) expect(await said('volume', 'delete', id)).toBe(`Volume ${id} deleted\n`);
+
+    expect(await said('server', 'mode', 'get')).toBe('normal\n');
+    expect(await said('server', 'operations', 'info')).toMatch(/^Operation Counts:\n {2}Total: 0\n/);
+    expect(JSON.parse(await said('db', 'dump'))).toHaveProperty('clusterentries');
+    expect(await said('device', 'disable', deviceId)).toBe(`Device ${deviceId} is now offline\n`);
+    expect(await said('device', 'remove', deviceId)).toBe(`Device ${deviceId} is now removed\n`);
+    expect(await said('device', 'delete', deviceId)).toBe(`Device ${deviceId} deleted\n`);
+    expect(await said('node', 'delete', nodeId)).toBe(`Node ${nodeId} deleted\n`);
+    expect(await heketi('cluster', 'delete', clusterId)).toMatchObject({ code: 255 });
+  });
+
+  it('checks before a start, and says what is missing', async () => {
+    const file = join(folder, 'wanted.json');
+    const node = { hostnames: { manage: ['silent.example'], storage: ['silent.example'] }, zone: 1 };
+    await writeFile(file, JSON.stringify({ clusters: [{ nodes: [{ node, devices: ['/dev/sdb'] }] }] }));
+    const { code, out } = await brickyard('preflight', file);
+    expect(code).toBe(EXIT.refused);
+    expect(out).toMatch(/^ok {3}server: answers/);
+    expect(out).toMatch(
+      /BAD {2}host silent\.example: no agent is heard[^\n]*\n {5}→ on silent\.example: systemctl start/,
+    );
   });
 
   it('ends with what scripts can rely on', async () => {

@@ -49,13 +49,16 @@ const Durability = z.object({
   disperse: z.object({ data: z.int().default(0), redundancy: z.int().default(0) }).default({ data: 0, redundancy: 0 }),
 });
 export type Durability = z.infer<typeof Durability>;
+/** What a volume's durability says; what heketi left out is 0. */
+export const durabilityIn = (value: unknown): Durability => Durability.parse(value ?? {});
 export const VolumeList = z.object({ volumes: z.array(z.string()) });
 export const Volume = z.object({
   id: z.string(),
   name: z.string(),
   size: z.int(),
   cluster: z.string(),
-  durability: Durability,
+  /** As it was asked for and is kept; `durabilityIn` reads it. */
+  durability: z.unknown(),
   block: z.boolean().default(false),
   blockinfo: z
     .object({

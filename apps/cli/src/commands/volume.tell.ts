@@ -1,13 +1,14 @@
 /** How a volume is told. */
 import type { ApiAnswer } from '@brickyard/service-host';
-import { Volume, type Durability } from '../answers';
+import { durabilityIn, Volume } from '../answers';
 import { parseAnswer, type Context } from '../context';
 import { volumeText } from '../heketi/texts';
 import { humanKib } from '../sizes';
 import { tellAccepted } from './act';
 
 /** The durability as one word: `replicate 3`, `disperse 4+2`. */
-export function durabilityText({ type, replicate, disperse }: Durability): string {
+export function durabilityText(durability: unknown): string {
+  const { type, replicate, disperse } = durabilityIn(durability);
   if (type === 'replicate') return `replicate ${String(replicate.replica === 0 ? 2 : replicate.replica)}`;
   return type === 'disperse' ? `disperse ${String(disperse.data)}+${String(disperse.redundancy)}` : 'none';
 }

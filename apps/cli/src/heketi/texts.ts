@@ -1,5 +1,13 @@
 /** What heketi-cli prints, to the letter: scripts cut ids and paths out of it. Pure. */
-import type { BlockVolume, Cluster, Device, Node, PendingOperation, Volume } from '../answers';
+import {
+  durabilityIn,
+  type BlockVolume,
+  type Cluster,
+  type Device,
+  type Node,
+  type PendingOperation,
+  type Volume,
+} from '../answers';
 
 const KIB_PER_GIB = 1024 * 1024;
 
@@ -82,14 +90,15 @@ export const deviceText = (device: Device): string =>
   );
 
 /** How many bricks hold one copy of a file, with its redundancy. */
-function perSetOf({ durability }: Volume): number {
+function perSetOf(volume: Volume): number {
+  const durability = durabilityIn(volume.durability);
   if (durability.type === 'replicate') return Math.max(1, durability.replicate.replica);
   if (durability.type !== 'disperse') return 1;
   return Math.max(1, durability.disperse.data + durability.disperse.redundancy);
 }
 
 const durabilityLines = (volume: Volume): string[] => {
-  const { type, replicate, disperse } = volume.durability;
+  const { type, replicate, disperse } = durabilityIn(volume.durability);
   return [
     `Durability Type: ${type}`,
     `Distribute Count: ${String(Math.trunc(volume.bricks.length / perSetOf(volume)))}`,
@@ -185,7 +194,7 @@ export function topologyText(clusters: readonly Cluster[], nodes: readonly Node[
 }
 
 const treeOfVolume = (volume: Volume): string[] => {
-  const { type, replicate, disperse } = volume.durability;
+  const { type, replicate, disperse } = durabilityIn(volume.durability);
   const options = Object.entries(volume.mount.glusterfs.options).map(([name, value]) => `${name}=${value}`);
   return [
     `\tName: ${volume.name}`,
