@@ -50,9 +50,9 @@ export interface Said {
   /** With `--json`: the data itself. */
   readonly data: unknown;
   /** What people read. */
-  lines(): readonly string[];
+  readonly lines: () => readonly string[];
   /** heketi-cli's own text, which scripts read. */
-  heketi(): string;
+  readonly heketi: () => string;
 }
 
 /** One run of the command. */

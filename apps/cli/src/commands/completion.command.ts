@@ -10,7 +10,7 @@ export function followers(program: Command): ReadonlyMap<string, readonly string
   const known = new Map<string, readonly string[]>();
   const walk = (command: Command, path: readonly string[]): void => {
     const subs = command.commands.map((sub) => sub.name());
-    const flags = command.options.flatMap(({ long }) => (long === undefined || long === null ? [] : [long]));
+    const flags = command.options.flatMap(({ long }) => (long === undefined ? [] : [long]));
     known.set(path.join(' '), [...subs, ...flags, '--help']);
     for (const sub of command.commands) walk(sub, [...path, sub.name()]);
   };
