@@ -4,6 +4,7 @@ import {
   TASKS_ALL,
   TASKS_STREAM,
   TASKS_WANTED,
+  tasksIn,
   TaskEnvelope,
   SIMULATED_TASK_CONSUMER,
   type ControlCommand,
@@ -90,16 +91,17 @@ async function agents(done: Map<string, number>): Promise<void> {
   const subscription = await bus.consume(
     { stream: TASKS_STREAM, consumer: SIMULATED_TASK_CONSUMER, filter: TASKS_ALL, concurrency: 8, ackWaitMs: 10_000 },
     async ({ payload }) => {
-      const task = TaskEnvelope.parse(payload);
-      done.set(task.taskId, (done.get(task.taskId) ?? 0) + 1);
-      const outcome: TaskOutcome = {
-        taskId: task.taskId,
-        operationId: task.operationId,
-        host: task.host,
-        tookMs: 1,
-        outcome: obedient()(task),
-      };
-      await bus.publishDurable(outcomesOf(task.host), outcome, { messageId: task.taskId });
+      for (const task of tasksIn(payload).map((each) => TaskEnvelope.parse(each))) {
+        done.set(task.taskId, (done.get(task.taskId) ?? 0) + 1);
+        const outcome: TaskOutcome = {
+          taskId: task.taskId,
+          operationId: task.operationId,
+          host: task.host,
+          tookMs: 1,
+          outcome: obedient()(task),
+        };
+        await bus.publishDurable(outcomesOf(task.host), outcome, { messageId: task.taskId });
+      }
     },
   );
   ends.push(() => subscription.close());

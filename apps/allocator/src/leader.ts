@@ -59,7 +59,8 @@ export async function lead(options: LeaderOptions): Promise<Leadership> {
   await follower.stop();
   log.info({ epoch: writer.epoch, position: writer.position }, 'leading');
 
-  const tasks = createTaskRelay(bus, log);
+  const processes: { of(host: string): string } = { of: (host) => host };
+  const tasks = createTaskRelay({ bus, log, processOf: (host) => processes.of(host) });
   const manager = createProcessManager(() => writer, bus, log);
   const keeper = createSnapshotKeeper(reader, options.snapshotEvents, writer.position, log);
   const checkpoints = await startCheckpoints(options);
@@ -96,6 +97,7 @@ export async function lead(options: LeaderOptions): Promise<Leadership> {
       tasks.sendRunning(writer.state, host);
     },
   });
+  processes.of = liveness.processOf;
   return {
     writer,
     stop: () =>
@@ -103,6 +105,7 @@ export async function lead(options: LeaderOptions): Promise<Leadership> {
         beginAgain,
         () => {
           manager.stop();
+          tasks.stop();
         },
         () => liveness.stop(),
         () => questions.close(),

@@ -8,6 +8,8 @@ const LOOK_EVERY_MS = 1_000;
 const RESIDUE_EVERY_MS = 30_000;
 
 export interface NodeLiveness {
+  /** Names the process that serves a host: the same for all hosts that one process plays, else the host's own name. */
+  readonly processOf: (host: string) => string;
   stop(): Promise<void>;
 }
 
@@ -24,6 +26,7 @@ export interface LivenessOptions {
 interface Heard {
   readonly at: number;
   readonly incarnation: string;
+  readonly simulated: boolean;
 }
 
 const hostOf = (node: Node): string => node.hostnames.manage[0] ?? '';
@@ -56,9 +59,9 @@ export function watchNodes(options: LivenessOptions): NodeLiveness {
   const hear = (payload: unknown, subject: string): void => {
     const beat = Heartbeat.safeParse(payload);
     if (!beat.success || subject !== heartbeatOf(beat.data.host)) return; // Nobody speaks for another host.
-    const { host, incarnation } = beat.data;
+    const { host, incarnation, simulated } = beat.data;
     const before = heard.get(host);
-    heard.set(host, { at: now(), incarnation });
+    heard.set(host, { at: now(), incarnation, simulated });
     if (before !== undefined && before.incarnation !== incarnation) onRestarted(host);
   };
   const lookAt = (node: Node, residueIsDue: boolean): void => {
@@ -80,6 +83,11 @@ export function watchNodes(options: LivenessOptions): NodeLiveness {
   });
   const timer = setInterval(look, LOOK_EVERY_MS);
   return {
+    processOf: (host) => {
+      const last = heard.get(host);
+      // A real host is a process of its own, whatever it says of itself.
+      return last?.simulated === true ? last.incarnation : host;
+    },
     async stop() {
       clearInterval(timer);
       forget();

@@ -3,7 +3,9 @@ import {
   OUTCOMES_ALL,
   OUTCOMES_CONSUMER,
   OUTCOMES_STREAM,
+  outcomesIn,
   outcomesOf,
+  SIMULATED_OUTCOMES,
   TaskOutcome,
   type InternalCommand,
   type OperationId,
@@ -57,7 +59,7 @@ export function createProcessManager(writer: () => ControlWriter, bus: Bus, log:
     };
     pauses.set(operationId, setTimeout(over, pauseMs));
   };
-  const recordOutcome = async ({ payload, subject }: DurableMessage): Promise<void> => {
+  const recordOutcome = async (payload: unknown, subject: string): Promise<void> => {
     const parsed = TaskOutcome.safeParse(payload);
     if (!parsed.success) {
       log.error({ subject, error: parsed.error.message }, 'an outcome that cannot be read was dropped');
@@ -65,7 +67,7 @@ export function createProcessManager(writer: () => ControlWriter, bus: Bus, log:
     }
     const outcome = parsed.data;
     // NATS lets an agent write below its own name only; what it writes there must be about itself, too.
-    if (subject !== outcomesOf(outcome.host)) {
+    if (subject !== outcomesOf(outcome.host) && subject !== SIMULATED_OUTCOMES) {
       log.error(
         { subject, host: outcome.host, taskId: outcome.taskId },
         'an outcome in the name of another host was dropped',
@@ -73,6 +75,10 @@ export function createProcessManager(writer: () => ControlWriter, bus: Bus, log:
       return;
     }
     await submit({ type: 'RecordOutcome', outcome }, outcome.operationId, `agent:${outcome.host}`);
+  };
+  /** Outcomes that came together go into one commit; when one of them is not recorded, all come again, which changes nothing for the rest. */
+  const recordOutcomes = async ({ payload, subject }: DurableMessage): Promise<void> => {
+    await Promise.all(outcomesIn(payload).map((outcome) => recordOutcome(outcome, subject)));
   };
 
   return {
@@ -96,7 +102,7 @@ export function createProcessManager(writer: () => ControlWriter, bus: Bus, log:
           concurrency: OUTCOMES_AT_ONCE,
           ackWaitMs: OUTCOME_ACK_WAIT_MS,
         },
-        recordOutcome,
+        recordOutcomes,
       ),
     submit: trySubmit,
     stop() {

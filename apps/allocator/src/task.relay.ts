@@ -14,6 +14,7 @@ import type { ControlState, Operation } from '@brickyard/domain';
 import { recordedEvent } from '@brickyard/domain';
 import type { StoredEvent } from '@brickyard/event-sourcing';
 import { describeError, type Bus, type Logger, type Subscription } from '@brickyard/service-host';
+import { createHold } from './hold';
 
 /** The stream of tasks: small messages, gone once done. */
 export const tasksStream = {
@@ -23,11 +24,24 @@ export const tasksStream = {
   duplicateWindowMs: 120_000,
 } as const;
 
+/** NATS refuses messages over 1 MiB by default; what travels together stays well below. */
+const MESSAGE_TASKS_MAX = 32;
+const MESSAGE_CHARACTERS_MAX = 200_000;
+
 export interface TaskRelay {
-  /** Sends the tasks that these events planned. */
+  /** Sends the tasks that these events planned; those of new operations a moment later while many clients wait for answers. */
   offer(events: readonly StoredEvent[], state: ControlState): void;
   /** Sends every running task again, of one host or of all: the queue, the agent or this process may have lost them. */
   sendRunning(state: ControlState, host?: string): void;
+  /** What is still held is for the next leader to send. */
+  stop(): void;
+}
+
+export interface TaskRelayOptions {
+  readonly bus: Bus;
+  readonly log: Logger;
+  /** Names the process that serves a host: tasks for the hosts of one process travel together. */
+  readonly processOf?: (host: string) => string;
 }
 
 function envelope(operation: Operation, task: PlannedTask, traceparent: string | undefined): TaskEnvelope {
@@ -44,36 +58,97 @@ function* runningTasks(operation: Operation): Generator<PlannedTask> {
   for (const task of operation.current?.tasks.values() ?? []) if (task.status === 'running') yield task.planned;
 }
 
-export function createTaskRelay(bus: Bus, log: Logger): TaskRelay {
-  const send = (operation: Operation, task: PlannedTask, nth: string, traceparent?: string): void => {
-    const message = envelope(operation, task, traceparent);
+/** A step that was planned, and what to know of it for the way. */
+interface PlannedStep {
+  readonly operationId: OperationId;
+  readonly traceparent: string | undefined;
+  /** A client's command began the operation with this step. */
+  readonly isFirst: boolean;
+}
+
+function stepsIn(events: readonly StoredEvent[]): readonly PlannedStep[] {
+  const steps = new Map<OperationId, PlannedStep>();
+  for (const stored of events) {
+    const event = stored.type === 'StepStarted' ? recordedEvent(stored)?.event : undefined;
+    if (event?.type !== 'StepStarted') continue;
+    const { operationId } = event;
+    const { traceparent, commandId } = stored.metadata;
+    steps.set(operationId, { operationId, traceparent, isFirst: commandId !== undefined });
+  }
+  return [...steps.values()];
+}
+
+/** The tasks of steps as the state has them now: one that was given up meanwhile is not sent. */
+function tasksFor(steps: readonly PlannedStep[], state: ControlState): readonly TaskEnvelope[] {
+  return steps.flatMap(({ operationId, traceparent }) => {
+    const operation = state.operations.get(operationId);
+    if (operation === undefined) return [];
+    return [...runningTasks(operation)].map((task) => envelope(operation, task, traceparent));
+  });
+}
+
+/** Tasks by the process that will do them, cut where a message would become too large. */
+export function* parcels(
+  tasks: readonly TaskEnvelope[],
+  processOf: (host: string) => string,
+): Generator<readonly TaskEnvelope[]> {
+  const open = new Map<string, { readonly tasks: TaskEnvelope[]; characters: number }>();
+  for (const task of tasks) {
+    const process = processOf(task.host);
+    const characters = JSON.stringify(task).length;
+    const parcel = open.get(process);
+    const hasRoom =
+      parcel !== undefined &&
+      parcel.tasks.length < MESSAGE_TASKS_MAX &&
+      parcel.characters + characters <= MESSAGE_CHARACTERS_MAX;
+    if (hasRoom) {
+      parcel.tasks.push(task);
+      parcel.characters += characters;
+      continue;
+    }
+    if (parcel !== undefined) yield parcel.tasks;
+    open.set(process, { tasks: [task], characters });
+  }
+  for (const parcel of open.values()) yield parcel.tasks;
+}
+
+export function createTaskRelay({ bus, log, processOf = (host) => host }: TaskRelayOptions): TaskRelay {
+  const publish = (tasks: readonly TaskEnvelope[], nth = ''): void => {
+    const [first] = tasks;
+    if (first === undefined) return;
+    const { taskId, host } = first;
+    const message = tasks.length === 1 ? first : { tasks };
+    const messageId = tasks.length === 1 ? `${taskId}${nth}` : `${taskId}*${String(tasks.length)}${nth}`;
     // A failure needs no retry here: when the bus is back, every running task is sent again.
-    bus.publishDurable(tasksOf(task.host), message, { messageId: `${task.taskId}${nth}` }).catch((error: unknown) => {
-      log.warn({ taskId: task.taskId, host: task.host, error: describeError(error) }, 'task not sent yet');
+    bus.publishDurable(tasksOf(host), message, { messageId }).catch((error: unknown) => {
+      log.warn({ taskId, host, tasks: tasks.length, error: describeError(error) }, 'tasks not sent yet');
     });
   };
+  let latest: ControlState | undefined;
+  const send = (steps: readonly PlannedStep[]): void => {
+    if (latest === undefined) return;
+    for (const parcel of parcels(tasksFor(steps, latest), processOf)) publish(parcel);
+  };
+  const hold = createHold(send);
   let resends = 0;
   return {
     offer(events, state) {
-      const planned = new Map<OperationId, string | undefined>();
-      for (const stored of events) {
-        const event = stored.type === 'StepStarted' ? recordedEvent(stored)?.event : undefined;
-        if (event?.type === 'StepStarted') planned.set(event.operationId, stored.metadata.traceparent);
-      }
-      for (const [operationId, traceparent] of planned) {
-        const operation = state.operations.get(operationId);
-        if (operation === undefined) continue;
-        for (const task of runningTasks(operation)) send(operation, task, '', traceparent);
-      }
+      latest = state;
+      const steps = stepsIn(events);
+      hold.add(steps.filter(({ isFirst }) => isFirst));
+      send(steps.filter(({ isFirst }) => !isFirst));
     },
     sendRunning(state, host) {
       resends += 1;
       for (const operation of state.operations.values()) {
         for (const task of runningTasks(operation)) {
-          if (host === undefined || task.host === host)
-            send(operation, task, `+${String(resends)}@${String(process.pid)}`);
+          if (host !== undefined && task.host !== host) continue;
+          publish([envelope(operation, task, undefined)], `+${String(resends)}@${String(process.pid)}`);
         }
       }
+    },
+    stop() {
+      hold.stop();
     },
   };
 }

@@ -12,6 +12,7 @@ import {
   PROBES_ALL,
   probeOf,
   type ProbeReply,
+  SIMULATED_OUTCOMES,
   SIMULATED_TASK_CONSUMER,
   TASKS_ALL,
 } from '@brickyard/contracts';
@@ -29,8 +30,9 @@ import { consumeTasks } from './task.consumer';
 
 const TASKS_AT_ONCE = 64;
 /** Facts of a few hosts a second: with hundreds of hosts and thousands of volumes they would be all there is. */
-const FACTS_MS = 1_000;
-const FACTS_HOSTS = 4;
+const FACTS_MS = 250;
+/** Of the time of this process that facts may take: those of each host tell of every volume of its pool. */
+const FACTS_SHARE = 0.05;
 /** Simulated peers answer at once or not at all. */
 const PATIENCE = { lockedMs: 1_000, awayMs: 500, firstPauseMs: 100, pauseMsMax: 500 };
 
@@ -58,6 +60,8 @@ class SimulatedAgent implements Agent {
   private readonly stopping = new AbortController();
   private readonly dirty = new Set<HostName>();
   private readonly timers: NodeJS.Timeout[] = [];
+  /** When facts may be told again. */
+  private factsFrom = 0;
   private known: Journal | undefined;
   private subscriptions: Subscription[] = [];
   private forget: () => void = () => undefined;
@@ -126,6 +130,7 @@ class SimulatedAgent implements Agent {
       consumer: SIMULATED_TASK_CONSUMER,
       concurrency: tasksAtOnce,
       isOurs: () => true,
+      outcomesTo: SIMULATED_OUTCOMES,
       execute: async (envelope) => {
         glusters.introduce(envelope.nodeId, envelope.host);
         const drivers = await this.host(envelope.host);
@@ -148,14 +153,23 @@ class SimulatedAgent implements Agent {
     this.options.bus.publish(heartbeatOf(host), beat);
   }
 
+  /** One host at a time, and none while the one before is still being paid for. */
   private async tellFacts(): Promise<void> {
-    for (const host of [...this.dirty].slice(0, FACTS_HOSTS)) {
-      this.dirty.delete(host);
-      const drivers = this.hosts.get(host);
-      if (drivers === undefined || this.options.faults.isSilent(host)) continue;
-      const facts = await this.factsOf(host, drivers).catch(() => undefined); // Switched off meanwhile.
-      if (facts !== undefined) this.options.bus.publish(factsOf(host), facts);
-    }
+    const [host] = this.dirty;
+    if (host === undefined || performance.now() < this.factsFrom) return;
+    const from = performance.now();
+    this.factsFrom = Infinity;
+    await this.tellFactsOf(host);
+    const now = performance.now();
+    this.factsFrom = now + (now - from) / FACTS_SHARE;
+  }
+
+  private async tellFactsOf(host: HostName): Promise<void> {
+    this.dirty.delete(host);
+    const drivers = this.hosts.get(host);
+    if (drivers === undefined || this.options.faults.isSilent(host)) return;
+    const facts = await this.factsOf(host, drivers).catch(() => undefined); // Switched off meanwhile.
+    if (facts !== undefined) this.options.bus.publish(factsOf(host), facts);
   }
 
   private async factsOf(host: HostName, { bricks, volumes }: Drivers): Promise<NodeFacts> {

@@ -1,7 +1,6 @@
 /** Takes tasks from the queue: fence, execute, remember, publish the outcome, acknowledge; in this order. */
 import {
   type HostName,
-  outcomesOf,
   type Outcome,
   TaskAnswer,
   TaskEnvelope,
@@ -9,20 +8,21 @@ import {
   type TaskQuestion,
   TASKS_STREAM,
   TASKS_WANTED,
+  tasksIn,
 } from '@brickyard/contracts';
 import {
   type Bus,
   continueTrace,
-  currentTraceparent,
   type DurableMessage,
   inSpan,
   type Logger,
   type Subscription,
   Unavailable,
 } from '@brickyard/service-host';
-import { keyedQueue } from './concurrency';
+import { keyedQueue, limited } from './concurrency';
 import { failureOf } from './drivers/step-failure';
 import type { TaskLedger } from './ledger';
+import { outcomePublisher, type PublishOutcome } from './outcome.publisher';
 
 /** Silence after which a task is given to the agent again; a living agent says more often that it is at work. */
 const ACK_WAIT_MS = 30_000;
@@ -44,6 +44,8 @@ export interface TaskConsumerOptions {
   readonly concurrency: number;
   /** Whether tasks for this host are for us. */
   readonly isOurs: (host: HostName) => boolean;
+  /** Where outcomes of several hosts are published together; absent when there is one host. */
+  readonly outcomesTo?: string;
   readonly execute: (envelope: TaskEnvelope) => Promise<Outcome>;
   /** Called after a task was done, whatever came of it. */
   readonly onDone?: (envelope: TaskEnvelope) => void;
@@ -78,9 +80,14 @@ class TaskConsumer {
   private doubtUntil: number;
   private tickedAt: number;
   private readonly now: () => number;
+  /** Messages are bounded by the bus, and one of them may bring many tasks. */
+  private readonly inTurn: <T>(task: () => Promise<T>) => Promise<T>;
+  private readonly publish: PublishOutcome;
 
   constructor(private readonly options: TaskConsumerOptions) {
     this.now = options.now ?? Date.now;
+    this.inTurn = limited(options.concurrency);
+    this.publish = outcomePublisher(options.bus, options.outcomesTo);
     this.doubtUntil = this.now() + DOUBT_MS;
     this.tickedAt = this.now();
   }
@@ -96,17 +103,26 @@ class TaskConsumer {
     this.doubtUntil = this.now() + DOUBT_MS;
   }
 
+  /** Does the tasks of a message; when one of them cannot be done now, all come again, and those that are done are known. */
   async take(message: DurableMessage): Promise<void> {
+    const taken = tasksIn(message.payload).map((payload) => this.takeOne({ ...message, payload }));
+    const failed = (await Promise.allSettled(taken)).find((result) => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  private async takeOne(message: DurableMessage): Promise<void> {
     const parsed = TaskEnvelope.safeParse(message.payload);
     if (!parsed.success) return this.reject(message, parsed.error.message);
     const envelope = parsed.data;
     if (!this.options.isOurs(envelope.host)) return this.reject(message, `it is for host ${envelope.host}`);
-    const traceparent = message.traceparent ?? envelope.traceparent;
+    const traceparent = envelope.traceparent ?? message.traceparent;
     this.tick();
     const isDoubtful = message.redelivered || this.now() < this.doubtUntil;
     await continueTrace(traceparent, () =>
       inSpan(`task ${envelope.task.type}`, { 'brickyard.task': envelope.taskId, 'brickyard.host': envelope.host }, () =>
-        this.resources.run(`${envelope.host} ${envelope.resource}`, () => this.handle(envelope, isDoubtful)),
+        this.inTurn(() =>
+          this.resources.run(`${envelope.host} ${envelope.resource}`, () => this.handle(envelope, isDoubtful)),
+        ),
       ),
     );
   }
@@ -176,13 +192,5 @@ class TaskConsumer {
     const question: TaskQuestion = { taskId, operationId };
     const answer = await this.options.bus.request(TASKS_WANTED, question, { timeoutMs: QUESTION_TIMEOUT_MS });
     return TaskAnswer.parse(answer).wanted;
-  }
-
-  private async publish(generation: number, outcome: TaskOutcome): Promise<void> {
-    const traceparent = currentTraceparent();
-    await this.options.bus.publishDurable(outcomesOf(outcome.host), outcome, {
-      messageId: `${outcome.taskId}@${String(generation)}`,
-      ...(traceparent === undefined ? {} : { traceparent }),
-    });
   }
 }

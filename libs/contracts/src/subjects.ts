@@ -30,6 +30,8 @@ export const OUTCOMES_STREAM = 'OUTCOMES';
 export const OUTCOMES_ALL = 'agents.*.outcomes';
 export const outcomesOf = (host: HostName): string => `agents.${hostToken(host)}.outcomes`;
 export const OUTCOMES_CONSUMER = 'allocator';
+/** Outcomes of several hosts that one process plays: no host has this token, so no agent of a real one may write here. */
+export const SIMULATED_OUTCOMES = 'agents._simulated.outcomes';
 
 /** Heartbeats: core NATS, at most once. */
 export const HEARTBEATS_ALL = 'agents.*.heartbeat';

@@ -1,7 +1,7 @@
 /** Everything that crosses a process boundary, by name and version; a change of shape needs a new version. */
 import { z } from 'zod';
-import { TaskOutcome } from './agent/agent.outcomes';
-import { TaskAnswer, TaskEnvelope, TaskQuestion } from './agent/agent.tasks';
+import { OutcomeBatch, TaskOutcome } from './agent/agent.outcomes';
+import { TaskAnswer, TaskBatch, TaskEnvelope, TaskQuestion } from './agent/agent.tasks';
 import { Heartbeat, NodeFacts, ProbeReply } from './agent/node-facts';
 import { CommandBatch, CommandBatchReply } from './command-envelope';
 import { CommittedEvents } from './committed-events';
@@ -13,7 +13,9 @@ export const wireSchemas = {
   CommandBatchReply: [CommandBatchReply],
   CommittedEvents: [CommittedEvents],
   TaskEnvelope: [TaskEnvelope],
+  TaskBatch: [TaskBatch],
   TaskOutcome: [TaskOutcome],
+  OutcomeBatch: [OutcomeBatch],
   TaskQuestion: [TaskQuestion],
   TaskAnswer: [TaskAnswer],
   Heartbeat: [Heartbeat],

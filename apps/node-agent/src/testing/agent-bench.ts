@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
+  outcomesIn,
   type AgentTask,
   HostName,
   NodeId,
@@ -77,7 +78,7 @@ export async function agentBench(host?: string): Promise<AgentBench> {
   await bus.ensureStream({ name: OUTCOMES_STREAM, subjects: [OUTCOMES_ALL], retention: 'workqueue' });
   const options = { stream: OUTCOMES_STREAM, consumer: OUTCOMES_CONSUMER, filter: OUTCOMES_ALL };
   await bus.consume({ ...options, concurrency: 64, ackWaitMs: 10_000 }, ({ payload }) => {
-    outcomes.push(TaskOutcome.parse(payload));
+    outcomes.push(...outcomesIn(payload).map((outcome) => TaskOutcome.parse(outcome)));
     for (const look of waiters) look();
     return Promise.resolve();
   });

@@ -52,3 +52,13 @@ export const TaskOutcome = z.strictObject({
   ]),
 });
 export type TaskOutcome = z.infer<typeof TaskOutcome>;
+
+/** Reports that travel together: of tasks that one agent has done in one moment. */
+export const OutcomeBatch = z.strictObject({ outcomes: z.array(TaskOutcome).min(1) });
+export type OutcomeBatch = z.infer<typeof OutcomeBatch>;
+
+/** What one message of outcomes brings, unchecked: each is looked at for itself. */
+export function outcomesIn(payload: unknown): readonly unknown[] {
+  const together = (payload as { readonly outcomes?: unknown } | null | undefined)?.outcomes;
+  return Array.isArray(together) ? (together as readonly unknown[]) : [payload];
+}

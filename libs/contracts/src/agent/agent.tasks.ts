@@ -144,6 +144,16 @@ export const TaskEnvelope = z.strictObject({
 });
 export type TaskEnvelope = z.infer<typeof TaskEnvelope>;
 
+/** Tasks that travel together: planned in one moment, for hosts that one process serves. */
+export const TaskBatch = z.strictObject({ tasks: z.array(TaskEnvelope).min(1) });
+export type TaskBatch = z.infer<typeof TaskBatch>;
+
+/** What one message of the work queue brings, unchecked: each task is looked at for itself, so that one that makes no sense takes no other with it. */
+export function tasksIn(payload: unknown): readonly unknown[] {
+  const together = (payload as { readonly tasks?: unknown } | null | undefined)?.tasks;
+  return Array.isArray(together) ? (together as readonly unknown[]) : [payload];
+}
+
 /** Whether a task is still wanted: asked and answered on `TASKS_WANTED`. */
 export const TaskQuestion = z.strictObject({ taskId: TaskId, operationId: OperationId });
 export type TaskQuestion = z.infer<typeof TaskQuestion>;

@@ -4,6 +4,8 @@ import type { Relay, RelayOptions } from './types';
 const PAGE_SIZE = 500;
 /** Committed events kept in memory for a relay that lags; beyond that it reads them from the log. */
 const OFFERED_MAX = 10_000;
+/** A cursor may lag: what it sets back is published again, which followers bear. A transaction for each message would cost more than the message. */
+const CURSOR_EVERY_MS = 200;
 const BACKOFF_MS_MIN = 100;
 const BACKOFF_MS_MAX = 10_000;
 
@@ -29,6 +31,8 @@ class LogRelay implements Relay {
   private waiters: readonly Waiter[] = [];
   private failures = 0;
   private backoff: NodeJS.Timeout | undefined;
+  private cursorTimer: NodeJS.Timeout | undefined;
+  private storing: Promise<void> | undefined;
   private running: Promise<void> | undefined;
   private isClosed = false;
 
@@ -68,6 +72,9 @@ class LogRelay implements Relay {
     this.isClosed = true;
     clearTimeout(this.backoff);
     await this.running;
+    clearTimeout(this.cursorTimer);
+    await this.storing;
+    await this.storeCursor();
     this.waiters.forEach(({ reject }) => {
       reject(new Unavailable('the relay is closed'));
     });
@@ -94,10 +101,9 @@ class LogRelay implements Relay {
       this.publishedTo = events.at(-1)?.position ?? this.publishedTo;
       this.failures = 0;
       this.settle();
-      await this.storeCursor();
+      this.storeCursorSoon();
       if (this.isClosed) return;
     }
-    await this.storeCursor(); // After a failure only the cursor may be behind.
   }
 
   /** The events after the last published one, none left out; fetched when they were not handed over. */
@@ -128,10 +134,25 @@ class LogRelay implements Relay {
     return [];
   }
 
+  private storeCursorSoon(): void {
+    this.cursorTimer ??= setTimeout(() => {
+      this.storing = this.storeCursor().finally(() => {
+        this.cursorTimer = undefined;
+        if (this.cursor !== this.publishedTo && !this.isClosed) this.storeCursorSoon();
+      });
+    }, CURSOR_EVERY_MS);
+  }
+
+  /** Never rejects: a cursor that cannot be stored now is stored with the next events, or set back by a restart. */
   private async storeCursor(): Promise<void> {
-    if (this.cursor === this.publishedTo) return;
-    await this.options.reader.moveCursor(this.options.cursorName, this.publishedTo);
-    this.cursor = this.publishedTo;
+    const position = this.publishedTo;
+    if (this.cursor === position) return;
+    try {
+      await this.options.reader.moveCursor(this.options.cursorName, position);
+      this.cursor = position;
+    } catch (error) {
+      this.options.onTrouble?.(error);
+    }
   }
 
   private settle(): void {
