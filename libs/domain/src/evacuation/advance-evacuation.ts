@@ -4,7 +4,7 @@ import type { BrickMove, ControlState } from '../control/control.state';
 import type { EvacuationPlan, Operation } from '../operation/operation.state';
 import { deriveId } from '../placement/derive-id';
 import { refusalBeforeWalk } from '../placement/filters';
-import { movesPlanned, stoppedBecause } from './evacuation-commands';
+import { movesPlanned, stoppedBecause, type StopReason } from './evacuation-commands';
 import { withMovesReleased } from './evacuation.folds';
 import type { EvacuationSubject } from './evacuation.types';
 import { planEvacuation } from './plan-evacuation';
@@ -35,12 +35,7 @@ function isGood({ replacement }: BrickMove, state: ControlState): boolean {
   return device !== undefined && refusalBeforeWalk(device, undefined) === undefined;
 }
 
-type Why = Pick<
-  Extract<ControlEvent, { type: 'DeviceEvacuationStopped' }>,
-  'detail' | 'cause' | 'remedy' | 'blocked' | 'blockedMore'
->;
-
-function stopped({ operationId, plan }: Evacuation, why: Why): ControlEvent {
+function stopped({ operationId, plan }: Evacuation, why: StopReason): ControlEvent {
   const { moved } = plan;
   return plan.kind === 'evacuate-node'
     ? { type: 'NodeEvacuationStopped', version: 1, operationId, nodeId: plan.nodeId, moved, ...why }

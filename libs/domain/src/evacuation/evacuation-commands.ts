@@ -3,6 +3,7 @@ import type {
   CommandOf,
   ControlEvent,
   DeviceId,
+  EventOf,
   HealCheck,
   NodeId,
   OperationId,
@@ -72,12 +73,18 @@ function operationInTheWay(subject: EvacuationSubject, state: ControlState): Ope
 export const movesPlanned = (operationId: OperationId, moves: readonly PlannedMove[]): ControlEvent[] =>
   moves.map((move) => ({ type: 'BrickMovePlanned', version: 1, operationId, ...move }));
 
+/** What the facts say of an evacuation that does not begin, or ends early. */
+export type StopReason = Pick<
+  EventOf<'DeviceEvacuationStopped'>,
+  'detail' | 'cause' | 'remedy' | 'blocked' | 'blockedMore'
+>;
+
 /** Why an evacuation does not begin, or goes no further, as the facts tell it. */
 export const stoppedBecause = (
   subject: EvacuationSubject,
   { blocked, blockedMore, remedy }: EvacuationRefusal,
   healCheck: HealCheck,
-) => ({
+): StopReason => ({
   detail: refusalText(subject, blocked, healCheck),
   cause: causeText(blocked, blockedMore),
   remedy,
@@ -85,7 +92,7 @@ export const stoppedBecause = (
   blockedMore,
 });
 
-const inTheWay = (operationId: OperationId) => ({
+const inTheWay = (operationId: OperationId): StopReason => ({
   detail: IN_USE,
   cause: `operation ${operationId} is at work on a brick there`,
   remedy: `Ask again when operation ${operationId} is over.`,
@@ -102,7 +109,7 @@ function begin(
   state: ControlState,
   facts: {
     planned(): ControlEvent;
-    stopped(why: ReturnType<typeof stoppedBecause>): ControlEvent;
+    stopped(why: StopReason): ControlEvent;
   },
 ): Begun {
   const busy = operationInTheWay(subject, state);

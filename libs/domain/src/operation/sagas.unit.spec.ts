@@ -391,7 +391,10 @@ describe('resync-device', () => {
     const { plane } = withVolume();
     plane.submit(resync());
     plane.settle(obedient(1_048_576));
-    expect(lastEnded(plane)).toMatchObject({ result: 'undone', detail: expect.stringContaining('less than the') });
+    expect(lastEnded(plane)).toMatchObject({
+      result: 'undone',
+      detail: expect.stringContaining('less than the') as unknown,
+    });
     expect(plane.state.devices.get(deviceId)).toMatchObject({ totalKib: DEVICE_KIB });
   });
 

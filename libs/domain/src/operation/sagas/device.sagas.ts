@@ -61,7 +61,7 @@ export const resyncDeviceSaga: OperationSaga<ResyncPlan> = {
   steps: [
     {
       name: 'read-device',
-      act: ({ deviceId }, state) => {
+      act: ({ deviceId }: ResyncPlan, state: ControlState): readonly Order[] => {
         const device = state.devices.get(deviceId);
         if (device === undefined) return [];
         const { name, nodeId } = device;
