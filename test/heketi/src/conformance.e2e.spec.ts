@@ -1,0 +1,89 @@
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { eventually } from '@brickyard/stack';
+import { type StackUnderTest, stackUnderTest } from '../../src/stack-under-test';
+import { HeketiServer } from './heketi-server';
+import { type Bench, makeSite, type Site, type SystemControl } from './row';
+import { rows } from './rows';
+
+const START_MS = 120_000;
+const ROW_MS = 60_000;
+const DEVICE_KIB = 524_288_000;
+
+describe('heketi’s checklist, on simulated hosts', () => {
+  let under: StackUnderTest;
+  let folder = '';
+  let bench: Bench;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'brickyard-faults-'));
+    const faultsFile = join(folder, 'faults.json');
+    writeFileSync(faultsFile, '[]');
+    under = await stackUnderTest({
+      hosts: 'simulated',
+      deviceSizeKib: DEVICE_KIB,
+      allocators: 1,
+      registry: false,
+      loadTopology: false,
+      faultsFile,
+      env: { HEKETI_MAX_INFLIGHT_OPERATIONS: '8' },
+    });
+    const { stack } = under;
+    const address = { url: stack.apiUrl, adminKey: stack.adminKey, userKey: stack.userKey };
+    const server = new HeketiServer(address);
+    let site: Promise<Site> | undefined;
+    bench = { server, control: controlOf(under, faultsFile, server), shared: () => (site ??= makeSite(server)) };
+  }, START_MS);
+
+  afterAll(async () => {
+    bench.server.close();
+    expect(await under.end()).toEqual([]);
+    await rm(folder, { recursive: true });
+  }, START_MS);
+
+  it.each(rows)(
+    '$id $title',
+    async ({ run }) => {
+      try {
+        await run(bench);
+      } finally {
+        await bench.control?.release();
+      }
+    },
+    ROW_MS,
+  );
+
+  it('leaves a database that agrees with itself, and no operation', async () => {
+    expect((await bench.server.read('/db/check')).number('totalinconsistencies')).toBe(0);
+    expect((await bench.server.read('/operations')).number('total')).toBe(0);
+  });
+});
+
+/** Trouble by way of the agents' file of planned faults; what is written there counts once their log says so. */
+function controlOf(under: StackUnderTest, file: string, server: HeketiServer): SystemControl {
+  const log = join(under.dataDir, 'logs', 'node-agents.log');
+  const heard = (): number => readFileSync(log, 'utf8').split('planned faults have changed').length - 1;
+  let now = '[]';
+  const plan = async (faults: readonly object[]): Promise<void> => {
+    const text = JSON.stringify(faults);
+    if (text === now) return;
+    now = text;
+    const before = heard();
+    writeFileSync(`${file}.new`, text);
+    renameSync(`${file}.new`, file);
+    await eventually('the agents do not read the planned faults', ROW_MS, () =>
+      heard() > before ? Promise.resolve() : Promise.reject(new Error('not yet')),
+    );
+  };
+  return {
+    hold: (task) => plan([{ task, hang: true }]),
+    fail: (task) => plan([{ task, fail: { transient: false, detail: 'planned by the test' } }]),
+    release: () => plan([]),
+    async reopen() {
+      process.kill(under.stack.service('api-gateway-1').pid ?? 0, 'SIGUSR2');
+      await under.until('the API opens again', async () => (await server.read('/admin')).text('state') === 'normal');
+    },
+  };
+}
