@@ -13,6 +13,8 @@ import type { ControlWriter } from './control-writer';
 import { CONTROL_WRITER, LOGGER } from './tokens';
 
 const RETRY_AFTER_MS = 500;
+/** NATS refuses messages over 1 MiB by default. */
+const REPLIES_CHARACTERS_MAX = 400_000;
 
 /** Takes batches of client commands and answers each command for itself. */
 @Controller()
@@ -25,7 +27,7 @@ export class CommandConsumer {
   @MessagePattern(COMMANDS)
   async take(@Payload() payload: unknown): Promise<CommandBatchReply> {
     const { commands } = CommandBatch.parse(payload);
-    return { replies: await Promise.all(commands.map((envelope) => this.answer(envelope))) };
+    return { replies: withinMessage(await Promise.all(commands.map((envelope) => this.answer(envelope)))) };
   }
 
   private async answer(envelope: CommandEnvelope): Promise<CommandReply> {
@@ -46,6 +48,22 @@ export class CommandConsumer {
     this.log.error({ commandId, command: command.type, error: describeError(error) }, 'command not decided');
     return { kind: 'defect', reference: commandId };
   }
+}
+
+/** Replies that would make the message too large are asked for again, by themselves: an accepted command has its answer in the log. */
+export function withinMessage(
+  replies: readonly CommandReply[],
+  charactersMax: number = REPLIES_CHARACTERS_MAX,
+): CommandReply[] {
+  let characters = 0;
+  return replies.map((reply, index) => {
+    const size = JSON.stringify(reply).length;
+    if (index > 0 && characters + size > charactersMax) {
+      return unavailable('the answer did not fit into one message with others');
+    }
+    characters += size;
+    return reply;
+  });
 }
 
 const unavailable = (reason: string): CommandReply => ({ kind: 'unavailable', reason, retryAfterMs: RETRY_AFTER_MS });

@@ -119,14 +119,16 @@ export function tellRejection(rejection: Rejection, command: CommandType): ToldR
 }
 
 /** Clusters ruled out at the door are told of only when no other is left. */
-function notPlacedText({ refusals, ineligible }: OfKind<'NotPlaced'>): string {
+function notPlacedText({ refusals, refusalsMore, ineligible }: OfKind<'NotPlaced'>): string {
   const tried = ineligible ? refusals : refusals.filter(({ refusal }) => !isAtTheDoor(refusal));
   const told = tried.length === 0 ? refusals : tried;
   const [only, ...others] = told;
   if (only === undefined) return 'No space';
   if (others.length === 0) return creationText(only.refusal);
   const title = ineligible ? 'No eligible cluster for volume' : 'Unable to create volume on any cluster:';
-  return [title, ...told.map(({ clusterId, refusal }) => `Cluster ${clusterId}: ${creationText(refusal)}`)].join('\n');
+  const lines = told.map(({ clusterId, refusal }) => `Cluster ${clusterId}: ${creationText(refusal)}`);
+  const rest = refusalsMore === undefined ? [] : [`and ${String(refusalsMore)} more clusters`];
+  return [title, ...lines, ...rest].join('\n');
 }
 
 function isAtTheDoor({ kind }: ClusterRefusal): boolean {

@@ -62,6 +62,8 @@ export const Rejection = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('NotPlaced'),
     refusals: z.array(z.strictObject({ clusterId: id, refusal: ClusterRefusal })),
+    /** How many more clusters refused, when there are too many to name; absent: none. */
+    refusalsMore: z.exactOptional(z.int().min(1)),
     /** True when no cluster was even eligible: heketi words that differently. */
     ineligible: z.boolean(),
     /** The smallest change that would have made it succeed, for people. */

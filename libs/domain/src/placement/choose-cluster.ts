@@ -65,8 +65,29 @@ function planIn(cluster: Cluster, wanted: Wanted, state: ControlState): BrickPla
   return planBricks({ ...wanted, clusterId: cluster.clusterId }, cluster, state.devices);
 }
 
-function notPlaced(refusals: RefusedBy[], ineligible: boolean, wanted: Wanted, state: ControlState): VolumePlacement {
-  return refused({ kind: 'NotPlaced', refusals, ineligible, remedy: shortestRemedy(refusals, wanted, state) });
+/** A refusal travels in one message with others: so many clusters are named, and of so many it is told why in full. */
+const CLUSTERS_NAMED_MAX = 64;
+const CLUSTERS_EXPLAINED_MAX = 8;
+
+/** A refusal without its evidence; how many devices there were is kept. */
+function inShort(refusal: ClusterRefusal): ClusterRefusal {
+  if (!('devices' in refusal)) return refusal;
+  const devicesMore = refusal.devicesMore + refusal.devices.length;
+  return { ...refusal, attempts: [], byRule: [], devices: [], devicesMore };
+}
+
+function notPlaced(
+  all: readonly RefusedBy[],
+  ineligible: boolean,
+  wanted: Wanted,
+  state: ControlState,
+): VolumePlacement {
+  const refusals = all
+    .slice(0, CLUSTERS_NAMED_MAX)
+    .map((one, index) => (index < CLUSTERS_EXPLAINED_MAX ? one : { ...one, refusal: inShort(one.refusal) }));
+  const more = all.length - refusals.length;
+  const remedy = shortestRemedy(all, wanted, state);
+  return refused({ kind: 'NotPlaced', refusals, ...(more === 0 ? {} : { refusalsMore: more }), ineligible, remedy });
 }
 
 const wantedBy = ({ volumeId, spec, policy }: NewVolume): Wanted => ({

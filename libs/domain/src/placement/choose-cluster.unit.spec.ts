@@ -45,6 +45,23 @@ describe('placeVolume', () => {
     expect(rejectionOf(missing, fourNodes())).toEqual({ kind: 'UnknownClusterRequested', clusterId: clusterId(7) });
   });
 
+  it('names no more clusters than a message can carry, and explains the first ones', () => {
+    const state = Array.from({ length: 500 }, (_, number) => number + 1).reduce(
+      (all, number) => withCluster(all, number, [node(number, 1)]),
+      clusterOf(),
+    );
+    const rejection = rejectionOf(volume({ spec: volumeSpec(none, 900) }), state);
+    if (rejection.kind !== 'NotPlaced') throw new Error(`it was refused as ${rejection.kind}`);
+    expect([rejection.refusals.length, rejection.refusalsMore]).toEqual([64, 500 - 64]);
+    const explained = rejection.refusals.map(({ refusal }) => 'devices' in refusal && refusal.devices.length > 0);
+    expect(explained).toEqual(Array.from({ length: 64 }, (_, index) => index < 8));
+    expect(rejection.refusals.map(({ refusal }) => 'devicesMore' in refusal && refusal.devicesMore)).toEqual(
+      Array.from({ length: 64 }, (_, index) => (index < 8 ? 0 : 1)),
+    );
+    expect(rejection.remedy).not.toBe('');
+    expect(JSON.stringify(rejection).length).toBeLessThan(40_000);
+  });
+
   it.each([1, 3])('refuses 4+2 of %d GiB as too small: 4194304 KiB at least', (size) => {
     expect(rejectionOf(volume({ spec: volumeSpec(disperse(4, 2), size) }), fourNodes())).toEqual({
       kind: 'VolumeTooSmall',
