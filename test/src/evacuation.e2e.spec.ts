@@ -24,10 +24,11 @@ interface User {
 function use(directory: string): User {
   const written = new Map<string, string>();
   const problems: string[] = [];
-  const state = { isOver: false };
+  const ending = new AbortController();
+  const isOver = (): boolean => ending.signal.aborted;
   let reads = 0;
   const write = async (): Promise<void> => {
-    for (let number = 0; !state.isOver; number += 1) {
+    for (let number = 0; !isOver(); number += 1) {
       const name = `file-${String(number)}`;
       const content = randomBytes(20_000 + (number % 7) * 30_000);
       await writeFile(join(directory, name), content).catch((error: unknown) => {
@@ -39,14 +40,14 @@ function use(directory: string): User {
     }
   };
   const read = async (): Promise<void> => {
-    while (!state.isOver) {
+    while (!isOver()) {
       for (const [name, hash] of [...written]) {
         const content = await readFile(join(directory, name)).catch((error: unknown) => {
           problems.push(`read ${name}: ${String(error)}`);
         });
         if (content !== undefined && sha256(content) !== hash) problems.push(`${name} has other content`);
         reads += 1;
-        if (state.isOver) return;
+        if (isOver()) return;
         await pause(10);
       }
       await pause(10);
@@ -57,7 +58,7 @@ function use(directory: string): User {
     written,
     reads: () => reads,
     async stop() {
-      state.isOver = true;
+      ending.abort();
       await work;
       return problems;
     },
