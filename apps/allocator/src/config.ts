@@ -15,7 +15,7 @@ export const AllocatorConfig = z.object({
   /** An agent that is silent this long is lost: its running tasks are given up. */
   BRICKYARD_NODE_LOST_SECONDS: seconds(10),
   /** Events between two snapshots of the fold. */
-  BRICKYARD_SNAPSHOT_EVENTS: z.coerce.number().int().min(1).default(20_000),
+  BRICKYARD_SNAPSHOT_EVENTS: z.coerce.number().int().min(1).default(10_000),
   /** Private key (PEM, Ed25519) that signs the head of the log; made when it is missing. Absent: nothing is signed. */
   BRICKYARD_CHECKPOINT_KEY_FILE: z.string().optional(),
   /** File that gets every signed head besides Postgres; best on another disk. */

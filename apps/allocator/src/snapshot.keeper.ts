@@ -4,8 +4,8 @@ import { encodeSnapshot, FOLD_VERSION, type ControlState } from '@brickyard/doma
 import type { LedgerReader } from '@brickyard/event-sourcing/postgres';
 import { describeError, type Logger } from '@brickyard/service-host';
 
-/** Older snapshots serve looks into the past. */
-const SNAPSHOTS_KEPT = 50;
+/** Older snapshots serve looks into the past: a million events by 10,000 at a time. */
+const SNAPSHOTS_KEPT = 100;
 
 export interface SnapshotKeeper {
   /** Told after every commit. */

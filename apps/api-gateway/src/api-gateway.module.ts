@@ -21,6 +21,7 @@ import { HelloController } from './heketi/hello.controller';
 import type { NodeProbe } from './heketi/node-probe';
 import { NodesController } from './heketi/nodes.controller';
 import { OperationsController } from './heketi/operations/operations.controller';
+import type { Refusals } from './heketi/refusals';
 import { QueueController } from './heketi/queue.controller';
 import { AdminController } from './heketi/server/admin.controller';
 import { InternalController } from './heketi/server/internal.controller';
@@ -37,6 +38,7 @@ import {
   LOG,
   METRICS,
   NODE_PROBE,
+  REFUSALS,
   SETTINGS,
   STATE_READER,
 } from './tokens';
@@ -55,6 +57,7 @@ export interface GatewayParts {
   readonly facts: HostFacts;
   readonly metrics: Pick<Metrics, 'text' | 'contentType'>;
   readonly streams: EventStreams;
+  readonly refusals: Refusals;
 }
 
 @Module({})
@@ -96,6 +99,7 @@ export class ApiGatewayModule {
         { provide: HOST_FACTS, useValue: parts.facts },
         { provide: METRICS, useValue: parts.metrics },
         { provide: EVENT_STREAMS, useValue: parts.streams },
+        { provide: REFUSALS, useValue: parts.refusals },
       ],
     };
   }

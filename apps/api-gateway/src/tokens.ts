@@ -6,6 +6,7 @@ export const LEDGER = Symbol('LedgerReader');
 export const AGENTS = Symbol('AgentWatch');
 export const SETTINGS = Symbol('GatewaySettings');
 export const LOG = Symbol('Logger');
+export const REFUSALS = Symbol('Refusals');
 export const EVENT_STREAMS = Symbol('EventStreams');
 export const METRICS = Symbol('Metrics');
 export const HOST_FACTS = Symbol('HostFacts');

@@ -61,6 +61,7 @@ export class BundleCheck {
   #header;
   #footer;
   #position = 0;
+  #lastCheckpoint = 0;
   #hashes = new Map();
   #streams = new Map();
   #keys;
@@ -109,6 +110,7 @@ export class BundleCheck {
   #event(event) {
     const { position, streamId, streamVersion, hash } = event;
     const name = `event ${position} (${event.type} of ${streamId})`;
+    this.#expect(this.#lastCheckpoint === 0, `${name} stands after a checkpoint, where no event belongs`);
     this.#expect(position === this.#position + 1, `${name} stands where ${this.#position + 1} belongs`);
     this.summary.events += 1;
     const actual = eventHash(this.summary.headHash, this.#header.ledger, event);
@@ -125,6 +127,8 @@ export class BundleCheck {
     const { position, ledger, hash, keyId: id } = checkpoint;
     const name = `checkpoint of position ${position}`;
     this.summary.checkpoints += 1;
+    this.#expect(position > this.#lastCheckpoint, `${name} stands after that of ${this.#lastCheckpoint}`);
+    this.#lastCheckpoint = position;
     const key = this.#keys.get(id);
     const isTrue = key !== undefined && ledger === this.#header.ledger && isSigned(checkpoint, key);
     const isKept = this.#hashes.get(position) === hash;

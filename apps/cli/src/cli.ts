@@ -9,6 +9,7 @@ import { blockVolumeCommands } from './commands/blockvolume.command';
 import { clusterCommands } from './commands/cluster.command';
 import { completionCommand } from './commands/completion.command';
 import { deviceCommands } from './commands/device.command';
+import { explainCommands } from './commands/explain.command';
 import { kubernetesCommands } from './commands/kubernetes.command';
 import { lookCommands } from './commands/look.command';
 import { nodeCommands } from './commands/node.command';
@@ -37,6 +38,7 @@ const COMMANDS = [
   serverCommands,
   kubernetesCommands,
   lookCommands,
+  explainCommands,
   auditCommands,
   preflightCommand,
   completionCommand,

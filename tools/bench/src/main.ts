@@ -1,4 +1,5 @@
 /** `npm run bench [name …]`: prints each figure with its limit; exits with 1 when a limit is missed. */
+import { benchConsole } from './console.bench';
 import { benchDecision } from './decision.bench';
 import { benchReal } from './real.bench';
 import { isKept, line, type Figure } from './report';
@@ -11,6 +12,7 @@ const benches: Readonly<
   decision: benchDecision,
   start: benchStart,
   simulated: benchSimulated,
+  console: benchConsole,
   real: benchReal,
 };
 

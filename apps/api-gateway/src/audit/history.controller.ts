@@ -149,7 +149,7 @@ export class HistoryController {
 }
 
 /** Events that give bricks to a volume. */
-const PLACING = ['VolumePlanned', 'VolumeExpansionPlanned'];
+const PLACING = ['VolumePlanned', 'VolumeExpansionPlanned', 'BrickMovePlanned', 'BrickEvictionPlanned'];
 
 const limitOf = (request: GatewayRequest): number =>
   numberOf(request.query as Query, 'limit', LIMIT_DEFAULT, LIMIT_MAX);

@@ -1,12 +1,13 @@
 /** From a request to an answered command: who asks, under which id, until when. */
 import { randomBytes } from 'node:crypto';
-import { type ClientCommand, CommandId } from '@brickyard/contracts';
+import { type ClientCommand, type CommandEnvelope, CommandId } from '@brickyard/contracts';
 import { currentTraceparent, type Logger, Unavailable } from '@brickyard/service-host';
 import type { CommandBus } from '../command-bus';
 import { POSITION_HEADER } from '../http/answers';
 import { contextOf, type GatewayReply, type GatewayRequest } from '../http/gateway-request';
 import type { ClusterStateReader } from '../state/cluster-state.reader';
 import type { InFlightLimit } from './in-flight';
+import type { Refusals } from './refusals';
 import { badRequest, CommandRejected, TextError } from './text-error';
 
 /** What a command came to: ids as they were chosen the first time, also when this was a repeat. */
@@ -18,6 +19,7 @@ export interface SenderParts {
   readonly reader: ClusterStateReader;
   readonly limit: InFlightLimit;
   readonly log: Logger;
+  readonly refusals: Refusals;
 }
 
 const DEADLINE_MS = 10_000;
@@ -39,7 +41,8 @@ export class CommandSender {
     const bytes = Buffer.isBuffer(request.body) ? request.body.length : 0;
     if (bytes > COMMAND_BYTES_MAX) throw new TextError(413, 'request body too large');
     const leave = this.parts.limit.enter(command);
-    const answer = await this.ask(request, commandId, command, bytes, leave);
+    const correlationId = newId();
+    const answer = await this.ask(request, { commandId, correlationId, command }, bytes, leave);
     if (answer.kind === 'defect') {
       leave(0);
       throw new TextError(500, `internal error; the log tells more under reference ${answer.reference}`);
@@ -47,21 +50,30 @@ export class CommandSender {
     leave(answer.kind === 'accepted' ? answer.position : 0);
     this.parts.reader.acknowledge(answer.position);
     void reply.header(POSITION_HEADER, answer.position);
-    if (answer.kind === 'rejected') throw new CommandRejected(command.type, answer.rejection);
+    if (answer.kind === 'rejected') {
+      this.remember(request, command, correlationId, answer.position);
+      throw new CommandRejected(command.type, answer.rejection, correlationId);
+    }
     return answer.ids;
+  }
+
+  private remember(request: GatewayRequest, command: ClientCommand, id: string, position: number): void {
+    const { actor, path } = contextOf(request);
+    const { method } = request;
+    const refusedAt = new Date().toISOString();
+    this.parts.refusals.remember({ id, command, position, actor, request: { method, path }, refusedAt });
   }
 
   private async ask(
     request: GatewayRequest,
-    commandId: CommandId,
-    command: ClientCommand,
+    { commandId, correlationId, command }: Pick<CommandEnvelope, 'commandId' | 'correlationId' | 'command'>,
     bytes: number,
     leave: (visibleAt: number) => void,
   ): ReturnType<CommandBus['send']> {
     const traceparent = currentTraceparent();
     const deadline = Date.now() + DEADLINE_MS;
     const { actor } = contextOf(request);
-    const envelope = { commandId, correlationId: newId(), actor, deadline, command };
+    const envelope = { commandId, correlationId, actor, deadline, command };
     try {
       return await this.parts.bus.send(traceparent === undefined ? envelope : { ...envelope, traceparent }, bytes);
     } catch (error) {

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
 import { describeError, type Logger } from '@brickyard/service-host';
-import { REMEDY_HEADER, remedyHeader, sendText } from '../http/answers';
+import { REFUSAL_HEADER, REMEDY_HEADER, remedyHeader, sendText } from '../http/answers';
 import type { GatewayReply, GatewayRequest } from '../http/gateway-request';
 import { tellRejection } from './rejection-texts';
 import { CommandRejected, TextError } from './text-error';
@@ -41,9 +41,10 @@ export class TextErrorFilter implements ExceptionFilter {
   }
 }
 
-function answerToRejection({ rejection, command }: CommandRejected): Answer {
+function answerToRejection({ rejection, command, refusalId }: CommandRejected): Answer {
   const { status, text, remedy } = tellRejection(rejection, command);
-  return { status, text, headers: remedy === undefined ? {} : { [REMEDY_HEADER]: remedyHeader(remedy) } };
+  const more = remedy === undefined ? {} : { [REMEDY_HEADER]: remedyHeader(remedy) };
+  return { status, text, headers: { [REFUSAL_HEADER]: refusalId, ...more } };
 }
 
 function answerToTrouble(error: Error & { readonly retryAfterMs?: number }): Answer {

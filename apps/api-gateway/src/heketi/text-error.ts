@@ -17,6 +17,8 @@ export class CommandRejected extends Error {
   constructor(
     readonly command: ClientCommand['type'],
     readonly rejection: Rejection,
+    /** What `explain` takes to tell it in full. */
+    readonly refusalId: string,
   ) {
     super(`${command} was refused: ${rejection.kind}`);
     this.name = 'CommandRejected';

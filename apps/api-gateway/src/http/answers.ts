@@ -7,6 +7,9 @@ export const POSITION_HEADER = 'x-brickyard-position';
 /** Tells a refused client why, and the smallest change that would have helped; one line of ASCII. */
 export const REMEDY_HEADER = 'x-brickyard-remedy';
 
+/** Tells a refused client what `/v1/explain/refusals/` takes. */
+export const REFUSAL_HEADER = 'x-brickyard-refusal';
+
 const JSON_TYPE = 'application/json; charset=UTF-8';
 const HTML_TYPE = 'text/html; charset=utf-8';
 const REMEDY_LENGTH_MAX = 1_000;

@@ -10,7 +10,7 @@ const KEEP_EVERY = 1_000;
 const KEPT_MAX = 256;
 const RECENT_MAX = 8;
 /** Folding this many events takes less time than reading a snapshot. */
-const NEAR = 20_000;
+const NEAR = 2_000;
 /** Folds at once: each one holds a core while it runs. */
 const FOLDS_MAX = 2;
 
@@ -20,6 +20,8 @@ export class PastStates {
   private kept: At[] = [];
   /** Those asked for lately, oldest first. */
   private readonly recent = new Map<number, At>();
+  /** States the last fold went through: who moves through time moves in small steps. They share nearly everything. */
+  private trail: At[] = [];
   private readonly underWay = new Map<number, Promise<At>>();
   private folding = 0;
   private readonly turns: (() => void)[] = [];
@@ -47,14 +49,19 @@ export class PastStates {
 
   private async fold(position: number): Promise<At> {
     let at = await this.startFor(position);
+    const trail = [at];
     for await (const events of this.ledger.read({ after: at.position, upTo: position })) {
-      for (const event of events) at = foldOne(at, event);
+      for (const event of events) {
+        at = foldOne(at, event);
+        if (at.position % KEEP_EVERY === 0) trail.push(at);
+      }
     }
+    if (trail.length > 1) this.trail = trail;
     return this.remember(at);
   }
 
   private async startFor(position: number): Promise<At> {
-    const candidates = [...this.kept, ...this.recent.values()].filter((one) => one.position <= position);
+    const candidates = [...this.kept, ...this.trail, ...this.recent.values()].filter((one) => one.position <= position);
     const nearest = candidates.reduce((best, one) => (one.position > best.position ? one : best), BEGINNING);
     if (position - nearest.position <= NEAR) return nearest;
     const snapshot = await this.ledger.latestSnapshot({ foldVersion: FOLD_VERSION, atOrBefore: position });

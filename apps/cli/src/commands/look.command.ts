@@ -1,18 +1,20 @@
 /** What heketi never had: operations, history, status, and what changed between two moments. */
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { History, Operation, OperationList, Status } from '../answers';
-import { actorText, authorsOf, whoIn } from '../picture/authors';
+import { Operation, OperationList, Status } from '../answers';
+import { authorsOf, whoIn } from '../picture/authors';
 import type { Context } from '../context';
 import { UsageError } from '../exit-codes';
+import { EventPage } from '../explain.answers';
 import { changesBetween, type Change, type Picture } from '../picture/picture';
 import { pictureFromApi } from '../picture/api-picture';
 import { picturesFromPostgres } from '../picture/postgres-pictures';
 import { act, idFrom, NoFlags, WholeNumber, type Shell } from './act';
+import { eventLines } from './explain.command';
 import { parseMoment } from '../context';
 import { pgUrlFrom } from './audit.command';
 
-const HISTORY_KINDS = ['cluster', 'node', 'device', 'volume', 'operation'] as const;
+const HISTORY_KINDS = ['cluster', 'node', 'device', 'volume', 'brick', 'operation', 'actor'] as const;
 const HistoryFlags = z.object({ limit: WholeNumber.optional() });
 const DiffFlags = z.object({ pg: z.string().optional() });
 
@@ -82,22 +84,16 @@ function historyCommand(program: Command, shell: Shell): void {
     .command('history')
     .argument('<kind>', HISTORY_KINDS.join(', '))
     .argument('<id>')
-    .description('every event about one thing, and who caused it')
+    .description('every event about one thing or by one actor: who, from where, by which request, because of what')
     .option('--limit <events>', 'the latest so many; 1000 when absent');
   act(shell, history, HistoryFlags, async (context, args, { limit }) => {
     const kind = HISTORY_KINDS.find((one) => one === args[0]);
     if (kind === undefined)
       throw new UsageError(`history of ${HISTORY_KINDS.join(', ')}; not of ${args[0] ?? 'nothing'}`);
     const query = limit === undefined ? '' : `?limit=${String(limit)}`;
-    const { events } = await context.get(`/v1/history/${kind}s/${idFrom(args, 1)}${query}`, History);
-    const rows = events.map(({ position, time, type, actor, stream }) => [
-      String(position),
-      time,
-      type,
-      actorText(actor),
-      stream,
-    ]);
-    context.print(events, () => context.table(['POSITION', 'TIME', 'EVENT', 'BY', 'STREAM'], rows));
+    const id = kind === 'actor' ? encodeURIComponent(args[1] ?? '') : idFrom(args, 1);
+    const { events } = await context.get(`/v1/history/${kind}s/${id}${query}`, EventPage);
+    context.print(events, () => eventLines(context, events));
     return undefined;
   });
 }

@@ -38,8 +38,17 @@ const CreateFlags = z.object({
 });
 type CreateFlags = z.infer<typeof CreateFlags>;
 
+/** The flags that say what a volume is to be, without those that say how to go about it. */
+export const VolumeShape = CreateFlags.omit({
+  wait: true,
+  persistentVolume: true,
+  persistentVolumeFile: true,
+  persistentVolumeEndpoint: true,
+});
+type VolumeShape = z.infer<typeof VolumeShape>;
+
 /** What the API is asked for; flags that do not belong together are refused here, everything else by the server. */
-export function createRequest(flags: CreateFlags, isHeketi = false): Record<string, unknown> {
+export function createRequest(flags: VolumeShape, isHeketi = false): Record<string, unknown> {
   const { durability: type, replica, redundancy, name, gid, snapshotFactor, block } = flags;
   const data = flags.data ?? flags.disperseData;
   // heketi-cli sends all of them, whatever the durability; so do its scripts.
@@ -74,11 +83,9 @@ async function tellPersistentVolume(context: Context, volume: Volume, flags: Cre
   else await writeFile(flags.persistentVolumeFile ?? '', text);
 }
 
-/** `brickyard volume create`. */
-export function volumeCreateCommand(volume: Command, shell: Shell): void {
-  const create = volume
-    .command('create')
-    .description('a new volume')
+/** The options of `VolumeShape`. */
+export const shapeOptions = (command: Command): Command =>
+  command
     .requiredOption('--size <size>', 'such as 10GiB or 1.5TiB')
     .option('--name <name>', 'made from its id when absent')
     .option('--durability <kind>', DURABILITIES.join(', '), 'replicate')
@@ -92,7 +99,11 @@ export function volumeCreateCommand(volume: Command, shell: Shell): void {
     .option('--gluster-volume-options <texts>', 'the same, separated by commas')
     .option('--gid <group>', 'the group that owns the bricks')
     .option('--snapshot-factor <factor>', 'room for snapshots, such as 1.5')
-    .option('--block', 'to hold block volumes')
+    .option('--block', 'to hold block volumes');
+
+/** `brickyard volume create`. */
+export function volumeCreateCommand(volume: Command, shell: Shell): void {
+  const create = shapeOptions(volume.command('create').description('a new volume'))
     .option('--persistent-volume', "print it as a Kubernetes' persistent volume")
     .option('--persistent-volume-file <file>', 'the same into a file')
     .option('--persistent-volume-endpoint <name>', 'the endpoints that the persistent volume names')

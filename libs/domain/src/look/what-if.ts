@@ -121,25 +121,31 @@ export interface Loss {
   readonly volumes: readonly TouchedVolume[];
 }
 
-/** The health of one set of bricks of which so many are there. */
-export function setHealth(durability: Durability, present: number): Health {
+/** The health of one set of bricks of which so many are there, and so many of those with data: an arbiter has none. */
+export function setHealth(durability: Durability, present: number, withData = present): Health {
   const all = bricksPerSet(durability);
   if (present >= all) return 'whole';
   if (durability.kind === 'disperse') return present >= durability.data ? 'degraded' : 'unreachable';
-  if (present === 0) return 'unreachable';
+  if (withData === 0) return 'unreachable';
   // Two copies have no majority to lose; of three, one alone may not be written.
   return all === 2 || present * 2 > all ? 'degraded' : 'read-only';
 }
 
+/** The brick of a set that holds only names: Gluster takes the last. */
+const ARBITER_PLACE = 2;
+
 /** The health of a volume as its nodes are: the worst of its sets. */
 export function volumeHealth({ spec, bricks }: Volume, state: ControlState): Health {
-  const present = new Map<number, number>();
-  for (const { set, nodeId } of bricks) {
+  const { durability } = spec;
+  const present = new Map<number, { all: number; withData: number }>();
+  for (const { set, place, nodeId } of bricks) {
     const isThere = state.nodes.get(nodeId)?.lostSince === undefined && state.nodes.has(nodeId);
-    present.set(set, (present.get(set) ?? 0) + (isThere ? 1 : 0));
+    const hasData = durability.kind !== 'arbiter' || place !== ARBITER_PLACE;
+    const { all, withData } = present.get(set) ?? { all: 0, withData: 0 };
+    present.set(set, { all: all + (isThere ? 1 : 0), withData: withData + (isThere && hasData ? 1 : 0) });
   }
-  const worst = Math.max(0, ...[...present.values()].map((count) => WORSE.indexOf(setHealth(spec.durability, count))));
-  return WORSE[worst] ?? 'whole';
+  const each = [...present.values()].map(({ all, withData }) => WORSE.indexOf(setHealth(durability, all, withData)));
+  return WORSE[Math.max(0, ...each)] ?? 'whole';
 }
 
 /** Loses a node; undefined when there is no such node. */

@@ -68,10 +68,18 @@ describe('a fork of the log', () => {
     [{ kind: 'none' }, 1, 'whole'],
     [{ kind: 'replicate', replica: 2 }, 1, 'degraded'],
     [{ kind: 'replicate', replica: 3 }, 1, 'read-only'],
+    [{ kind: 'arbiter' }, 2, 'degraded'],
     [{ kind: 'disperse', data: 4, redundancy: 2 }, 4, 'degraded'],
     [{ kind: 'disperse', data: 4, redundancy: 2 }, 3, 'unreachable'],
   ] as const)('calls a set of %j with %i bricks %s', (durability, present, health) => {
     expect(setHealth(durability, present)).toBe(health);
+  });
+});
+
+describe('a set with an arbiter', () => {
+  it('can be read as long as one brick with data is there', () => {
+    expect(setHealth({ kind: 'arbiter' }, 1, 1)).toBe('read-only');
+    expect(setHealth({ kind: 'arbiter' }, 1, 0)).toBe('unreachable');
   });
 });
 

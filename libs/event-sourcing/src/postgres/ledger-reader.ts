@@ -6,6 +6,7 @@ import { asUnavailable, connectionConfig } from './connection';
 import { EVENT_COLUMNS, type EventRow, eventFrom, hexFrom, RAW } from './event-rows';
 import { type EventFilter, type Found, searchEvents, type SearchRange } from './event-search';
 import { packChunk, unpackChunk } from './snapshots';
+import { positionsToDrop } from './thinning';
 import type { Head, LedgerReader, LedgerReaderOptions, ReadRange, RecordedAnswer, Snapshot } from './types';
 
 const CONNECTIONS_MAX = 4;
@@ -115,19 +116,25 @@ class PostgresLedgerReader implements LedgerReader {
   }
 
   async pruneSnapshots(keep: number): Promise<number> {
-    const rows = await this.rows<[string]>(
-      `WITH ranked AS (
-         SELECT fold_version, position, dense_rank() OVER (PARTITION BY fold_version ORDER BY position DESC) AS rank
-         FROM es.snapshots WHERE ledger = $1
-       ), old AS (SELECT DISTINCT fold_version, position FROM ranked WHERE rank > $2),
-       deleted AS (
-         DELETE FROM es.snapshots USING old WHERE snapshots.ledger = $1
-           AND snapshots.fold_version = old.fold_version AND snapshots.position = old.position
-       )
-       SELECT count(*) FROM old`,
-      [this.ledger, keep],
+    const rows = await this.rows<[string, string]>(
+      'SELECT DISTINCT fold_version, position FROM es.snapshots WHERE ledger = $1 ORDER BY position',
+      [this.ledger],
     );
-    return Number(rows[0]?.[0] ?? 0);
+    const byVersion = new Map<string, number[]>();
+    for (const [version, position] of rows) {
+      byVersion.set(version, [...(byVersion.get(version) ?? []), Number(position)]);
+    }
+    let dropped = 0;
+    for (const [version, positions] of byVersion) {
+      const old = positionsToDrop(positions, keep);
+      dropped += old.length;
+      if (old.length === 0) continue;
+      await this.rows(
+        'DELETE FROM es.snapshots WHERE ledger = $1 AND fold_version = $2 AND position = ANY($3::bigint[])',
+        [this.ledger, version, old],
+      );
+    }
+    return dropped;
   }
 
   async cursor(name: string): Promise<number> {

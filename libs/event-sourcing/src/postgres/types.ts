@@ -160,7 +160,7 @@ export interface LedgerReader {
   latestSnapshot(wanted: { readonly foldVersion: string; readonly atOrBefore?: number }): Promise<Snapshot | undefined>;
   /** Needs role `writer`. Saving one that is there already changes nothing. */
   saveSnapshot(snapshot: Snapshot): Promise<void>;
-  /** Needs role `writer`. Deletes all but the newest `keep` of each fold version; returns how many it deleted. */
+  /** Needs role `writer`. Keeps `keep` of each fold version, the newest and others evenly spread; returns how many it deleted. */
   pruneSnapshots(keep: number): Promise<number>;
   /** How far a named follower has come; 0 at first. */
   cursor(name: string): Promise<number>;

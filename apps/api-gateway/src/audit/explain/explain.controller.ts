@@ -4,14 +4,16 @@ import type { StoredEvent } from '@brickyard/event-sourcing';
 import type { LedgerReader } from '@brickyard/event-sourcing/postgres';
 import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
 import { ID, routeId } from '../../heketi/route-id';
-import { idNotFound } from '../../heketi/text-error';
+import type { Refusals } from '../../heketi/refusals';
+import { idNotFound, TextError } from '../../heketi/text-error';
 import { sendJson } from '../../http/answers';
-import type { GatewayReply, GatewayRequest } from '../../http/gateway-request';
+import { type GatewayReply, type GatewayRequest, idOf } from '../../http/gateway-request';
 import type { ClusterStateReader } from '../../state/cluster-state.reader';
 import { requestedState } from '../../state/requested-state';
-import { LEDGER, STATE_READER } from '../../tokens';
+import { LEDGER, REFUSALS, STATE_READER } from '../../tokens';
 import { endedOperationView, operationView } from '../operation.view';
 import { operationExplanation } from './operation.explanation';
+import { refusalView } from './refusal.explanation';
 import { type PlacingEvent, placementView, placingEvents, volumeHead } from './volume.explanation';
 
 /** Events of one operation that are looked for around its steps. */
@@ -19,11 +21,15 @@ const OPERATION_EVENTS_MAX = 10_000;
 /** Where an operation's first and last facts stand beside those of its steps: in the same commit. */
 const SAME_COMMIT = 1_000;
 
+/** The state a refusal was decided on may be a moment ahead of this gateway. */
+const REFUSAL_WAIT_MS = 2_000;
+
 @Controller('v1/explain')
 export class ExplainController {
   constructor(
     @Inject(STATE_READER) private readonly reader: ClusterStateReader,
     @Inject(LEDGER) private readonly ledger: LedgerReader,
+    @Inject(REFUSALS) private readonly refusals: Refusals,
   ) {}
 
   @Get(`volumes/${ID}`)
@@ -53,6 +59,21 @@ export class ExplainController {
     const head =
       running !== undefined ? operationView(state, running) : ended !== undefined ? endedOperationView(ended) : { id };
     sendJson(reply, 200, { position, ...operationExplanation(id, head, events, state) });
+  }
+
+  /** A refusal by the id its answer carried, decided again on the state it was refused on. */
+  @Get(`refusals/${ID}`)
+  async refusal(@Req() request: GatewayRequest, @Res() reply: GatewayReply): Promise<void> {
+    const refusal = this.refusals.of(idOf(request));
+    if (refusal === undefined) {
+      throw new TextError(
+        404,
+        'this gateway does not remember such a refusal; make the request again to get a new one',
+      );
+    }
+    await this.reader.waitFor(refusal.position, REFUSAL_WAIT_MS);
+    const { state } = await this.reader.at(refusal.position);
+    sendJson(reply, 200, refusalView(refusal, state));
   }
 
   private async placement(event: PlacingEvent, options: readonly string[]): Promise<object> {

@@ -1,19 +1,20 @@
 import { gib, kibOf, type CommandOf, type ControlEvent, type OperationId } from '@brickyard/contracts';
-import { decide, emptyControlState, evolve } from '@brickyard/domain';
+import { type ControlState, decide, emptyControlState, evolve } from '@brickyard/domain';
 import { idOf, NODE_1, NODE_2, smallCluster, VOLUME, volumeSpec } from '../../testing/events';
 import { GatewayUnderTest } from '../../testing/gateway-under-test';
 
 jest.setTimeout(60_000); // Busy machines take their time to start a database.
 
 const operationId = idOf('5') as OperationId;
+const NOW = '2026-01-31T03:12:00.000Z';
+
+const foldOf = (events: readonly ControlEvent[]): ControlState =>
+  events.reduce((at, event, index) => evolve(at, { position: index + 1, at: NOW, event }), emptyControlState);
 
 /** What the allocator would record for a volume of two copies on the small cluster. */
 function planned(before: readonly ControlEvent[]): readonly ControlEvent[] {
-  const now = '2026-01-31T03:12:00.000Z';
-  const state = before.reduce(
-    (at, event, index) => evolve(at, { position: index + 1, at: now, event }),
-    emptyControlState,
-  );
+  const now = NOW;
+  const state = foldOf(before);
   const command: CommandOf<'CreateVolume'> = {
     type: 'CreateVolume',
     operationId,
@@ -36,11 +37,14 @@ function planned(before: readonly ControlEvent[]): readonly ControlEvent[] {
 describe('explanations', () => {
   let under: GatewayUnderTest;
   let last = 0;
+  let stateAt = emptyControlState;
 
   beforeAll(async () => {
     under = await GatewayUnderTest.start();
     const topology = smallCluster();
-    last = await under.record(...topology, ...planned(topology));
+    const events = [...topology, ...planned(topology)];
+    stateAt = foldOf(events);
+    last = await under.record(...events);
     await under.fetch(`/clusters?after=${String(last)}`);
   });
   afterAll(() => under.stop());
@@ -89,6 +93,30 @@ describe('explanations', () => {
     expect((await under.fetch(`/v1/explain/operations/${idOf('7')}`)).status).toBe(404);
   });
 
+  it('tell a refusal in full by the id its answer carried', async () => {
+    const spec = { size: 5_000, durability: { type: 'replicate', replicate: { replica: 2 } } };
+    const answering = under.answerCommands(({ command }) => {
+      const state = stateAt;
+      const decision = decide(command, state, { position: last, now: NOW });
+      if (decision.kind === 'accepted') throw new Error('it fits');
+      return { kind: 'rejected', position: last, rejection: decision.rejection };
+    });
+    const refused = await under.fetch('/volumes', { method: 'POST', body: JSON.stringify(spec) });
+    await answering.close();
+    const id = refused.headers.get('x-brickyard-refusal') ?? '';
+    expect([refused.status, id]).toEqual([500, expect.stringMatching(/^[0-9a-f]{32}$/)]);
+    expect(await json(`/v1/explain/refusals/${id}`)).toMatchObject({
+      id,
+      position: last,
+      isReproducible: true,
+      request: { method: 'POST', path: '/volumes' },
+      reason: 'Failed to allocate new volume: No space',
+      remedy: refused.headers.get('x-brickyard-remedy'),
+      clusters: [{ kind: 'NoSpace', devices: [{ rule: 'too-little-space' }, { host: expect.any(String) as unknown }] }],
+    });
+    expect((await under.fetch(`/v1/explain/refusals/${idOf('9')}`)).status).toBe(404);
+  });
+
   it('play a story through without changing anything', async () => {
     const volume = { size: 100, durability: { type: 'replicate', replicate: { replica: 2 } } };
     const [status, told] = await post([
@@ -110,7 +138,11 @@ describe('explanations', () => {
         { host: 'node1.example', added: 2 },
         {},
         { count: 10, isAll: true }, // Eight of one set each, two cut smaller.
-        { touched: 15, counts: { degraded: 15, unreachable: 0 } },
+        {
+          touched: 15,
+          counts: { degraded: 15, unreachable: 0 },
+          evacuation: { fits: false, blocked: expect.any(Number) as unknown },
+        },
       ],
     });
     expect(await json('/v1/status')).toMatchObject({ position: last, counts: { volumes: 1, devices: 2 } });

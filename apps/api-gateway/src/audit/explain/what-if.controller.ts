@@ -5,6 +5,7 @@ import {
   kib,
   KIB_PER_GIB,
   type OperationId,
+  type PlacementPolicy,
   type Rejection,
   type VolumeCreateRequest,
   type VolumeId,
@@ -14,10 +15,12 @@ import {
 import {
   addDevicesIn,
   createIn,
+  type EvacuationPlanned,
   fill,
   type Fork,
   type Health,
   loseNodeIn,
+  planEvacuation,
   type TouchedVolume,
 } from '@brickyard/domain';
 import { Controller, HttpCode, Inject, Post, Req, Res } from '@nestjs/common';
@@ -74,7 +77,7 @@ export class WhatIfController {
       case 'create-volume':
         return this.create(this.command(step.volume, []), fork);
       case 'lose-node':
-        return lose(step, fork);
+        return lose(step, fork, this.settings.policy.zoneChecking);
       case 'add-devices':
         return add(step, fork);
       case 'fill':
@@ -162,14 +165,28 @@ function refused(rejection: Rejection): object {
   return { fits: false, reason: text, ...(remedy === undefined ? {} : { remedy }), rejection };
 }
 
-function lose({ node }: Extract<WhatIfStep, { do: 'lose-node' }>, fork: Fork): Told {
+function lose(
+  { node }: Extract<WhatIfStep, { do: 'lose-node' }>,
+  fork: Fork,
+  zoneChecking: PlacementPolicy['zoneChecking'],
+): Told {
   const loss = loseNodeIn(fork, node);
   if (loss === undefined) throw new TextError(404, `node ${node} is not there`);
   const counts: Record<Health, number> = { whole: 0, degraded: 0, 'read-only': 0, unreachable: 0 };
   for (const { after } of loss.volumes) counts[after] += 1;
   const volumes = loss.volumes.slice(0, VOLUMES_TOLD_MAX).map(touchedView);
-  const answer = { node, host: hostOf(fork, node), touched: loss.volumes.length, counts, volumes };
+  const evacuation = evacuationView(
+    planEvacuation({ subject: { kind: 'node', nodeId: node }, seed: node, zoneChecking }, loss.fork.state),
+  );
+  const answer = { node, host: hostOf(fork, node), touched: loss.volumes.length, counts, volumes, evacuation };
   return { answer, fork: loss.fork };
+}
+
+/** Whether what the node held finds a place elsewhere, or what stands in the way. */
+function evacuationView(planned: EvacuationPlanned): object {
+  if (planned.kind === 'planned') return { fits: true, moves: planned.moves.length };
+  const { blocked, blockedMore, remedy } = planned;
+  return { fits: false, blocked: blocked.length + blockedMore, bricks: blocked, remedy };
 }
 
 const touchedView = ({ volumeId, name, before, after, bricksLost }: TouchedVolume): object => ({
