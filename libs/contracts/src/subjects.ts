@@ -57,3 +57,9 @@ export const QUESTIONS_ALL = 'tasks.>';
 /** What the replicas of the registry say to each other, and ask of the one that leads. */
 export const REGISTRY_ALL = 'registry.>';
 export const REGISTRY_COMMANDS_ALL = 'commands.registry';
+/** Commands of the registry's replicas, answered by the one that leads. */
+export const REGISTRY_COMMANDS = 'commands.registry';
+/** Where the registry's leader says how far its log has come, with the events of the step. */
+export const REGISTRY_PULSE = 'registry.pulse';
+/** Where its followers say how far they have come. */
+export const REGISTRY_FOLLOWED = 'registry.followed';
