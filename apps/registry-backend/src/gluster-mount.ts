@@ -18,6 +18,9 @@ const UNSAFE = /[\s,]/;
 /** The API separates servers by commas, as heketi does; mount(8) by colons, as a comma begins the next option. */
 const BACKUP_SERVERS = 'backup-volfile-servers';
 
+/** What another replica has just renamed or removed must be seen at once; new names are, whatever these are. */
+const FRESH = ['attribute-timeout=0', 'entry-timeout=0', 'negative-timeout=0'];
+
 const run = promisify(execFile);
 
 /** How full a file system is, bytes. */
@@ -36,7 +39,7 @@ export function mountArguments({ mount: { glusterfs } }: Volume, directory: stri
   if (device.startsWith('-') || words.some((word) => UNSAFE.test(word))) {
     throw new Error(`the API names a device or options that cannot be mounted: ${words.join(' ')}`);
   }
-  const list = [...pairs.map(([name, value]) => `${name}=${value}`), 'log-level=WARNING'];
+  const list = [...pairs.map(([name, value]) => `${name}=${value}`), ...FRESH, 'log-level=WARNING'];
   return ['-t', 'glusterfs', '-o', list.join(','), device, directory];
 }
 

@@ -14,12 +14,12 @@ describe('mountArguments', () => {
       '-t',
       'glusterfs',
       '-o',
-      'backup-volfile-servers=10.0.0.4:10.0.0.5,log-level=WARNING',
+      'backup-volfile-servers=10.0.0.4:10.0.0.5,attribute-timeout=0,entry-timeout=0,negative-timeout=0,log-level=WARNING',
       '10.0.0.2:registry',
       '/srv/images',
     ]);
     expect(mountArguments(volume('10.0.0.2:registry', { 'backup-volfile-servers': '' }), '/m')).toContain(
-      'log-level=WARNING',
+      'attribute-timeout=0,entry-timeout=0,negative-timeout=0,log-level=WARNING',
     );
   });
 

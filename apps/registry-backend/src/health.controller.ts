@@ -1,29 +1,58 @@
+import type { Metrics } from '@brickyard/service-host';
 import { Controller, Get, HttpStatus, Inject, Res } from '@nestjs/common';
-import { type RegistryStorage, type StorageReport } from './storage';
+import type { RegistryService } from './service';
+import type { StorageReport } from './storage';
 
-export const STORAGE = Symbol('STORAGE');
+export const SERVICE = Symbol('SERVICE');
+export const METRICS = Symbol('METRICS');
 const REPORT_TIMEOUT_MS = 2_000;
 
 /** What an HTTP reply must be able to do here. */
 interface Reply {
   status(code: number): unknown;
+  header(name: string, value: string): unknown;
 }
 
-/** Whether this registry runs, and whether it has a volume to store on. */
-@Controller('health')
-export class HealthController {
-  constructor(@Inject(STORAGE) private readonly storage: RegistryStorage) {}
+/** What `/health/ready` tells of the facts. */
+interface FactsReport {
+  readonly state: 'not configured' | 'loading' | 'leading' | 'following';
+  readonly position: number;
+}
 
-  @Get('live')
+/** Whether this replica runs, whether it can write to its volume, and how it stands to the log. */
+@Controller()
+export class HealthController {
+  constructor(
+    @Inject(SERVICE) private readonly service: RegistryService,
+    @Inject(METRICS) private readonly metrics: Metrics,
+  ) {}
+
+  @Get('health/live')
   live(): { readonly status: 'alive' } {
     return { status: 'alive' };
   }
 
-  @Get('ready')
-  async ready(@Res({ passthrough: true }) reply: Reply): Promise<StorageReport> {
+  @Get('health/ready')
+  async ready(@Res({ passthrough: true }) reply: Reply): Promise<StorageReport & { readonly facts: FactsReport }> {
     const report = await this.reportInTime();
-    reply.status(report.status === 'ready' ? HttpStatus.OK : HttpStatus.SERVICE_UNAVAILABLE);
-    return report;
+    const facts = this.facts();
+    const isReady = report.status === 'ready' && facts.state !== 'loading';
+    reply.status(isReady ? HttpStatus.OK : HttpStatus.SERVICE_UNAVAILABLE);
+    return { ...report, status: isReady ? 'ready' : 'not ready', facts };
+  }
+
+  @Get('metrics')
+  async text(@Res({ passthrough: true }) reply: Reply): Promise<string> {
+    reply.header('content-type', this.metrics.contentType);
+    return this.metrics.text();
+  }
+
+  private facts(): FactsReport {
+    const { facts } = this.service;
+    if (facts === undefined) return { state: 'not configured', position: 0 };
+    const { position } = facts.current;
+    if (!facts.isLoaded) return { state: 'loading', position };
+    return { state: facts.isLeader ? 'leading' : 'following', position };
   }
 
   private reportInTime(): Promise<StorageReport> {
@@ -32,7 +61,7 @@ export class HealthController {
       const timer = setTimeout(() => {
         resolve({ status: 'not ready', mount: { state: 'not mounted' }, detail });
       }, REPORT_TIMEOUT_MS);
-      this.storage
+      this.service.storage
         .report()
         .then(resolve, reject)
         .finally(() => {

@@ -38,7 +38,7 @@ async function listening(child: ChildProcess): Promise<string> {
 
 describe('registry-backend', () => {
   it(
-    'is alive and not ready while the API is away, serves no registry yet, and stops when told to',
+    'is alive and not ready while the API is away, serves nothing without a log, and stops when told to',
     async () => {
       const child = start({
         BRICKYARD_API_URL: 'http://127.0.0.1:1',
@@ -50,7 +50,7 @@ describe('registry-backend', () => {
         expect(await (await fetch(`${url}/health/live`)).json()).toEqual({ status: 'alive' });
         const ready = await fetch(`${url}/health/ready`);
         expect([ready.status, await ready.json()]).toEqual([503, expect.objectContaining({ status: 'not ready' })]);
-        expect((await fetch(`${url}/v2/`)).status).toBe(404);
+        expect((await fetch(`${url}/v2/`)).status).toBe(503);
         child.kill('SIGTERM');
         expect((await once(child, 'exit'))[0]).toBe(0);
       } finally {

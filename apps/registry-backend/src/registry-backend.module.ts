@@ -1,15 +1,19 @@
+import type { Metrics } from '@brickyard/service-host';
 import { type DynamicModule, Module } from '@nestjs/common';
-import { HealthController, STORAGE } from './health.controller';
-import type { RegistryStorage } from './storage';
+import { HealthController, METRICS, SERVICE } from './health.controller';
+import type { RegistryService } from './service';
 
-/** HTTP of the registry backend: at present its health alone. */
+/** HTTP beside the protocol: health and metrics. */
 @Module({})
 export class RegistryBackendModule {
-  static with(storage: RegistryStorage): DynamicModule {
+  static with({ service, metrics }: { readonly service: RegistryService; readonly metrics: Metrics }): DynamicModule {
     return {
       module: RegistryBackendModule,
       controllers: [HealthController],
-      providers: [{ provide: STORAGE, useValue: storage }],
+      providers: [
+        { provide: SERVICE, useValue: service },
+        { provide: METRICS, useValue: metrics },
+      ],
     };
   }
 }

@@ -1,10 +1,12 @@
 /** Keeps the registry's storage there: claims the volume, mounts it, mounts it again when the mount is lost. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { type ApiClient, ApiError, describeError, type Logger, Unavailable } from '@brickyard/service-host';
+import { ContentStore } from './bytes/content-store';
+import { VolumeTrouble } from './bytes/volume-errors';
 import { readClaimRecord, writeClaimRecord } from './claim-record';
 import { ensureMounted, type Fill, readFill, readMount, unmount } from './gluster-mount';
 import { isVolumeMount } from './mount-table';
-import { claimVolume, type Volume, type VolumeWish } from './volume-claim';
+import { claimVolume, expandVolume, type Volume, type VolumeWish } from './volume-claim';
 
 const RETRY_MS = { first: 500, max: 30_000 };
 const WATCH_MS = 10_000;
@@ -14,7 +16,7 @@ export interface StorageReport {
   readonly status: 'ready' | 'not ready';
   readonly volume?: { readonly id: string; readonly name: string; readonly sizeGib: number };
   readonly mount: {
-    readonly state: 'mounted' | 'not configured' | 'not mounted';
+    readonly state: 'mounted' | 'local folder' | 'not configured' | 'not mounted';
     readonly directory?: string;
   } & Partial<Fill>;
   /** Why it is not ready, or what is particular. */
@@ -28,6 +30,10 @@ export interface StorageOptions {
   readonly wish: VolumeWish;
   /** Absent where the storage hosts are simulated: there is nothing to mount. */
   readonly mountDirectory: string | undefined;
+  /** A folder of this machine to store in instead of a mounted volume: where hosts are simulated, or by choice. */
+  readonly localFolder?: string | undefined;
+  /** Grows the volume by so many GiB when more than such a share of it is used. */
+  readonly expansion?: { readonly usedPercent: number; readonly byGib: number } | undefined;
   readonly log: Logger;
 }
 
@@ -39,6 +45,8 @@ export class RegistryStorage {
   #trouble: string | undefined;
   #keeping: Promise<void> | undefined;
   #reading: Promise<Fill> | undefined;
+  #store: ContentStore | undefined;
+  #probing: Promise<void> | undefined;
 
   constructor(options: StorageOptions) {
     this.#options = options;
@@ -61,8 +69,22 @@ export class RegistryStorage {
     log.info({ directory: mountedOn }, 'unmounted');
   }
 
+  /** The bytes; throws while the volume is not there. */
+  store(): ContentStore {
+    if (this.#store === undefined) throw new VolumeTrouble(this.#trouble ?? 'no volume yet');
+    return this.#store;
+  }
+
+  /** How full it is; undefined while there is nothing. */
+  async fill(): Promise<Fill | undefined> {
+    const folder = this.#options.mountDirectory ?? this.#options.localFolder;
+    if (this.#store === undefined || folder === undefined) return undefined;
+    return this.#readFill(folder);
+  }
+
   async report(): Promise<StorageReport> {
-    const { api, mountDirectory } = this.#options;
+    const { api, mountDirectory, localFolder } = this.#options;
+    if (mountDirectory === undefined && localFolder !== undefined) return this.#reportLocal(localFolder);
     const volume = this.#volume;
     const detail = this.#trouble === undefined ? {} : { detail: this.#trouble };
     const mount = { state: mountDirectory === undefined ? 'not configured' : 'not mounted' } as const;
@@ -89,11 +111,35 @@ export class RegistryStorage {
       return { status: 'not ready', mount: { state: 'not mounted', directory }, detail };
     }
     try {
+      await this.#probe();
       return { status: 'ready', mount: { state: 'mounted', directory, ...(await this.#readFill(directory)) } };
     } catch (error) {
       const detail = `the volume does not answer: ${describeError(error)}`;
       return { status: 'not ready', mount: { state: 'mounted', directory }, detail };
     }
+  }
+
+  async #reportLocal(directory: string): Promise<StorageReport> {
+    const volume = this.#volume;
+    const named = volume === undefined ? {} : { volume: { id: volume.id, name: volume.name, sizeGib: volume.size } };
+    try {
+      await this.#probe();
+      const why = this.#options.api === undefined ? 'no API is configured' : 'simulated storage hosts';
+      const detail = `${why}: images are stored in a folder of this machine, not on a Gluster volume`;
+      const mount = { state: 'local folder', directory, ...(await this.#readFill(directory)) } as const;
+      return { status: 'ready', ...named, mount, detail };
+    } catch (error) {
+      const detail = this.#trouble ?? describeError(error);
+      return { status: 'not ready', ...named, mount: { state: 'local folder', directory }, detail };
+    }
+  }
+
+  /** Really writes, one at a time. */
+  #probe(): Promise<void> {
+    this.#probing ??= this.store()
+      .probe()
+      .finally(() => (this.#probing = undefined));
+    return this.#probing;
   }
 
   /** One look at a time: a hanging volume must not take a thread for every probe. */
@@ -103,7 +149,7 @@ export class RegistryStorage {
   }
 
   async #keep(): Promise<void> {
-    if (this.#options.api === undefined) return;
+    if (this.#options.api === undefined && this.#options.localFolder === undefined) return;
     let waitMs = RETRY_MS.first;
     while (!this.#isStopping()) {
       try {
@@ -120,15 +166,34 @@ export class RegistryStorage {
     }
   }
 
-  async #ensure(api: ApiClient): Promise<void> {
-    const { wish, log, mountDirectory } = this.#options;
-    this.#volume ??= await claimVolume(api, wish, log, this.#stopping.signal);
-    if (mountDirectory === undefined) return;
+  async #ensure(api: ApiClient | undefined): Promise<void> {
+    const { wish, log, mountDirectory, localFolder } = this.#options;
+    if (api !== undefined) this.#volume ??= await claimVolume(api, wish, log, this.#stopping.signal);
+    if (mountDirectory === undefined || this.#volume === undefined) {
+      if (localFolder !== undefined && this.#store === undefined) {
+        this.#store = await ContentStore.open(localFolder, this.#volume?.id ?? 'local');
+        log.warn({ folder: localFolder }, 'images are stored in a folder of this machine, not on a Gluster volume');
+      }
+      return;
+    }
     await ensureMounted(this.#volume, mountDirectory, async () => {
       const record = await readClaimRecord(wish.stateFile);
       await writeClaimRecord(wish.stateFile, { ...record, mountedOn: mountDirectory });
       log.info({ directory: mountDirectory }, 'mounting the volume');
     });
+    this.#store ??= await ContentStore.open(mountDirectory, this.#volume.id);
+    await this.#expandWhenFull(api, this.#volume, mountDirectory);
+  }
+
+  /** Asks for more when the policy says so; the next look sees what came of it. */
+  async #expandWhenFull(api: ApiClient | undefined, volume: Volume, directory: string): Promise<void> {
+    const { expansion, wish, log } = this.#options;
+    if (expansion === undefined || api === undefined) return;
+    const { sizeBytes, freeBytes } = await this.#readFill(directory);
+    const usedPercent = Math.round((1 - freeBytes / sizeBytes) * 100);
+    if (usedPercent < expansion.usedPercent) return;
+    log.info({ usedPercent, byGib: expansion.byGib }, 'the volume fills up: asking for more');
+    this.#volume = await expandVolume(api, wish, volume, expansion.byGib, this.#stopping.signal);
   }
 
   #complain(error: unknown): void {

@@ -6,6 +6,24 @@ import { type ClaimRecord, readClaimRecord, writeClaimRecord } from './claim-rec
 
 const REPLICAS = 3;
 
+/**
+ * For several mounts that must see new names at once and only ever read whole files: none of the caches that keep what
+ * another client has changed. Errors of writes that were put off are seen, since nothing is told before a sync.
+ */
+const VOLUME_OPTIONS = [
+  'performance.stat-prefetch off',
+  'performance.quick-read off',
+  'performance.open-behind off',
+  'performance.io-cache off',
+  'performance.read-ahead off',
+  'performance.readdir-ahead off',
+  'performance.nl-cache off',
+  'performance.parallel-readdir off',
+  'features.cache-invalidation off',
+  'network.ping-timeout 15',
+  'cluster.granular-entry-heal on',
+];
+
 const Volume = z.object({
   id: z.string(),
   name: z.string(),
@@ -96,6 +114,7 @@ async function createVolume(
     name: wish.name,
     size: wish.sizeGib,
     durability: { type: 'replicate', replicate: { replica: REPLICAS } },
+    glustervolumeoptions: VOLUME_OPTIONS,
   };
   await writeClaimRecord(wish.stateFile, record);
   try {
@@ -107,6 +126,22 @@ async function createVolume(
     }
     throw error;
   }
+}
+
+/** Grows a volume; replicas that ask at the same size ask for the same growth. */
+export async function expandVolume(
+  api: ApiClient,
+  { instance }: VolumeWish,
+  { id, size }: Volume,
+  byGib: number,
+  signal: AbortSignal,
+): Promise<Volume> {
+  const digest = createHash('sha256')
+    .update(JSON.stringify([instance, id, size, byGib]))
+    .digest('hex');
+  const body = { expand_size: byGib };
+  const options = { idempotencyKey: `registry-grow-${digest.slice(0, 32)}`, signal };
+  return volumeFrom(await api.post(`/volumes/${encodeURIComponent(id)}/expand`, body, options));
 }
 
 const volumeFrom = (answer: ApiAnswer): Volume => Volume.parse(answer.body);

@@ -63,7 +63,7 @@ export async function gateway(
   return { service, healthPort, httpPort: door.httpPort };
 }
 
-/** The registry backend; it mounts its volume only where the hosts are real. */
+/** The registry backend; where the hosts are simulated there is no volume to mount, and it stores in a folder. */
 export async function registryBackend(
   context: ServiceContext,
   api: { readonly url: string; readonly adminKey: string },
@@ -77,7 +77,8 @@ export async function registryBackend(
     BRICKYARD_REGISTRY_HOST: LOOPBACK,
     BRICKYARD_REGISTRY_PORT: String(healthPort),
     BRICKYARD_REGISTRY_STATE: join(data.path, 'registry.json'),
-    ...(plan.hosts === 'real' ? { BRICKYARD_REGISTRY_MOUNT: join(data.path, 'registry') } : {}),
+    BRICKYARD_REGISTRY_DELETE: '1',
+    [plan.hosts === 'real' ? 'BRICKYARD_REGISTRY_MOUNT' : 'BRICKYARD_REGISTRY_FOLDER']: join(data.path, 'registry'),
   };
   return { healthPort, service: serviceOf(context, 'registry-backend', 'registry-backend', env) };
 }

@@ -171,7 +171,8 @@ async function startRegistry(context: ServiceContext, door: Door, undo: Undo): P
   await registry.service.start();
   await eventually('the registry has no volume', REGISTRY_TIMEOUT_MS, () => checkReady(registry.healthPort)).then(
     () => {
-      plan.onProgress('registry backend has its volume');
+      const where = plan.hosts === 'real' ? '' : ': a FOLDER of this machine, as the storage hosts are simulated';
+      plan.onProgress(`registry backend has its volume${where}`);
     },
     (error: unknown) => {
       // It keeps trying by itself, and the rest of the system is of use without it.

@@ -87,11 +87,22 @@ function stored(
   return isGood ? [] : [fact('BlobStored', { digest, size, file })];
 }
 
+/** Whoever relies on a file that the log does not name any more must bring the bytes again. */
+function vanished(
+  state: RegistryState,
+  { digest, file, isPresent }: { digest: Digest; file: ContentFile; isPresent?: boolean | undefined },
+): RegistryDecision | undefined {
+  if (isPresent !== true) return undefined;
+  const blob = state.blobs.get(digest);
+  const isThere = blob !== undefined && blob.file === file && blob.finding === undefined;
+  return isThere ? undefined : rejected({ kind: 'BlobUnknown', digest });
+}
+
 function linkBlob(command: Command<'LinkBlob'>, state: RegistryState): RegistryDecision {
   const { repository, digest, size, uploadId, rules } = command;
   const before = repositoryIn(state, repository);
   const isLinked = before.blobs.has(digest);
-  const refusal = closed(state) ?? (isLinked ? undefined : overQuota(before, rules, size));
+  const refusal = closed(state) ?? vanished(state, command) ?? (isLinked ? undefined : overQuota(before, rules, size));
   if (refusal !== undefined) return refusal;
   const isOpen = uploadId !== undefined && state.uploads.has(uploadId);
   if (uploadId !== undefined && !isOpen && !isLinked) return rejected({ kind: 'UploadUnknown', uploadId });
@@ -125,8 +136,8 @@ function fixedTag(
   repository: Repository,
   { tags, digest, rules }: Command<'PushManifest'>,
 ): RegistryDecision | undefined {
-  if (rules.isTagFixed !== true) return undefined;
   for (const tag of tags) {
+    if (rules.fixedTags?.includes(tag) !== true) continue;
     const target = repository.tags.get(tag);
     if (target !== undefined && target.digest !== digest) {
       return rejected({ kind: 'TagFixed', tag, digest: target.digest });
@@ -141,6 +152,7 @@ function pushManifest(command: Command<'PushManifest'>, state: RegistryState): R
   const known = before.manifests.get(digest);
   const refusal =
     closed(state) ??
+    vanished(state, command) ??
     missingReferences(before, command) ??
     fixedTag(before, command) ??
     (known === undefined ? overQuota(before, rules, size) : undefined);
@@ -185,7 +197,7 @@ function deleteTag(command: Command<'DeleteTag'>, state: RegistryState): Registr
   const target = state.repositories.get(repository)?.tags.get(tag);
   if (target === undefined) return rejected({ kind: 'TagUnknown', tag });
   if (digest !== undefined && digest !== target.digest) return rejected({ kind: 'StillInUse', by: tag });
-  if (rules?.isTagFixed === true) return rejected({ kind: 'TagFixed', tag, digest: target.digest });
+  if (rules?.fixedTags?.includes(tag) === true) return rejected({ kind: 'TagFixed', tag, digest: target.digest });
   return accepted(fact('TagDeleted', { repository, tag, digest: target.digest, cause }));
 }
 

@@ -10,8 +10,8 @@ import { ContentFile, Digest, DigestAlgorithm, RepositoryName, Tag, UploadId } f
 export const RepositoryRules = z.strictObject({
   /** Bytes that all manifests and blobs of the repository may have together. */
   quotaBytes: z.int().min(0).optional(),
-  /** A tag that exists stays where it points. */
-  isTagFixed: z.boolean().optional(),
+  /** Those of the command's tags that stay where they point once they exist. */
+  fixedTags: z.array(Tag).optional(),
   /** An index may name manifests that are not there. */
   isSparse: z.boolean().optional(),
 });
@@ -51,6 +51,8 @@ export const RegistryCommand = z.discriminatedUnion('type', [
     uploadId: UploadId.optional(),
     /** A file of the same digest that was looked for and is not there or not whole. */
     bad: ContentFile.optional(),
+    /** `file` is the one the log names already; when it is not any more, nothing is linked. */
+    isPresent: z.boolean().optional(),
     rules: RepositoryRules,
   }),
   z.strictObject({
@@ -67,6 +69,7 @@ export const RegistryCommand = z.discriminatedUnion('type', [
     size,
     file: ContentFile,
     bad: ContentFile.optional(),
+    isPresent: z.boolean().optional(),
     mediaType: z.string(),
     artifactType: z.string().optional(),
     subject: Digest.optional(),
@@ -181,6 +184,8 @@ export const RegistryPulse = z.strictObject({
   epoch: z.int(),
   position: z.int(),
   leader: z.string(),
+  /** Followers the leader waits for before it acknowledges anything; who is not among them may not trust its own fold. */
+  members: z.array(z.string()),
   /** The events up to that position, as far as they fit; a follower that lacks more reads the log. */
   events: z.array(CommittedEvent),
 });
