@@ -8,6 +8,7 @@ import { ManifestCache } from './bytes/manifest-cache';
 import { type ConfigFile, rulesFrom } from './config-file';
 import type { RegistryFacts } from './facts/registry-facts';
 import { createHandler, type Watcher } from './http/handler';
+import type { PastFacts } from './history/past-facts';
 import type { ProtocolSettings, Registry } from './registry';
 import { watchRequests } from './request-watcher';
 
@@ -23,6 +24,7 @@ export interface RegistryParts {
   readonly accessLog: 'all' | 'writes' | 'none';
   readonly graceMs: number;
   readonly guard?: Guard;
+  readonly past: PastFacts;
   readonly suspect: (digest: string, finding: string) => void;
 }
 
@@ -34,9 +36,10 @@ export interface OpenRegistry {
 
 /** The protocol over given facts and bytes. */
 export function openRegistry(parts: RegistryParts): OpenRegistry {
-  const { facts, store, config, settings, log, metrics, accessLog, graceMs, suspect, guard = openGuard } = parts;
+  const { facts, past, store, config, settings, log, metrics, accessLog, graceMs, suspect, guard = openGuard } = parts;
   const registry: Registry = {
     facts,
+    past,
     store,
     manifests: new ManifestCache(MANIFESTS_BYTES),
     uploads: new LiveUploads(),

@@ -137,7 +137,7 @@ describe.each<Algorithm>(['sha256', 'sha512'])('pushing blobs as %s', (algorithm
         controller.close();
       },
     });
-    const patch = await call('PATCH', location, { body, duplex: 'half' } as RequestInit);
+    const patch = await call('PATCH', location, { body, duplex: 'half' });
     expect([patch.status, patch.headers.get('range')]).toEqual([202, `0-${String(bytes.length - 1)}`]);
     const digest = digestOf(bytes, algorithm);
     expect((await call('PUT', withDigest(patch.headers.get('location') ?? '', digest))).status).toBe(201);
@@ -274,9 +274,7 @@ describe('an upload session', () => {
         leaving.abort();
       },
     });
-    await expect(
-      call('PATCH', location, { body, duplex: 'half', signal: leaving.signal } as RequestInit),
-    ).rejects.toThrow();
+    await expect(call('PATCH', location, { body, duplex: 'half', signal: leaving.signal })).rejects.toThrow();
     let range = '0-0';
     while (range === '0-0') range = (await call('GET', location)).headers.get('range') ?? '';
     const next = Number(range.split('-')[1]) + 1;

@@ -6,6 +6,7 @@ import type { ManifestCache } from './bytes/manifest-cache';
 import type { LiveUploads } from './bytes/live-uploads';
 import type { Repository } from './domain/registry.state';
 import type { Outcome, ReadableState, RegistryFacts } from './facts/registry-facts';
+import type { PastFacts } from './history/past-facts';
 import { errorFrom, OciError } from './http/oci-error';
 
 /** Limits and switches of the protocol. */
@@ -18,6 +19,7 @@ export interface ProtocolSettings {
 
 export interface Registry {
   readonly facts: RegistryFacts;
+  readonly past: PastFacts;
   /** The bytes; throws `VolumeTrouble` while there is no volume. */
   readonly store: () => ContentStore;
   readonly manifests: ManifestCache;
@@ -49,3 +51,8 @@ export function accepted(outcome: Outcome): Accepted {
 /** Whether a command was refused for one reason. */
 export const isRejected = (outcome: Outcome, kind: RegistryRejection['kind']): boolean =>
   outcome.kind === 'rejected' && outcome.rejection.kind === kind;
+
+/** The facts a request is about: those of now, or of the moment its `at` names. */
+export async function factsFor({ facts, past }: Registry, at: string | null): Promise<ReadableState> {
+  return at === null ? facts.readable() : { ...(await past.at(at)), isMaybeStale: false };
+}

@@ -17,7 +17,9 @@ function handlerOf(route: Route): string {
       return 'blob_upload';
     case 'upload':
       return 'blob_upload_chunk';
-    default:
+    case 'extensions':
+    case 'bad-name':
+    case 'unknown':
       return 'other';
   }
 }

@@ -11,7 +11,16 @@ import {
   type Logger,
   type Metrics,
 } from '@brickyard/service-host';
+import type { Digest } from '@brickyard/contracts';
+import { guardFrom } from './auth/guard-from';
+import type { ContentStore } from './bytes/content-store';
 import { emptyConfig, readConfigFile } from './config-file';
+import { rebuildFacts, type Rebuilt } from './facts/facts-copy';
+import type { Origin } from './facts/registry-facts';
+import { createRelays } from './facts/relays';
+import { PastFacts } from './history/past-facts';
+import { exportLayout, importLayout, type Moved } from './moving/distribution-layout';
+import { Upkeep } from './upkeep/upkeep';
 import { RegistryFacts } from './facts/registry-facts';
 import { REGISTRY_LEDGER } from './facts/registry-writer';
 import { OciError } from './http/oci-error';
@@ -19,13 +28,27 @@ import { type OpenRegistry, openRegistry } from './open-registry';
 import type { RegistrySettings } from './settings';
 import { RegistryStorage } from './storage';
 
+const WATCH_MS = 10_000;
 const CATALOG_PAGE = { usual: 100, max: 1_000 };
+
+/** What an operator may ask of a replica that serves. */
+export interface Serving {
+  readonly facts: RegistryFacts;
+  readonly past: PastFacts;
+  readonly upkeep: Upkeep;
+  rebuild(isDryRun: boolean, origin: Origin): Promise<Rebuilt>;
+  importFrom(folder: string, origin: Origin): Promise<Moved>;
+  exportTo(folder: string): Promise<Moved>;
+}
 
 /** Everything a replica runs. */
 export interface RegistryService {
   readonly storage: RegistryStorage;
   readonly facts: RegistryFacts | undefined;
   readonly open: OpenRegistry | undefined;
+  /** What an operator may ask for; absent without a log. */
+  readonly serving: Serving | undefined;
+  readonly adminKey: string | undefined;
   /** Begins and returns at once; the health tells what becomes of it. */
   start(): void;
   stop(): Promise<void>;
@@ -45,6 +68,8 @@ export async function createService(
       storage,
       facts: undefined,
       open: undefined,
+      serving: undefined,
+      adminKey: undefined,
       start: () => {
         storage.start();
       },
@@ -61,7 +86,7 @@ export async function createService(
   return createServing({ settings, ledger, storage, bus, log, metrics });
 }
 
-interface Serving {
+interface Parts {
   readonly settings: RegistrySettings;
   readonly ledger: NonNullable<RegistrySettings['ledger']>;
   readonly storage: RegistryStorage;
@@ -70,15 +95,40 @@ interface Serving {
   readonly metrics: Metrics;
 }
 
-function createServing({ settings, ledger, storage, bus, log, metrics }: Serving): RegistryService {
+async function createServing({ settings, ledger, storage, bus, log, metrics }: Parts): Promise<RegistryService> {
   const { pgUrl } = ledger;
   const reader = openLedgerReader({ url: pgUrl, ledger: REGISTRY_LEDGER, role: 'writer' });
   const replica = `${hostname()}-${randomUUID().slice(0, 8)}`;
-  const facts = new RegistryFacts({ pgUrl, reader, bus, log, replica });
+  const store = (): ContentStore => storage.store();
+  const config = settings.configFile === undefined ? emptyConfig : readConfigFile(settings.configFile);
+  const relays = createRelays({ settings, config, reader, store, log, metrics });
+  const facts = new RegistryFacts({
+    pgUrl,
+    reader,
+    bus,
+    log,
+    replica,
+    onLead: () => {
+      relays.lead();
+    },
+    onFollow: () => {
+      relays.follow();
+    },
+    onCommitted: (events) => {
+      relays.offer(events);
+    },
+  });
+  const { graceMs, collectEveryMs, uploadAgeMs, scrubBytesSecond } = settings;
+  const upkeep = new Upkeep({
+    ...{ facts, store, config, log, metrics, graceMs, collectEveryMs, uploadAgeMs, scrubBytesSecond },
+  });
+  const past = new PastFacts(facts, reader);
+  const guard = await guardFrom(settings, config, log);
   const open = openRegistry({
     facts,
-    store: () => storage.store(),
-    config: settings.configFile === undefined ? emptyConfig : readConfigFile(settings.configFile),
+    past,
+    store,
+    config,
     settings: {
       manifestBytesMax: settings.manifestBytesMax,
       isDeleteEnabled: settings.isDeleteEnabled,
@@ -87,21 +137,34 @@ function createServing({ settings, ledger, storage, bus, log, metrics }: Serving
     log,
     metrics,
     accessLog: settings.accessLog,
-    graceMs: settings.graceMs,
+    graceMs,
+    guard,
     suspect: (digest, finding) => {
       log.error({ digest, finding }, 'a blob cannot be read');
+      void upkeep.check(digest as Digest).catch(() => undefined); // Trouble of the volume shows in the health.
     },
   });
+  watchStorage(metrics, storage, open);
   const ending = new AbortController();
   const begin = async (): Promise<void> => {
     await eventually('prepare the log', () => migrate(pgUrl), log, ending.signal);
     await facts.start();
+    upkeep.start();
   };
   let beginning: Promise<void> | undefined;
   return {
     storage,
     facts,
     open,
+    adminKey: settings.api?.key,
+    serving: {
+      facts,
+      past,
+      upkeep,
+      rebuild: (isDryRun, origin) => rebuildFacts(store(), facts, isDryRun, origin),
+      importFrom: (folder, origin) => importLayout({ store: store(), facts, log }, folder, origin),
+      exportTo: (folder) => exportLayout({ store: store(), facts, log }, folder),
+    },
     start: () => {
       storage.start();
       beginning = begin().catch((error: unknown) => {
@@ -110,7 +173,9 @@ function createServing({ settings, ledger, storage, bus, log, metrics }: Serving
     },
     stop: async () => {
       ending.abort();
+      await upkeep.stop();
       await open.registry.uploads.close();
+      await relays.stop();
       await facts.stop();
       await beginning;
       await reader.close();
@@ -118,6 +183,26 @@ function createServing({ settings, ledger, storage, bus, log, metrics }: Serving
       await storage.stop();
     },
   };
+}
+
+/** How the volume is, and what is in the middle of being sent. */
+function watchStorage(metrics: Metrics, storage: RegistryStorage, { registry }: OpenRegistry): void {
+  const free = metrics.gauge({ name: 'registry_volume_free_bytes', help: 'Free space of the volume.' });
+  const size = metrics.gauge({ name: 'registry_volume_size_bytes', help: 'Size of the volume.' });
+  const uploads = metrics.gauge({ name: 'registry_upload_sessions', help: 'Uploads that have begun and not ended.' });
+  const timer = setInterval(() => {
+    uploads.set(registry.facts.current.state.uploads.size);
+    registry.uploads.sweep();
+    storage.fill().then(
+      (fill) => {
+        if (fill === undefined) return;
+        free.set(fill.freeBytes);
+        size.set(fill.sizeBytes);
+      },
+      () => undefined, // The health tells.
+    );
+  }, WATCH_MS);
+  timer.unref();
 }
 
 function storageFrom(settings: RegistrySettings, log: Logger): RegistryStorage {

@@ -51,6 +51,7 @@ const Environment = z.object({
     .default(8_388_608)
     .describe('largest manifest, bytes'),
   BRICKYARD_REGISTRY_CONFIG: z.string().optional().describe('file with quotas, rules and webhooks'),
+  BRICKYARD_REGISTRY_PUBLIC_URL: z.url().optional().describe('what clients call this registry, for webhooks'),
   BRICKYARD_REGISTRY_HTPASSWD: z.string().optional().describe('file of users with bcrypt passwords'),
   BRICKYARD_REGISTRY_REALM: z.string().default('registry').describe('what a password is asked for'),
   BRICKYARD_REGISTRY_TOKEN_REALM: z.url().optional().describe('where clients get tokens'),
@@ -97,6 +98,7 @@ export interface RegistrySettings {
   readonly isDeleteEnabled: boolean;
   readonly manifestBytesMax: number;
   readonly configFile: string | undefined;
+  readonly publicUrl: string;
   readonly htpasswd: { readonly file: string; readonly realm: string } | undefined;
   readonly tokens: TokenSettings | undefined;
   readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
@@ -135,6 +137,7 @@ export function readSettings(env: NodeJS.ProcessEnv): RegistrySettings {
     isDeleteEnabled: given.BRICKYARD_REGISTRY_DELETE,
     manifestBytesMax: given.BRICKYARD_REGISTRY_MANIFEST_BYTES,
     configFile: given.BRICKYARD_REGISTRY_CONFIG,
+    publicUrl: given.BRICKYARD_REGISTRY_PUBLIC_URL ?? `http://${hostname()}:${String(given.BRICKYARD_REGISTRY_PORT)}`,
     htpasswd:
       given.BRICKYARD_REGISTRY_HTPASSWD === undefined
         ? undefined

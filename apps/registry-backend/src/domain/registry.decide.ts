@@ -94,7 +94,7 @@ function vanished(
 ): RegistryDecision | undefined {
   if (isPresent !== true) return undefined;
   const blob = state.blobs.get(digest);
-  const isThere = blob !== undefined && blob.file === file && blob.finding === undefined;
+  const isThere = blob?.file === file && blob.finding === undefined;
   return isThere ? undefined : rejected({ kind: 'BlobUnknown', digest });
 }
 
@@ -157,7 +157,7 @@ function pushManifest(command: Command<'PushManifest'>, state: RegistryState): R
     fixedTag(before, command) ??
     (known === undefined ? overQuota(before, rules, size) : undefined);
   if (refusal !== undefined) return refusal;
-  const isSame = known !== undefined && known.mediaType === command.mediaType;
+  const isSame = known?.mediaType === command.mediaType;
   return accepted(
     ...stored(state, command),
     ...(isSame ? [] : [manifestFact(command)]),
@@ -208,7 +208,7 @@ function deleteManifest(command: Command<'DeleteManifest'>, state: RegistryState
   const before = repositoryIn(state, repository);
   if (!before.manifests.has(digest)) return rejected({ kind: 'ManifestUnknown', digest });
   const tags = tagsOf(before, digest);
-  const [holder] = before.needed.has(digest) ? ['another manifest'] : tags;
+  const holder = before.needed.has(digest) ? 'another manifest' : tags.at(0);
   if (isOnlyLoose === true && holder !== undefined) return rejected({ kind: 'StillInUse', by: holder });
   return accepted<RegistryEvent>(
     ...tags.map((tag) => fact('TagDeleted', { repository, tag, digest, cause })),

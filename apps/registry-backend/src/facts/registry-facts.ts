@@ -260,7 +260,7 @@ export class RegistryFacts {
     const { position } = this.#now;
     const fresh = events.filter((event) => event.position > position);
     const [first] = fresh;
-    if (first === undefined || first.position !== position + 1) return;
+    if (first?.position !== position + 1) return;
     const state = fresh.reduce(evolveStoredRegistry, this.#now.state);
     this.#now = { state, position: fresh.at(-1)?.position ?? position };
     this.#options.onEvents?.(fresh, state);
@@ -273,7 +273,7 @@ export class RegistryFacts {
     if (!pulse.success) return;
     const at = performance.now();
     const { position, members, events } = pulse.data;
-    this.#fold(events as readonly FoldableEvent[]);
+    this.#fold(events);
     const follow = (): void => {
       if (this.#now.position < position || this.#writer !== undefined) return;
       if (members.includes(this.#options.replica)) this.#trustedUntil = at + TRUST_MS;
@@ -321,7 +321,7 @@ export class RegistryFacts {
     const { pgUrl, bus, log, onLead, onFollow, onCommitted } = this.#options;
     let onLost = (_: Error): void => undefined;
     const lost = new Promise<Error>((resolve) => (onLost = resolve));
-    let opened: RegistryWriter | undefined;
+    const term: { writer?: RegistryWriter } = {};
     const writer: RegistryWriter = await openLedgerWriter({
       url: pgUrl,
       ledger: REGISTRY_LEDGER,
@@ -333,14 +333,14 @@ export class RegistryFacts {
       evolve: evolveStoredRegistry,
       onCommitted: (events, state) => {
         this.#now = { state, position: events.at(-1)?.position ?? this.#now.position };
-        if (opened !== undefined) this.#sendPulse(opened, events);
+        if (term.writer !== undefined) this.#sendPulse(term.writer, events);
         this.#options.onEvents?.(events, state);
         onCommitted?.(events);
       },
       onLost,
       signal: this.#ending.signal,
     });
-    opened = writer;
+    term.writer = writer;
     this.#takeOver(writer);
     const commands = bus.respond(REGISTRY_COMMANDS, (payload) => this.#answer(RegistryRequest.parse(payload)));
     onLead?.(writer);

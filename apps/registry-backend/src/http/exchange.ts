@@ -31,6 +31,10 @@ export class Exchange {
     return this.request.method ?? 'GET';
   }
 
+  get hasQuery(): boolean {
+    return this.#queryText !== '';
+  }
+
   get query(): URLSearchParams {
     return (this.#query ??= new URLSearchParams(this.#queryText));
   }

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { describeError, type Logger } from '@brickyard/service-host';
 import { accessFor, type Grant, type Guard } from '../auth/guard';
-import type { Registry } from '../registry';
+import { factsFor, type Registry } from '../registry';
 import { deleteBlob, getBlob } from './blobs';
 import { Exchange } from './exchange';
 import { listReferrers, listRepositories, listTags } from './listings';
@@ -88,7 +88,7 @@ function methodsOf(route: Route): Readonly<Record<string, Handle>> {
       });
     case 'catalog':
       return reading(async (registry, exchange, { mayPull }) => {
-        listRepositories(registry, exchange, await registry.facts.readable(), mayPull);
+        listRepositories(registry, exchange, await factsFor(registry, exchange.query.get('at')), mayPull);
       });
     case 'extensions':
       return reading((_, exchange) => {
@@ -96,11 +96,11 @@ function methodsOf(route: Route): Readonly<Record<string, Handle>> {
       });
     case 'tags':
       return reading(async (registry, exchange) => {
-        listTags(exchange, await registry.facts.readable(), route.name);
+        listTags(exchange, await factsFor(registry, exchange.query.get('at')), route.name);
       });
     case 'referrers':
       return reading(async (registry, exchange) =>
-        listReferrers(registry, exchange, await registry.facts.readable(), route.name, route.digest),
+        listReferrers(registry, exchange, await factsFor(registry, exchange.query.get('at')), route.name, route.digest),
       );
     case 'manifest':
       return {

@@ -3,6 +3,7 @@ import { type ContentFile, type Digest, type RegistryCommand, type RepositoryNam
 import { VolumeTrouble } from '../bytes/volume-errors';
 import type { Manifest, Repository } from '../domain/registry.state';
 import type { ReadableState } from '../facts/registry-facts';
+import { momentIn } from '../history/past-facts';
 import { accepted, isRejected, type Registry, repositoryOf } from '../registry';
 import { matches } from './blobs';
 import type { Exchange } from './exchange';
@@ -35,9 +36,22 @@ export function getManifest(
   name: RepositoryName,
   reference: string,
 ): void | Promise<void> {
+  const moment = exchange.hasQuery ? exchange.query.get('at') : null;
+  if (moment !== null) return asOf(registry, exchange, name, { tag: reference, moment });
   const at = registry.facts.readable();
   if (at instanceof Promise) return at.then((state) => answerManifest(registry, exchange, state, name, reference));
   return answerManifest(registry, exchange, at, name, reference);
+}
+
+/** The manifest that a tag named then; its bytes must still be here. */
+async function asOf(
+  registry: Registry,
+  exchange: Exchange,
+  name: RepositoryName,
+  { tag, moment }: { readonly tag: string; readonly moment: string },
+): Promise<void> {
+  const then = await registry.past.at(moment);
+  await answerManifest(registry, exchange, { ...then, isMaybeStale: false }, name, tag);
 }
 
 /** The manifest as of any state. */
@@ -52,6 +66,8 @@ export function answerManifest(
     throw new OciError('DIGEST_INVALID', 'not a digest: sha256:<64 hex> or sha512:<128 hex>');
   }
   const found = manifestIn(repositoryOf(at, name), reference);
+  const then = found === undefined ? momentIn(reference) : undefined;
+  if (then !== undefined) return asOf(registry, exchange, name, then);
   const blob = found === undefined ? undefined : at.state.blobs.get(found.digest);
   if (found === undefined || blob === undefined) throw unknown(reference);
   exchange.digest = found.digest;
@@ -92,8 +108,9 @@ function sendManifest(
 export async function manifestBytes(registry: Registry, { state }: ReadableState, digest: Digest): Promise<Buffer> {
   const cached = registry.manifests.get(digest);
   if (cached !== undefined) return cached;
-  const blob = state.blobs.get(digest) ?? registry.facts.current.state.blobs.get(digest);
-  if (blob === undefined) throw unknown(digest);
+  // A file of then may have been replaced; one of now has the same bytes.
+  const blob = registry.facts.current.state.blobs.get(digest) ?? state.blobs.get(digest);
+  if (blob === undefined || registry.facts.current.state.doomed.has(blob.file)) throw unknown(digest);
   const bytes = await registry
     .store()
     .read(blob.file)

@@ -328,7 +328,7 @@ export async function putUpload(
 /** The answer to a PUT may have been lost; asked again, the blob is there. */
 function tellIfDone(registry: Registry, exchange: Exchange, name: RepositoryName, text: string, digest: Digest): void {
   const isLinked = registry.facts.current.state.repositories.get(name)?.blobs.has(digest) === true;
-  if (!isLinked || UploadId.safeParse(text.toLowerCase()).success === false) throw uploadUnknown(text);
+  if (!isLinked || !UploadId.safeParse(text.toLowerCase()).success) throw uploadUnknown(text);
   exchange.send(201, blobHeaders(name, digest));
 }
 

@@ -13,6 +13,7 @@ import { ContentStore } from '../bytes/content-store';
 import { ConfigFile } from '../config-file';
 import { RegistryFacts } from '../facts/registry-facts';
 import { REGISTRY_LEDGER } from '../facts/registry-writer';
+import { PastFacts } from '../history/past-facts';
 import type { ProtocolSettings } from '../registry';
 import { type OpenRegistry, openRegistry } from '../open-registry';
 
@@ -72,6 +73,7 @@ export class RegistryUnderTest {
     await facts.start();
     const open = openRegistry({
       facts,
+      past: new PastFacts(facts, reader),
       store: () => store,
       config: ConfigFile.parse(options.config ?? {}),
       settings: {
