@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
-import { migrate, openLedgerReader } from '@brickyard/event-sourcing/postgres';
+import { ensureSchema, openLedgerReader } from '@brickyard/event-sourcing/postgres';
 import {
   type Bus,
   connectBus,
@@ -147,7 +147,7 @@ async function createServing({ settings, ledger, storage, bus, log, metrics }: P
   watchStorage(metrics, storage, open);
   const ending = new AbortController();
   const begin = async (): Promise<void> => {
-    await eventually('prepare the log', () => migrate(pgUrl), log, ending.signal);
+    await eventually('prepare the log', () => ensureSchema(pgUrl), log, ending.signal);
     await facts.start();
     upkeep.start();
   };
