@@ -46,23 +46,10 @@ const Webhook = z.strictObject({
 });
 export type Webhook = z.infer<typeof Webhook>;
 
-const Upstream = z.strictObject({
-  /** Repositories below this prefix are copies of those of the upstream. */
-  prefix: z.string().regex(/^[a-z0-9]+(?:[._/-][a-z0-9]+)*$/),
-  url: z.url(),
-  user: z.string().optional(),
-  /** File with the password alone. */
-  passwordFile: z.string().optional(),
-  /** A tag is asked for again after so many seconds. */
-  freshSeconds: whole.default(60),
-});
-export type Upstream = z.infer<typeof Upstream>;
-
 export const ConfigFile = z.strictObject({
   repositories: z.array(Repositories).default([]),
   access: z.array(Access).optional(),
   webhooks: z.array(Webhook).default([]),
-  upstreams: z.array(Upstream).default([]),
 });
 export type ConfigFile = z.infer<typeof ConfigFile>;
 export type RepositoryConfig = ConfigFile['repositories'][number];

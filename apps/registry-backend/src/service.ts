@@ -15,7 +15,7 @@ import type { Digest } from '@brickyard/contracts';
 import { guardFrom } from './auth/guard-from';
 import type { ContentStore } from './bytes/content-store';
 import { emptyConfig, readConfigFile } from './config-file';
-import { rebuildFacts, type Rebuilt } from './facts/facts-copy';
+import { behindCopy, endOfCopy, rebuildFacts, type Rebuilt } from './facts/facts-copy';
 import type { Origin } from './facts/registry-facts';
 import { createRelays } from './facts/relays';
 import { PastFacts } from './history/past-facts';
@@ -28,6 +28,7 @@ import { type OpenRegistry, openRegistry } from './open-registry';
 import type { RegistrySettings } from './settings';
 import { RegistryStorage } from './storage';
 
+const COMPARE_MS = 500;
 const WATCH_MS = 10_000;
 const CATALOG_PAGE = { usual: 100, max: 1_000 };
 
@@ -102,7 +103,9 @@ async function createServing({ settings, ledger, storage, bus, log, metrics }: P
   const store = (): ContentStore => storage.store();
   const config = settings.configFile === undefined ? emptyConfig : readConfigFile(settings.configFile);
   const relays = createRelays({ settings, config, reader, store, log, metrics });
+  const copy = { isCompared: false, behind: 'the log has not been compared with the volume yet' };
   const facts = new RegistryFacts({
+    whyClosed: () => (copy.isCompared ? undefined : copy.behind),
     pgUrl,
     reader,
     bus,
@@ -150,6 +153,12 @@ async function createServing({ settings, ledger, storage, bus, log, metrics }: P
     await eventually('prepare the log', () => ensureSchema(pgUrl), log, ending.signal);
     await facts.start();
     upkeep.start();
+    while (!copy.isCompared && !ending.signal.aborted) {
+      await compare(copy, storage, facts).catch((error: unknown) => {
+        copy.behind = describeError(error); // No volume yet.
+      });
+      if (!copy.isCompared) await pause(COMPARE_MS, undefined, { signal: ending.signal });
+    }
   };
   let beginning: Promise<void> | undefined;
   return {
@@ -183,6 +192,18 @@ async function createServing({ settings, ledger, storage, bus, log, metrics }: P
       await storage.stop();
     },
   };
+}
+
+/** Nothing is written into a log that lacks what the volume knows: it would be another history. */
+async function compare(
+  copy: { isCompared: boolean; behind: string },
+  storage: RegistryStorage,
+  facts: RegistryFacts,
+): Promise<void> {
+  const end = await endOfCopy(storage.store());
+  const { position } = facts.current;
+  copy.isCompared = end <= position;
+  copy.behind = behindCopy(position, end);
 }
 
 /** How the volume is, and what is in the middle of being sent. */

@@ -12,7 +12,7 @@ import type { JsonObject, NewEvent } from '@brickyard/event-sourcing';
 export function newRegistryEvent(event: RegistryEvent): NewEvent {
   checkRegistryEvent(event);
   const { type, version, ...data } = event;
-  return { streamId: registryStreamOf(event), type, version, data: data };
+  return { streamId: registryStreamOf(event), type, version, data: data as JsonObject };
 }
 
 /** What the fold needs of an event, however it came. */

@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline';
 import type { RegistryCommand } from '@brickyard/contracts';
 import type { StoredEvent } from '@brickyard/event-sourcing';
 import { type LedgerReader, type Relay, startRelay } from '@brickyard/event-sourcing/postgres';
-import { describeError, type Logger } from '@brickyard/service-host';
+import { describeError, type Logger, Unavailable } from '@brickyard/service-host';
 import { z } from 'zod';
 import { syncFolder, type ContentStore } from '../bytes/content-store';
 import { OciError } from '../http/oci-error';
@@ -27,8 +27,11 @@ type Kept = z.infer<typeof Kept>;
 
 const padded = (position: number): string => String(position).padStart(12, '0');
 
-/** Writes committed events to the volume, in order, none left out. */
-export function startFactsCopy(reader: LedgerReader, store: () => ContentStore, log: Logger): Promise<Relay> {
+/** Writes committed events to the volume, in order, none left out; what is there already stays. */
+export async function startFactsCopy(reader: LedgerReader, store: () => ContentStore, log: Logger): Promise<Relay> {
+  const [end, { position }] = [await endOfCopy(store()), await reader.head()];
+  if (end > position) throw new Unavailable(behindCopy(position, end));
+  await reader.moveCursor(CURSOR, end);
   return startRelay({
     reader,
     cursorName: CURSOR,
@@ -58,6 +61,10 @@ async function writeSegment(store: ContentStore, events: readonly StoredEvent[])
   await syncFolder(folder);
 }
 
+/** Why nothing may be written into a log that lacks what its volume knows. */
+export const behindCopy = (position: number, end: number): string =>
+  `the log has ${String(position)} events and the copy on the volume ${String(end)}: rebuild it first`;
+
 /** The events of the copy in order; one that was written twice is told once. Throws where one is missing. */
 export async function* factsOnVolume(store: ContentStore): AsyncGenerator<Kept> {
   const names = (await readdir(store.pathOf('log'))).filter((name) => NAME.test(name)).sort();
@@ -85,22 +92,24 @@ export interface Rebuilt {
   readonly isDryRun: boolean;
 }
 
-/** Writes the facts of the copy into a log that has none, in their order. */
+/** Writes into the log what only the copy has, in its order: everything, or what came after a backup. */
 export async function rebuildFacts(
   store: ContentStore,
   facts: RegistryFacts,
   isDryRun: boolean,
   origin: Origin,
 ): Promise<Rebuilt> {
+  const before = facts.current.position;
   let events = 0;
   let batch: Omit<Kept, 'position'>[] = [];
   const flush = async (): Promise<void> => {
     if (batch.length === 0) return;
-    const command: RegistryCommand = { type: 'RestoreFacts', at: events - batch.length + 1, facts: batch };
+    const command: RegistryCommand = { type: 'RestoreFacts', at: before + events - batch.length + 1, facts: batch };
     batch = [];
     if (!isDryRun) accepted(await facts.submit(command, origin));
   };
-  for await (const { type, version, data } of factsOnVolume(store)) {
+  for await (const { position, type, version, data } of factsOnVolume(store)) {
+    if (position <= before) continue;
     events += 1;
     batch.push({ type, version, data });
     if (batch.length === BATCH) await flush();

@@ -60,6 +60,8 @@ export interface FactsOptions {
   readonly log: Logger;
   /** Differs between replicas and between runs of one. */
   readonly replica: string;
+  /** Why nothing may be written at the moment, but for restoring facts; undefined when it may. */
+  readonly whyClosed?: () => string | undefined;
   /** Told of every event in order, on every replica. */
   readonly onEvents?: (events: readonly FoldableEvent[], state: RegistryState) => void;
   /** Told when this replica begins to lead, and when it ends. */
@@ -181,7 +183,9 @@ export class RegistryFacts {
   }
 
   async #ask(request: RegistryRequest): Promise<RegistryReply> {
-    const { bus } = this.#options;
+    const { bus, whyClosed } = this.#options;
+    const reason = request.command.type === 'RestoreFacts' ? undefined : whyClosed?.();
+    if (reason !== undefined) return unavailable(reason);
     // Other replicas could not be told: they would go on answering with what was true before.
     if (!bus.connected) return unavailable('NATS is not reachable');
     if (this.#writer !== undefined) return this.#answer(request);
