@@ -37,9 +37,9 @@ export interface Serving {
   readonly facts: RegistryFacts;
   readonly past: PastFacts;
   readonly upkeep: Upkeep;
-  rebuild(isDryRun: boolean, origin: Origin): Promise<Rebuilt>;
-  importFrom(folder: string, origin: Origin): Promise<Moved>;
-  exportTo(folder: string): Promise<Moved>;
+  readonly rebuild: (isDryRun: boolean, origin: Origin) => Promise<Rebuilt>;
+  readonly importFrom: (folder: string, origin: Origin) => Promise<Moved>;
+  readonly exportTo: (folder: string) => Promise<Moved>;
 }
 
 /** Everything a replica runs. */
@@ -153,12 +153,7 @@ async function createServing({ settings, ledger, storage, bus, log, metrics }: P
     await eventually('prepare the log', () => ensureSchema(pgUrl), log, ending.signal);
     await facts.start();
     upkeep.start();
-    while (!copy.isCompared && !ending.signal.aborted) {
-      await compare(copy, storage, facts).catch((error: unknown) => {
-        copy.behind = describeError(error); // No volume yet.
-      });
-      if (!copy.isCompared) await pause(COMPARE_MS, undefined, { signal: ending.signal });
-    }
+    while (!(await compare(copy, storage, facts))) await pause(COMPARE_MS, undefined, { signal: ending.signal });
   };
   let beginning: Promise<void> | undefined;
   return {
@@ -199,11 +194,16 @@ async function compare(
   copy: { isCompared: boolean; behind: string },
   storage: RegistryStorage,
   facts: RegistryFacts,
-): Promise<void> {
-  const end = await endOfCopy(storage.store());
-  const { position } = facts.current;
-  copy.isCompared = end <= position;
-  copy.behind = behindCopy(position, end);
+): Promise<boolean> {
+  try {
+    const end = await endOfCopy(storage.store());
+    const { position } = facts.current;
+    copy.isCompared = end <= position;
+    copy.behind = behindCopy(position, end);
+  } catch (error) {
+    copy.behind = describeError(error); // No volume yet.
+  }
+  return copy.isCompared;
 }
 
 /** How the volume is, and what is in the middle of being sent. */

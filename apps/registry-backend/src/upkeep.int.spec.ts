@@ -105,9 +105,9 @@ describe('garbage', () => {
 
   it('never is what concurrent pushes rely on', async () => {
     const shared = Array.from({ length: 6 }, () => randomBytes(300));
-    let isPushing = true;
+    const pushing = new AbortController();
     const collecting = (async () => {
-      while (isPushing) {
+      while (!pushing.signal.aborted) {
         await upkeep.collect(origin, GRACE_MS);
         await new Promise((done) => setTimeout(done, 20));
       }
@@ -152,7 +152,7 @@ describe('garbage', () => {
         await Promise.all(Array.from({ length: 4 }, (_, index) => push(from + index)));
       }
     } finally {
-      isPushing = false;
+      pushing.abort();
       await collecting;
     }
     for (let number = 1; number < 24; number += 2) {

@@ -69,7 +69,14 @@ function toldOf(event: RegistryEvent, baseUrl: string): Told | undefined {
     case 'ManifestDeleted':
     case 'BlobUnlinked':
       return { action: 'delete', method: 'DELETE', target: { digest: event.digest, repository: event.repository } };
-    default:
+    case 'BlobStored':
+    case 'BlobCondemned':
+    case 'BlobRemoved':
+    case 'BlobFoundBad':
+    case 'UploadOpened':
+    case 'UploadAdvanced':
+    case 'UploadEnded':
+    case 'WritesSwitched':
       return undefined;
   }
 }
@@ -108,7 +115,7 @@ export async function startWebhook({ webhook, reader, baseUrl, instance, log, se
 }
 
 function isWanted({ action, target }: Notice, { ignoreActions, ignoreMediaTypes }: Webhook): boolean {
-  return !ignoreActions.includes(action) && !ignoreMediaTypes.includes(String(target['mediaType'] ?? ''));
+  return !ignoreActions.includes(action) && !ignoreMediaTypes.some((type) => type === target['mediaType']);
 }
 
 async function post({ url, headers, timeoutMs }: Webhook, events: readonly unknown[]): Promise<void> {
