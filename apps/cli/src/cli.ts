@@ -14,6 +14,7 @@ import { kubernetesCommands } from './commands/kubernetes.command';
 import { lookCommands } from './commands/look.command';
 import { nodeCommands } from './commands/node.command';
 import { preflightCommand } from './commands/preflight.command';
+import { registryCommands } from './commands/registry.command';
 import { serverCommands } from './commands/server.command';
 import { topologyCommands } from './commands/topology.command';
 import { volumeCommands } from './commands/volume.command';
@@ -40,6 +41,7 @@ const COMMANDS = [
   lookCommands,
   explainCommands,
   auditCommands,
+  registryCommands,
   preflightCommand,
   completionCommand,
 ];

@@ -21,7 +21,6 @@ const VOLUME_OPTIONS = [
   'performance.parallel-readdir off',
   'features.cache-invalidation off',
   'network.ping-timeout 15',
-  'cluster.granular-entry-heal on',
 ];
 
 const Volume = z.object({

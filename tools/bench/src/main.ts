@@ -2,6 +2,7 @@
 import { benchConsole } from './console.bench';
 import { benchDecision } from './decision.bench';
 import { benchReal } from './real.bench';
+import { benchRegistry } from './registry.bench';
 import { isKept, line, type Figure } from './report';
 import { benchSimulated } from './simulated.bench';
 import { benchStart } from './start.bench';
@@ -14,6 +15,7 @@ const benches: Readonly<
   simulated: benchSimulated,
   console: benchConsole,
   real: benchReal,
+  registry: benchRegistry,
 };
 
 const say = (text: string): void => {

@@ -12,6 +12,7 @@ import { picturesFromPostgres } from '../picture/postgres-pictures';
 import { act, idFrom, NoFlags, WholeNumber, type Shell } from './act';
 import { eventLines } from './explain.command';
 import { parseMoment } from '../context';
+import { imageHistory } from './registry.command';
 import { pgUrlFrom } from './audit.command';
 
 const HISTORY_KINDS = ['cluster', 'node', 'device', 'volume', 'brick', 'operation', 'actor'] as const;
@@ -82,11 +83,15 @@ function operationCommands(program: Command, shell: Shell): void {
 function historyCommand(program: Command, shell: Shell): void {
   const history = program
     .command('history')
-    .argument('<kind>', HISTORY_KINDS.join(', '))
-    .argument('<id>')
+    .argument('<kind>', `${HISTORY_KINDS.join(', ')}, image`)
+    .argument('<id>', 'of an image: repository:tag')
     .description('every event about one thing or by one actor: who, from where, by which request, because of what')
     .option('--limit <events>', 'the latest so many; 1000 when absent');
   act(shell, history, HistoryFlags, async (context, args, { limit }) => {
+    if (args[0] === 'image') {
+      await imageHistory(context, args[1] ?? '', limit);
+      return undefined;
+    }
     const kind = HISTORY_KINDS.find((one) => one === args[0]);
     if (kind === undefined)
       throw new UsageError(`history of ${HISTORY_KINDS.join(', ')}; not of ${args[0] ?? 'nothing'}`);
