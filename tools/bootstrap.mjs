@@ -96,8 +96,8 @@ const HOSTS = {
   'mount.glusterfs': 'glusterfs-client',
 };
 
-/** What only tests need: a browser that looks at the console. */
-const TESTS = { chromium: 'chromium' };
+/** What only tests need: a browser that looks at the console, clients that push and pull images. */
+const TESTS = { chromium: 'chromium', buildah: 'buildah', podman: 'podman', skopeo: 'skopeo' };
 
 /** Debian's names of what is missing: the servers, with `hosts` what storage hosts on this machine need, with `tests` what tests do. */
 export function missingPackages({ hosts, tests = false }) {

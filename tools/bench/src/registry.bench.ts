@@ -80,7 +80,12 @@ async function startDebian(
   writeFileSync(config, `${lines.join('\n')}\n`);
   const child: ChildProcess = spawn('docker-registry', ['serve', config], { stdio: 'ignore' });
   const url = `http://127.0.0.1:${String(port)}`;
+  let trouble: Error | undefined;
+  child.once('error', (error) => {
+    trouble = new Error('docker-registry does not start; sudo apt-get install docker-registry', { cause: error });
+  });
   await eventually('docker-registry does not answer', START_TIMEOUT_MS, async () => {
+    if (trouble !== undefined) throw trouble;
     if (!(await fetch(`${url}/v2/`)).ok) throw new Error('not yet');
   });
   const ended = new Promise((done) => child.once('exit', done));
