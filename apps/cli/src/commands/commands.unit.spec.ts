@@ -123,6 +123,6 @@ describe('completion', () => {
     const array = words.map((word) => `"${word}"`).join(' ');
     const script = `${completionScript(program, 'bash')}
 COMP_WORDS=(${array}); COMP_CWORD=${String(words.length - 1)}; _tool; echo "\${COMPREPLY[*]}"`;
-    expect(execFileSync('bash', ['-c', script], { encoding: 'utf8' }).trim()).toBe(wanted);
+    expect(execFileSync('bash', ['-s'], { input: script, encoding: 'utf8' }).trim()).toBe(wanted);
   });
 });

@@ -4,9 +4,14 @@ import { tellRejection } from '../../heketi/rejection-texts';
 import type { Refusal } from '../../heketi/refusals';
 import { refusalText } from './placement-texts';
 
-type Evidence = {
-  readonly devices: readonly { readonly deviceId: string; readonly refusal: Parameters<typeof refusalText>[0] }[];
-};
+/** What spoke against devices, as rejections carry it. */
+interface Evidence {
+  readonly devices: readonly {
+    readonly deviceId: string;
+    readonly refusal: Parameters<typeof refusalText>[0];
+  }[];
+  readonly devicesMore: number;
+}
 
 /** The explanation; `state` is the one at the refusal's position. */
 export function refusalView(refusal: Refusal, state: ControlState): object {
@@ -32,7 +37,7 @@ export function refusalView(refusal: Refusal, state: ControlState): object {
 }
 
 /** The devices that were looked at last, and why each was not taken. */
-function evidence({ devices, ...rest }: Evidence & { readonly devicesMore: number }, state: ControlState): object {
+function evidence({ devices, ...rest }: Evidence, state: ControlState): object {
   return {
     ...rest,
     devices: devices.map(({ deviceId, refusal }) => {
