@@ -11,6 +11,7 @@ import { TopologyController } from './audit/topology.controller';
 import type { AgentWatch } from './audit/agent-watch';
 import type { HostFacts } from './audit/host-facts';
 import type { GatewaySettings } from './config/gateway.settings';
+import { DocsController } from './docs/docs.controller';
 import { BlockVolumesController } from './heketi/blocks/block-volumes.controller';
 import { BricksController } from './heketi/bricks.controller';
 import { ClustersController } from './heketi/clusters.controller';
@@ -80,6 +81,7 @@ export class ApiGatewayModule {
         AdminController,
         InternalController,
         MetricsController,
+        DocsController,
         HistoryController,
         EventsController,
         OverviewController,

@@ -18,6 +18,7 @@ export * from './registry/registry.names';
 export * from './registry/registry.events';
 export * from './registry/registry.commands';
 export * from './http/heketi.api';
+export { openApiDocument, type OpenApiDocument, type OpenApiOperation } from './http/open-api';
 export * from './http/what-if.api';
 export * from './wire';
 export * from './widening';

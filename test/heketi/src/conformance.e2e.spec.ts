@@ -2,15 +2,19 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { openApiDocument } from '@brickyard/contracts';
 import { eventually } from '@brickyard/stack';
 import { type StackUnderTest, stackUnderTest } from '../../src/stack-under-test';
 import { HeketiServer } from './heketi-server';
-import { type Bench, makeSite, type Site, type SystemControl } from './row';
+import { drawing, makeUp } from './fuzz';
+import { type Bench, makeSite, makeVolume, type Site, type SystemControl } from './row';
 import { rows } from './rows';
 
 const START_MS = 120_000;
 const ROW_MS = 60_000;
 const DEVICE_KIB = 524_288_000;
+const SEED = Number(process.env['BRICKYARD_FUZZ_SEED'] ?? Date.now() % 1_000_000_000);
+const FUZZ_ROUNDS = 300;
 
 describe('heketi’s checklist, on simulated hosts', () => {
   let under: StackUnderTest;
@@ -53,6 +57,34 @@ describe('heketi’s checklist, on simulated hosts', () => {
       }
     },
     ROW_MS,
+  );
+
+  it(
+    `refuses nonsense, with what its description names and without a trace (BRICKYARD_FUZZ_SEED=${String(SEED)})`,
+    async () => {
+      const { server } = bench;
+      const { cluster, nodes } = await makeSite(server, { zones: [1, 2], devices: 1 });
+      const volume = await makeVolume(server, cluster, { size: 1 });
+      const ids = [cluster, volume.text('id'), ...nodes.flatMap(({ id, devices }) => [id, ...devices])];
+      const draw = drawing(SEED);
+      const document = openApiDocument();
+      const position = async (): Promise<string> => (await server.get('/hello')).headers['x-brickyard-position'] ?? '';
+      let refused = 0;
+      for (let round = 0; round < FUZZ_ROUNDS; round += 1) {
+        const { method, path, body, named } = makeUp(document, { ids }, draw);
+        const before = await position();
+        const answer = await server.ask(method, path, body === undefined ? {} : { body });
+        const what = `${method} ${path} ${body ?? ''}: ${String(answer.status)} ${answer.text}`;
+        if (answer.status >= 500) expect([what, named.has(answer.status), answer.status]).toEqual([what, true, 500]);
+        expect(what).not.toMatch(/internal error/);
+        if (answer.status === 202) await server.end(answer.headers['location'] ?? '');
+        if (answer.status < 400) continue;
+        refused += 1;
+        expect([what, await position()]).toEqual([what, before]);
+      }
+      expect(refused).toBeGreaterThan(FUZZ_ROUNDS / 4);
+    },
+    ROW_MS * 2,
   );
 
   it('leaves a database that agrees with itself, and no operation', async () => {

@@ -19,8 +19,8 @@ export function guardDoor(server: FastifyInstance, options: DoorOptions): void {
   });
 }
 
-/** What probes and Prometheus ask without a token. */
-const OPEN_PATHS: ReadonlySet<string> = new Set(['/hello', '/metrics']);
+/** What probes, Prometheus and browsers ask without a token. */
+const OPEN_PATHS: ReadonlySet<string> = new Set(['/hello', '/metrics', '/docs', '/openapi.json']);
 
 function admit(request: FastifyRequest, reply: FastifyReply, { keys, issuedAtLeewaySeconds }: DoorOptions): boolean {
   const { method } = request;

@@ -1,0 +1,149 @@
+/** Every route of the HTTP API, in the order in which people look for them: what it takes and what it answers. */
+import type { z } from 'zod';
+import * as answers from './heketi.answers';
+import * as requests from './heketi.api';
+
+/** One route. */
+export interface ApiRoute {
+  readonly method: 'get' | 'post' | 'delete';
+  /** With `{id}` for the id of a thing. */
+  readonly path: string;
+  readonly group: string;
+  readonly summary: string;
+  /** Needs no token. */
+  readonly isOpen?: true;
+  readonly body?: z.ZodType;
+  /** The body may be left out. */
+  readonly isBodyOptional?: true;
+  /** The statuses of success, each with its JSON, or with the type of what is not JSON. */
+  readonly success: Readonly<Partial<Record<200 | 201 | 202 | 204 | 303, z.ZodType | string | undefined>>>;
+  /** What it may refuse with, besides what every route may. */
+  readonly refusals: readonly number[];
+}
+
+type Given = Partial<Pick<ApiRoute, 'body' | 'isBodyOptional' | 'isOpen'>>;
+const ACCEPTED = { 202: undefined } as const;
+/** 500 is heketi's status for what cannot be allocated, and for conflicts. */
+const CHANGE = [400, 404, 409, 422, 429, 500];
+
+const route =
+  (method: ApiRoute['method'], refusals: readonly number[]) =>
+  (group: string, path: string, summary: string, success: ApiRoute['success'], given: Given = {}): ApiRoute => ({
+    method,
+    path,
+    group,
+    summary,
+    success,
+    refusals: refusals.filter((status) => path.includes('{id}') || status !== 404 || method === 'post'),
+    ...given,
+  });
+
+const get = route('get', [400, 404]);
+const post = route('post', CHANGE);
+const remove = route('delete', CHANGE);
+const open = { isOpen: true } as const;
+
+/** heketi's routes, then our own. */
+export const apiRoutes: readonly ApiRoute[] = [
+  get('clusters', '/clusters', 'Ids of all clusters', { 200: answers.ClusterListAnswer }),
+  post(
+    'clusters',
+    '/clusters',
+    'Makes a cluster',
+    { 201: answers.ClusterAnswer },
+    { body: requests.ClusterCreateRequest },
+  ),
+  get('clusters', '/clusters/{id}', 'One cluster', { 200: answers.ClusterAnswer }),
+  post(
+    'clusters',
+    '/clusters/{id}/flags',
+    'Sets which volumes it takes',
+    { 200: undefined },
+    { body: requests.ClusterCreateRequest },
+  ),
+  remove('clusters', '/clusters/{id}', 'Removes an empty cluster', { 200: undefined }),
+  post('nodes', '/nodes', 'Adds a host to a cluster', ACCEPTED, { body: requests.NodeAddRequest }),
+  get('nodes', '/nodes/{id}', 'One node with its devices', { 200: answers.NodeAnswer }),
+  post('nodes', '/nodes/{id}/state', 'Puts it online or offline, or takes it out for good', ACCEPTED, {
+    body: requests.StateRequest,
+  }),
+  post(
+    'nodes',
+    '/nodes/{id}/tags',
+    'Sets, lays over or takes away tags',
+    { 200: answers.TagsAnswer },
+    { body: requests.TagsRequest },
+  ),
+  remove('nodes', '/nodes/{id}', 'Removes a node without devices', ACCEPTED),
+  post('devices', '/devices', 'Adds a device of a node', ACCEPTED, { body: requests.DeviceAddRequest }),
+  get('devices', '/devices/{id}', 'One device with its bricks', { 200: answers.DeviceAnswer }),
+  post('devices', '/devices/{id}/state', 'Puts it online or offline, or takes it out for good', ACCEPTED, {
+    body: requests.StateRequest,
+  }),
+  post(
+    'devices',
+    '/devices/{id}/tags',
+    'Sets, lays over or takes away tags',
+    { 200: answers.TagsAnswer },
+    { body: requests.TagsRequest },
+  ),
+  route('get', [404, 500])('devices', '/devices/{id}/resync', 'Looks again on its host how large it is', ACCEPTED),
+  remove('devices', '/devices/{id}', 'Gives a failed device back', ACCEPTED, {
+    body: requests.DeviceDeleteRequest,
+    isBodyOptional: true,
+  }),
+  get('volumes', '/volumes', 'Ids of all volumes', { 200: answers.VolumeListAnswer }),
+  post('volumes', '/volumes', 'Makes a volume', ACCEPTED, { body: requests.VolumeCreateRequest }),
+  get('volumes', '/volumes/{id}', 'One volume, how to mount it, its bricks', { 200: answers.VolumeAnswer }),
+  post('volumes', '/volumes/{id}/expand', 'Makes it larger by so many GiB', ACCEPTED, {
+    body: requests.VolumeExpandRequest,
+  }),
+  post('volumes', '/volumes/{id}/block-restriction', 'Keeps new block volumes off it, or lets them in', ACCEPTED, {
+    body: requests.BlockRestrictionRequest,
+  }),
+  remove('volumes', '/volumes/{id}', 'Deletes a volume and its data', ACCEPTED),
+  post('bricks', '/bricks/to-evict/{id}', 'Moves a brick to another device', ACCEPTED, {
+    body: requests.BrickEvictRequest,
+    isBodyOptional: true,
+  }),
+  get('block volumes', '/blockvolumes', 'Ids of all block volumes', { 200: answers.BlockVolumeListAnswer }),
+  post('block volumes', '/blockvolumes', 'Makes a block volume', ACCEPTED, { body: requests.BlockVolumeCreateRequest }),
+  get('block volumes', '/blockvolumes/{id}', 'One block volume', { 200: undefined }),
+  post('block volumes', '/blockvolumes/{id}/expand', 'Makes it so many GiB large', ACCEPTED, {
+    body: requests.BlockVolumeExpandRequest,
+  }),
+  remove('block volumes', '/blockvolumes/{id}', 'Deletes a block volume', ACCEPTED),
+  route('get', [404, 500])('operations', '/queue/{id}', 'How work goes: pending, its result, or why it failed', {
+    200: undefined,
+    204: undefined,
+    303: undefined,
+  }),
+  get('operations', '/operations', 'How many operations there are', { 200: answers.OperationCountsAnswer }),
+  get('operations', '/operations/pending', 'Operations that are not over', { 200: answers.PendingOperationListAnswer }),
+  get('operations', '/operations/pending/{id}', 'What one of them changes', { 200: answers.PendingOperationAnswer }),
+  post('operations', '/operations/pending/cleanup', 'Removes what was left on hosts', ACCEPTED, {
+    body: requests.CleanupRequest,
+  }),
+  get('server', '/hello', 'Whether the server is there', { 200: 'text/plain' }, open),
+  get('server', '/metrics', 'Gauges for Prometheus', { 200: 'text/plain' }, open),
+  get('server', '/openapi.json', 'This description', { 200: 'application/json' }, open),
+  get('server', '/docs', 'This description as a page', { 200: 'text/html' }, open),
+  get('server', '/admin', 'Who may change things', { 200: answers.AdminAnswer }),
+  post('server', '/admin', 'Sets who may change things', { 204: undefined }, { body: requests.AdminRequest }),
+  get('server', '/internal/logging', 'The log level of this gateway', { 200: answers.LoggingAnswer }),
+  post('server', '/internal/logging', 'Sets it', { 200: answers.LoggingAnswer }, { body: requests.LoggingRequest }),
+  get('server', '/internal/state/examine/gluster', 'The state beside what hosts say', { 200: answers.ExamineAnswer }),
+  get('server', '/db/dump', 'Everything, as heketi’s database holds it', { 200: answers.DumpAnswer }),
+  get('server', '/db/check', 'Whether that agrees with itself', { 200: answers.CheckAnswer }),
+  get('server', '/backup/db', 'The dump, compressed', { 200: 'application/octet-stream' }),
+  get('history', '/v1/status', 'The whole at a glance', { 200: 'application/json' }),
+  get('history', '/v1/topology', 'Clusters, nodes and devices in one answer', { 200: 'application/json' }),
+  get('history', '/v1/volumes', 'Volumes in one answer', { 200: 'application/json' }),
+  get('history', '/v1/operations', 'Operations under way and lately ended', { 200: 'application/json' }),
+  get('history', '/v1/operations/{id}', 'One operation: its step, its tasks, what it waits for', {
+    200: 'application/json',
+  }),
+  ...['cluster', 'node', 'device', 'brick', 'volume', 'operation'].map((kind) =>
+    get('history', `/v1/history/${kind}s/{id}`, `Every event about one ${kind}`, { 200: 'application/json' }),
+  ),
+];
