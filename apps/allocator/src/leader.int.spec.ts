@@ -205,6 +205,21 @@ describe('the leading allocator', () => {
     expect(await ask()).toEqual({ wanted: false });
   });
 
+  it('does not call a task unwanted once it has been taken over: it cannot know what its successor planned', async () => {
+    const { leading, lost } = await allocator('one');
+    await leading;
+    const bus = await connected('an agent');
+    const question = { taskId: `${id('0fe1')}.0.act.1.0`, operationId: id('0fe1') };
+    const ask = () => bus.request(TASKS_WANTED, question, { timeoutMs: 2_000 });
+    expect(await ask()).toEqual({ wanted: false });
+    const client = new Client({ connectionString: pgUrl });
+    await client.connect();
+    await client.query('UPDATE es.heads SET epoch = epoch + 1'); // What a successor does first.
+    await client.end();
+    await expect(ask()).rejects.toThrow('not the leader any more');
+    await lost;
+  });
+
   it('starts from its snapshot with the state that all events give', async () => {
     const first = await allocator('first');
     const leadership = await first.leading;

@@ -60,7 +60,7 @@ export async function lead(options: LeaderOptions): Promise<Leadership> {
   log.info({ epoch: writer.epoch, position: writer.position }, 'leading');
 
   const processes: { of(host: string): string } = { of: (host) => host };
-  const tasks = createTaskRelay({ bus, log, processOf: (host) => processes.of(host) });
+  const tasks = createTaskRelay({ bus, log, epoch: writer.epoch, processOf: (host) => processes.of(host) });
   const manager = createProcessManager(() => writer, bus, log);
   const keeper = createSnapshotKeeper(reader, options.snapshotEvents, writer.position, log);
   const checkpoints = await startCheckpoints(options);
@@ -87,7 +87,7 @@ export async function lead(options: LeaderOptions): Promise<Leadership> {
   });
   await begin();
   manager.resume(writer.state);
-  const questions = answerTaskQuestions(bus, () => writer.state);
+  const questions = answerTaskQuestions(bus, writer);
   const liveness = watchNodes({
     bus,
     state: () => writer.state,

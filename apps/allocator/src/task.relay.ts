@@ -14,6 +14,7 @@ import type { ControlState, Operation } from '@brickyard/domain';
 import { recordedEvent } from '@brickyard/domain';
 import type { StoredEvent } from '@brickyard/event-sourcing';
 import { describeError, type Bus, type Logger, type Subscription } from '@brickyard/service-host';
+import type { ControlWriter } from './control-writer';
 import { createHold } from './hold';
 
 /** The stream of tasks: small messages, gone once done. */
@@ -40,6 +41,8 @@ export interface TaskRelay {
 export interface TaskRelayOptions {
   readonly bus: Bus;
   readonly log: Logger;
+  /** Tells the messages of this leader from those of the one before, whose count began anew, too. */
+  readonly epoch: number;
   /** Names the process that serves a host: tasks for the hosts of one process travel together. */
   readonly processOf?: (host: string) => string;
 }
@@ -112,7 +115,7 @@ export function* parcels(
   for (const parcel of open.values()) yield parcel.tasks;
 }
 
-export function createTaskRelay({ bus, log, processOf = (host) => host }: TaskRelayOptions): TaskRelay {
+export function createTaskRelay({ bus, log, epoch, processOf = (host) => host }: TaskRelayOptions): TaskRelay {
   const publish = (tasks: readonly TaskEnvelope[], nth = ''): void => {
     const [first] = tasks;
     if (first === undefined) return;
@@ -143,7 +146,7 @@ export function createTaskRelay({ bus, log, processOf = (host) => host }: TaskRe
       for (const operation of state.operations.values()) {
         for (const task of runningTasks(operation)) {
           if (host !== undefined && task.host !== host) continue;
-          publish([envelope(operation, task, undefined)], `+${String(resends)}@${String(process.pid)}`);
+          publish([envelope(operation, task, undefined)], `+${String(resends)}@${String(epoch)}`);
         }
       }
     },
@@ -153,11 +156,15 @@ export function createTaskRelay({ bus, log, processOf = (host) => host }: TaskRe
   };
 }
 
-/** Tells agents whether a task is still wanted: it is as long as its operation waits for it. */
-export function answerTaskQuestions(bus: Bus, state: () => ControlState): Subscription {
-  return bus.respond(TASKS_WANTED, (payload): Promise<TaskAnswer> => {
+/**
+ * Tells agents whether a task is still wanted: it is as long as its operation waits for it. A leader that was cut off would
+ * not know the tasks of its successor, and what it calls unwanted is dropped: so it makes sure first.
+ */
+export function answerTaskQuestions(bus: Bus, writer: Pick<ControlWriter, 'state' | 'confirm'>): Subscription {
+  return bus.respond(TASKS_WANTED, async (payload): Promise<TaskAnswer> => {
     const { operationId, taskId } = TaskQuestion.parse(payload);
-    const task = state().operations.get(operationId)?.current?.tasks.get(taskId);
-    return Promise.resolve({ wanted: task?.status === 'running' });
+    await writer.confirm();
+    const task = writer.state.operations.get(operationId)?.current?.tasks.get(taskId);
+    return { wanted: task?.status === 'running' };
   });
 }

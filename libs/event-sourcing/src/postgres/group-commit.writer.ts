@@ -27,6 +27,8 @@ export class GroupCommitWriter<State, Command, Reply extends JsonValue> implemen
   private draft: Batch<State, Command, Reply> | undefined;
   private flight: Batch<State, Command, Reply> | undefined;
   private isPreparing = false;
+  private confirmation: Promise<void> | undefined;
+  private nextConfirmation: Promise<void> | undefined;
   private lost: Error | undefined;
   private closed: { readonly promise: Promise<void>; readonly onIdle: () => void } | undefined;
   private readonly caution = new Caution();
@@ -66,6 +68,25 @@ export class GroupCommitWriter<State, Command, Reply extends JsonValue> implemen
       this.queue.push(waiting);
       this.wake();
     });
+  }
+
+  /** Those who ask while a question is under way share the next one: that one begins after they asked. */
+  confirm(): Promise<void> {
+    if (this.lost !== undefined) return Promise.reject(this.lost);
+    this.nextConfirmation ??= (this.confirmation ?? Promise.resolve()).then(() => this.confirmNow());
+    return this.nextConfirmation;
+  }
+
+  private async confirmNow(): Promise<void> {
+    const mine = this.nextConfirmation;
+    this.nextConfirmation = undefined;
+    this.confirmation = mine?.catch(() => undefined);
+    try {
+      await this.leadership.confirm();
+    } catch (error) {
+      this.lose(asError(error));
+      throw new Unavailable('not the leader any more', { cause: error });
+    }
   }
 
   async close(): Promise<void> {

@@ -56,16 +56,8 @@ function holdLeadership(
   onLost: (error: Error) => void,
 ): Leadership {
   const { client, lookups } = sessions;
-  /** So long after a sign of life nobody else can have taken over, unless an operator ended the session. */
-  const certainMs = (silenceMsMax * 2) / 3;
-  let lastSeenAt = performance.now();
-  const beat = async (): Promise<void> => {
-    const askedAt = performance.now();
-    await askBoth(sessions, silenceMsMax, onLost);
-    lastSeenAt = askedAt;
-  };
   const heart = setInterval(() => {
-    beat().catch((error: unknown) => {
+    askBoth(sessions, silenceMsMax, onLost).catch((error: unknown) => {
       onLost(asUnavailable('heartbeat of the leader', error));
     });
   }, silenceMsMax / 5);
@@ -74,9 +66,7 @@ function holdLeadership(
     append: (transaction) => append(client, transaction),
     findAnswers: (commandIds) => findAnswers(lookups, ledger, commandIds),
     readVersions: () => readVersions(lookups, ledger),
-    confirm: async () => {
-      if (performance.now() - lastSeenAt > certainMs) await beat();
-    },
+    confirm: () => confirm(lookups, ledger, head.epoch),
     resign: async () => {
       clearInterval(heart);
       await Promise.all([client.end(), lookups.end()]);
@@ -86,6 +76,21 @@ function holdLeadership(
       abandon(sessions);
     },
   };
+}
+
+/**
+ * A leader that was cut off decides on a state that is not true any more, and what it decides may need no commit that
+ * would tell it: so the server is asked whether our epoch is still the one.
+ */
+async function confirm(client: Client, ledger: string, epoch: number): Promise<void> {
+  const result = await client.query({
+    name: 'confirm-epoch',
+    text: 'SELECT ledger FROM es.heads WHERE ledger = $1 AND epoch = $2',
+    values: [ledger, epoch],
+    rowMode: 'array',
+    types: RAW,
+  });
+  if (result.rows.length === 0) throw new Unavailable('another writer leads');
 }
 
 /** Says that we live, and learns whether the server does; behind a commit it waits its turn, which proves the same. */

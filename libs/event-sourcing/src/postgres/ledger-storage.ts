@@ -18,7 +18,7 @@ export interface Leadership {
   findAnswers(commandIds: readonly string[]): Promise<ReadonlyMap<string, RecordedAnswer>>;
   /** Version of every stream. */
   readVersions(): Promise<Map<string, number>>;
-  /** Rejects when the leadership is gone; asks the server only when the last sign of life is too long ago. */
+  /** Asks the server whether this is the leader still; rejects when another one leads, or nobody answers. */
   confirm(): Promise<void>;
   /** Gives the leadership up. */
   resign(): Promise<void>;

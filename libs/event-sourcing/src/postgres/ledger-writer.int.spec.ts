@@ -274,6 +274,16 @@ describe('leadership', () => {
     expect(await sql(url, 'SELECT count(*)::int AS n FROM es.streams')).toEqual([{ n: 0 }]);
   });
 
+  it('says nothing about its state, not even that a command changes nothing, once another epoch has begun', async () => {
+    const old = await openTally(url);
+    await expect(old.writer.confirm()).resolves.toBeUndefined();
+    await sql(url, 'UPDATE es.heads SET epoch = epoch + 1');
+    const asked = [old.writer.confirm(), old.writer.confirm(), old.writer.submit({ command: add('s', 0), metadata })];
+    for (const answer of asked) await expect(answer).rejects.toBeInstanceOf(Unavailable);
+    expect((await old.lost).cause).toMatchObject({ message: 'another writer leads' });
+    await expect(old.writer.confirm()).rejects.toBeInstanceOf(Unavailable);
+  });
+
   it('steps down when its listener fails, after answering what is committed', async () => {
     const failing = await openTally(url, {
       onCommitted: () => {

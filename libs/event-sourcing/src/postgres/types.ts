@@ -99,6 +99,11 @@ export interface LedgerWriter<State, Command, Reply extends JsonValue> {
   readonly waiting: number;
   /** Decides and appends; resolves after COMMIT. Rejects with `Overloaded`, `Unavailable` or `Defect`. */
   submit(submission: Submission<Command>): Promise<Answer<Reply>>;
+  /**
+   * Asks the log whether this writer leads still; rejects `Unavailable` when it does not, or nobody answers. Whoever tells
+   * others what `state` says asks first: a writer that was cut off does not know what its successor has committed.
+   */
+  confirm(): Promise<void>;
   /** Takes no more, finishes what waits, gives the leadership up. */
   close(): Promise<void>;
 }
