@@ -1,5 +1,5 @@
 /** What an operation does next: from what its events say so far to the events that say what now. Pure. */
-import type { ControlEvent, EventOf, PlannedTask, StepDirection, TaskId } from '@brickyard/contracts';
+import type { ControlEvent, EventOf, PlannedTask, Residue, StepDirection, TaskId } from '@brickyard/contracts';
 import type { ControlState } from '../control/control.state';
 import { advanceEvacuation } from '../evacuation/advance-evacuation';
 import { replanVolume } from './replan-volume';
@@ -112,7 +112,27 @@ export function abandonment(
   const reason =
     `Node ${task.nodeId} (${task.host}) does not answer: its agent has been silent since ${since}. ` +
     'Bring the host back, or set the node offline and try again.';
-  return leave(operation, state, task, direction, step, reason);
+  const { residue, ...given } = leave(operation, state, task, direction, step, reason);
+  return { ...given, residue: [...residue, ...lateEffects(operation, state, task, direction, step)] };
+}
+
+/**
+ * A host that does not answer may still be at it, and do what it was told after others have taken it back: what its effect
+ * would need undone is listed for its return, unless the undo goes to that host anyway and waits there behind the act.
+ */
+function lateEffects(
+  operation: Operation,
+  state: ControlState,
+  { nodeId, taskId }: PlannedTask,
+  direction: StepDirection,
+  step: number,
+): Residue[] {
+  const wasGiven = operation.current?.tasks.has(taskId) === true;
+  if (direction !== 'act' || !wasGiven) return [];
+  const undo = ordersOf(operation, state, { step, direction: 'undo', attempt: 1 })[indexOf(taskId)];
+  // A volume that is served too late is not stopped but deleted.
+  if (undo === undefined || undo.nodeId === nodeId || undo.task.type === 'StopGlusterVolume') return [];
+  return [{ nodeId, task: undo.task }];
 }
 
 function leave(

@@ -242,6 +242,41 @@ function lastEnded({ state }: ControlPlane) {
   return operationId === undefined ? undefined : state.ended.get(operationId);
 }
 
+describe('what a lost host may still do after its task was given up', () => {
+  const lostWithCreation = (): ControlPlane => {
+    const plane = threeNodes();
+    plane.submit(createVolume('data', 10));
+    plane.settle((task) => (task.task.type === 'CreateGlusterVolume' ? undefined : obedient()(task)));
+    plane.submit({ type: 'DeclareNodeLost', nodeId: id('a1') as NodeId, silentSince: 'then' });
+    plane.settle(obedient());
+    return plane;
+  };
+  const cleanUp = (plane: ControlPlane): string[] => {
+    const done: string[] = [];
+    plane.submit({ type: 'DeclareNodeReturned', nodeId: id('a1') as NodeId });
+    plane.settle((task) => {
+      done.push(`${task.task.type} on ${task.host}`);
+      return obedient()(task);
+    });
+    return done.sort();
+  };
+
+  it('is taken back by that host itself, behind what it may be at', () => {
+    const plane = lostWithCreation();
+    expect(lastEnded(plane)?.result).toBe('undone');
+    expect(cleanUp(plane)).toEqual(['DeleteBrick on n1', 'DeleteGlusterVolume on n1']);
+    expect([...plane.state.nodes.values()].flatMap(({ residue }) => residue)).toEqual([]);
+  });
+
+  it('is not taken back from a later volume of the same name', () => {
+    const plane = lostWithCreation();
+    plane.submit({ type: 'DeclareNodeReturned', nodeId: id('a2') as NodeId });
+    plane.submit(createVolume('data', 10, { kind: 'none' }));
+    plane.settle(obedient());
+    expect(cleanUp(plane)).toEqual(['DeleteBrick on n1']);
+  });
+});
+
 describe('create-volume', () => {
   it('asks the host when an attempt ends without an answer, and goes on when the effect is there', () => {
     const plane = threeNodes();

@@ -1,5 +1,6 @@
 /** How nodes join and leave a cluster, and how what a lost node kept is removed. */
-import type { ControlState } from '../../control/control.state';
+import type { AgentTask, NodeId } from '@brickyard/contracts';
+import { volumeNameKey, type ControlState } from '../../control/control.state';
 import { coordinator, type Order } from '../orders';
 import type { OperationPlan } from '../operation.state';
 import type { OperationSaga, SagaPlan } from './saga.types';
@@ -51,11 +52,37 @@ function residueOrders(plan: ResiduePlan, state: ControlState, part: 'gluster' |
     if (task.type === 'DeleteBrick') {
       return part === 'host' ? [{ nodeId, resource: `brick:${task.brick.brickId}`, task }] : [];
     }
-    if (part === 'host') return [];
-    const clusterId = state.nodes.get(nodeId)?.clusterId;
-    const runner = clusterId === undefined ? undefined : coordinator(state, clusterId, plan.attempt);
-    return [{ nodeId: runner ?? nodeId, resource: resourceOf(task), task }];
+    if (part === 'host' || !isResidueStill(task, state, nodeId)) return [];
+    return [{ nodeId: runnerOf(task, state, nodeId, plan.attempt), resource: resourceOf(task), task }];
   });
+}
+
+/** The host that may still be at it, so that the clean-up waits behind; another one when it cannot. */
+function runnerOf(task: AgentTask, state: ControlState, nodeId: NodeId, attempt: number): NodeId {
+  const node = state.nodes.get(nodeId);
+  const isAboutItself = task.type === 'DetachPeer' && task.nodeId === nodeId;
+  if (node === undefined || (attempt === 1 && node.lostSince === undefined && !isAboutItself)) return nodeId;
+  return coordinator(state, node.clusterId, attempt, isAboutItself ? nodeId : undefined) ?? nodeId;
+}
+
+/** Whether the log still says that what the task takes back should not be: much may have happened since. */
+function isResidueStill(task: AgentTask, state: ControlState, nodeId: NodeId): boolean {
+  if (task.type === 'DeleteGlusterVolume') {
+    const { volumeId, name } = task.volume;
+    const clusterId = state.nodes.get(nodeId)?.clusterId;
+    const namesake = clusterId === undefined ? undefined : state.volumeNames.get(volumeNameKey(clusterId, name));
+    const isTaken = namesake !== undefined && state.volumes.get(namesake)?.status !== 'creating';
+    return !state.volumes.has(volumeId) && !isTaken;
+  }
+  if (task.type === 'StartGlusterVolume') return state.volumes.get(task.volume.volumeId)?.status === 'ready';
+  if (task.type === 'RemoveBricks') {
+    const { volumeId, bricks } = task.expansion;
+    const kept = new Set<string>(state.volumes.get(volumeId)?.bricks.map(({ brickId }) => brickId));
+    return kept.size > 0 && bricks.every(({ brickId }) => !kept.has(brickId));
+  }
+  if (task.type === 'DetachPeer') return !state.nodes.has(task.nodeId);
+  // A volume that is not to be is deleted, running or not.
+  return task.type !== 'StopGlusterVolume';
 }
 
 function resourceOf(task: Order['task']): string {
