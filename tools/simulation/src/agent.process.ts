@@ -1,0 +1,49 @@
+/** The agent of one storage host, put together of the same parts as the real one, on the simulated drivers. */
+import type { HostName } from '@brickyard/contracts';
+import { diskOn, emptyPlatter } from './disk';
+import type { Proc } from './kernel';
+import type { World } from './world';
+import {
+  convergingVolumeDriver,
+  directoryBrickDriver,
+  NO_FAULTS,
+  hostAgent,
+  openLedger,
+  type TaskLedger,
+} from './product';
+
+export const BRICKS_DIRECTORY = '/var/lib/brickyard/directory';
+const LEDGER_FILE = '/var/lib/brickyard/tasks.journal';
+
+const settled = (): Promise<void> => Promise.resolve();
+
+/** Runs until the process ends. */
+export async function agentMain(world: World, proc: Proc, host: HostName): Promise<void> {
+  const { kernel, options } = world;
+  const { agent: sabotage = {} } = options.sabotage;
+  const log = world.logOf(proc);
+  const platter = world.matter.hosts.get(host) ?? emptyPlatter();
+  const disk = diskOn(platter, { kernel, proc, failures: () => world.diskFailures });
+  const ledger = await openLedger({ file: LEDGER_FILE, sync: sabotage.unsynced !== true, disk });
+  const bus = world.busOf(proc);
+  await bus.connect();
+  await hostAgent({
+    bus,
+    log,
+    host,
+    ledger: sabotage.unfenced === true ? withoutFence(ledger) : ledger,
+    faults: NO_FAULTS,
+    simulated: true,
+    glusterd: { start: settled, stop: settled },
+    drivers: {
+      bricks: directoryBrickDriver({ directory: BRICKS_DIRECTORY, deviceSizeKib: options.deviceSizeKib, disk }),
+      volumes: convergingVolumeDriver(world.glusters.on(host, proc)),
+    },
+  }).start();
+}
+
+const withoutFence = (ledger: TaskLedger): TaskLedger => ({
+  ...ledger,
+  seen: () => 0,
+  outcomeOf: () => undefined,
+});

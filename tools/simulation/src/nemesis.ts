@@ -1,0 +1,123 @@
+/** What goes wrong, when, and for how long: a plan made of chance before the run begins. */
+import type { HostName } from '@brickyard/contracts';
+import { NATS } from './nats';
+import { POSTGRES } from './postgres';
+import type { Random } from './random';
+import type { World } from './world';
+
+/** One piece of trouble. */
+export interface Trouble {
+  readonly atMs: number;
+  readonly what: keyof typeof kinds;
+  /** Picks whom it strikes. */
+  readonly whom: number;
+  readonly forMs: number;
+}
+
+const at = <T>(list: readonly T[], index: number): T | undefined => list[index % Math.max(1, list.length)];
+
+interface Cast {
+  readonly allocators: readonly string[];
+  readonly hosts: readonly HostName[];
+  readonly gateways: readonly string[];
+}
+
+type Strike = (world: World, cast: Cast, trouble: Trouble) => void;
+
+const mood =
+  (name: 'slow' | 'failing' | 'silent', chance: number): Strike =>
+  (world, _, { forMs }) => {
+    world.trace(`makes gluster commands ${name}`);
+    world.glusters.mood[name] = chance;
+    world.kernel.outside(forMs, () => {
+      world.glusters.mood[name] = 0;
+    });
+  };
+
+const cut =
+  (server: string, who: (cast: Cast) => readonly string[]): Strike =>
+  (world, cast, { whom, forMs }) => {
+    const name = at(who(cast), whom);
+    if (name === undefined) return;
+    world.trace(`cuts ${name} off ${server} for ${String(Math.round(forMs))} ms`);
+    world.network.cut(name, server);
+    world.kernel.outside(forMs, () => {
+      world.network.mend(name, server);
+    });
+  };
+
+/** Every kind of trouble. */
+const kinds = {
+  'kill-allocator': (world, { allocators }, { whom, forMs }) => {
+    world.kill(at(allocators, whom) ?? '', forMs);
+  },
+  'kill-agent': (world, { hosts }, { whom, forMs }) => {
+    world.kill(at(hosts, whom) ?? '', forMs);
+  },
+  'kill-gateway': (world, { gateways }, { whom, forMs }) => {
+    world.kill(at(gateways, whom) ?? '', forMs);
+  },
+  'stop-process': (world, { allocators, hosts }, { whom, forMs }) => {
+    world.stall(at([...allocators, ...hosts], whom) ?? '', forMs);
+  },
+  'kill-nats': (world, _, { whom, forMs }) => {
+    world.trace('kills nats');
+    world.nats.crash(whom % 5 === 0);
+    world.kernel.outside(forMs, () => {
+      world.nats.restart();
+    });
+  },
+  'kill-postgres': (world, _, { forMs }) => {
+    world.trace('kills postgres');
+    world.postgres.crash();
+    world.kernel.outside(forMs, () => {
+      world.postgres.restart();
+    });
+  },
+  'break-lock': (world) => {
+    world.trace('gives the lock of the leader to another');
+    world.postgres.breakLock();
+  },
+  'cut-nats': cut(NATS, ({ allocators, hosts, gateways }) => [...allocators, ...hosts, ...gateways]),
+  'cut-postgres': cut(POSTGRES, ({ allocators }) => allocators),
+  'cut-power': (world, { hosts }, { whom, forMs }) => {
+    const host = at(hosts, whom);
+    if (host !== undefined) world.crashHost(host, forMs);
+  },
+  'kill-glusterd': (world, { hosts }, { whom, forMs }) => {
+    const host = at(hosts, whom);
+    if (host === undefined) return;
+    world.trace(`kills the glusterd of ${host}`);
+    world.glusters.kill(host);
+    world.kernel.outside(forMs, () => {
+      world.startGlusterd(host);
+    });
+  },
+  'slow-gluster': mood('slow', 0.5),
+  'failing-gluster': mood('failing', 0.3),
+  'silent-gluster': mood('silent', 0.3),
+  'failing-disks': (world, _, { forMs }) => {
+    world.trace('lets disks fail');
+    world.diskFailures = 0.1;
+    world.kernel.outside(forMs, () => {
+      world.diskFailures = 0;
+    });
+  },
+} satisfies Readonly<Record<string, Strike>>;
+
+/** Draws so many troubles within a time. */
+export function planTroubles(random: Random, count: number, withinMs: number): Trouble[] {
+  const names = Object.keys(kinds) as (keyof typeof kinds)[];
+  return Array.from({ length: count }, () => ({
+    atMs: random.between(0, withinMs),
+    what: random.oneOf(names) ?? 'kill-agent',
+    whom: random.below(60),
+    forMs: random.chance(0.6) ? random.between(100, 4_000) : random.between(4_000, 25_000),
+  }));
+}
+
+/** Lets it happen. */
+export function strike(world: World, cast: Cast, trouble: Trouble): void {
+  const run: Strike = kinds[trouble.what];
+  run(world, cast, trouble);
+}

@@ -1,0 +1,122 @@
+/** What clients ask: commands that make sense for the moment, and some that do not. */
+import {
+  type ClientCommand,
+  type ClusterId,
+  type DeviceId,
+  type Durability,
+  gib,
+  type HostName,
+  kibOf,
+  type NodeId,
+  type OperationId,
+  type PlacementPolicy,
+  type VolumeId,
+} from '@brickyard/contracts';
+import type { ControlState } from '@brickyard/domain';
+import type { Random } from './random';
+
+const policy: PlacementPolicy = {
+  brickMinKib: kibOf(gib(1)),
+  brickMaxKib: kibOf(gib(4096)),
+  bricksPerVolumeMax: 32,
+  volumesPerClusterMax: 1000,
+  zoneChecking: 'none',
+};
+
+export const CLUSTER_ID = '0000000000000000000000000000c001' as ClusterId;
+const ZONES = 3;
+const NAMES = ['ada', 'bea', 'cleo', 'dora', 'eva', 'fay'];
+
+/** A storage host's place in the topology: everything of it follows from its number. */
+export const hostNamed = (number: number): HostName => `storage-${String(number)}` as HostName;
+export const nodeIdOf = (number: number): NodeId => String(number).padStart(32, 'a') as NodeId;
+
+const durabilities: readonly [Durability, ...Durability[]] = [
+  { kind: 'replicate', replica: 3 },
+  { kind: 'replicate', replica: 3 },
+  { kind: 'replicate', replica: 2 },
+  { kind: 'none' },
+  { kind: 'disperse', data: 2, redundancy: 1 },
+];
+
+const sorted = <T>(keys: Iterable<T>): T[] => [...keys].sort();
+
+/** One command. */
+export function anyCommand(random: Random, state: ControlState, nodes: number): ClientCommand {
+  const operationId = random.hex(32) as OperationId;
+  const volumeId = random.oneOf(sorted(state.volumes.keys())) ?? (random.hex(32) as VolumeId);
+  const deviceId = random.oneOf(sorted(state.devices.keys())) ?? (random.hex(32) as DeviceId);
+  const nodeId = random.oneOf(sorted(state.nodes.keys())) ?? nodeIdOf(1);
+  const dice = random.next();
+  if (dice < 0.42) return createVolume(random, operationId);
+  if (dice < 0.55) {
+    const addKib = kibOf(gib(1 + random.below(8)));
+    return { type: 'ExpandVolume', operationId, volumeId, addKib, policy };
+  }
+  if (dice < 0.75) return { type: 'DeleteVolume', operationId, volumeId };
+  if (dice < 0.82) {
+    const wanted = random.pick(['online', 'online', 'offline', 'failed'] as const);
+    return { type: 'SetDeviceState', operationId, deviceId, state: wanted };
+  }
+  if (dice < 0.86)
+    return { type: 'SetNodeState', operationId, nodeId, state: random.pick(['online', 'online', 'offline'] as const) };
+  if (dice < 0.9) return { type: 'RemoveDevice', operationId, deviceId, forceForget: random.chance(0.2) };
+  if (dice < 0.95) return addDevice(operationId, random.hex(32) as DeviceId, nodeId, 1 + random.below(4));
+  if (dice < 0.97) return { type: 'RemoveNode', operationId, nodeId };
+  return addNode(operationId, 1 + random.below(nodes));
+}
+
+export function createVolume(random: Random, operationId: OperationId): ClientCommand {
+  const isStrict = random.chance(0.2);
+  return {
+    type: 'CreateVolume',
+    operationId,
+    volumeId: random.hex(32) as VolumeId,
+    spec: {
+      name: random.oneOf(NAMES) ?? 'ada',
+      sizeKib: kibOf(gib(1 + random.below(20))),
+      durability: random.pick(durabilities),
+      gid: random.chance(0.2) ? 2000 : 0,
+      options: isStrict ? ['user.heketi.zone-checking strict'] : [],
+      block: false,
+      snapshots: random.chance(0.2),
+      snapshotFactor: '1',
+      requestedDurability: {},
+    },
+    clusters: [],
+    policy,
+  };
+}
+
+export function addNode(operationId: OperationId, number: number): ClientCommand {
+  const host = hostNamed(number);
+  return {
+    type: 'AddNode',
+    operationId,
+    nodeId: nodeIdOf(number),
+    clusterId: CLUSTER_ID,
+    zone: 1 + ((number - 1) % ZONES),
+    hostnames: { manage: [host], storage: [host] },
+    tags: {},
+    probe: { newNode: 'running', members: number === 1 ? 'none' : 'running' },
+  };
+}
+
+export function addDevice(operationId: OperationId, deviceId: DeviceId, nodeId: NodeId, number: number): ClientCommand {
+  const name = `/dev/sd${String.fromCharCode(97 + number)}`;
+  return { type: 'AddDevice', operationId, deviceId, nodeId, name, destroyData: false, tags: {} };
+}
+
+/** What makes a cluster of so many nodes with two devices each, in order. */
+export function topology(random: Random, nodes: number): ClientCommand[] {
+  const operationId = (): OperationId => random.hex(32) as OperationId;
+  const numbers = Array.from({ length: nodes }, (_, index) => index + 1);
+  return [
+    { type: 'CreateCluster', clusterId: CLUSTER_ID, flags: { file: true, block: true } },
+    ...numbers.flatMap((number) => [
+      addNode(operationId(), number),
+      addDevice(operationId(), random.hex(32) as DeviceId, nodeIdOf(number), 1),
+      addDevice(operationId(), random.hex(32) as DeviceId, nodeIdOf(number), 2),
+    ]),
+  ];
+}
