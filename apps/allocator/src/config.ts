@@ -16,6 +16,8 @@ export const AllocatorConfig = z.object({
   BRICKYARD_NODE_LOST_SECONDS: seconds(10),
   /** Events between two snapshots of the fold. */
   BRICKYARD_SNAPSHOT_EVENTS: z.coerce.number().int().min(1).default(10_000),
+  /** What is done about differences between log and hosts: nothing, or what loses and decides nothing. */
+  BRICKYARD_DRIFT_HEAL: z.enum(['none', 'trivial']).default('trivial'),
   /** Private key (PEM, Ed25519) that signs the head of the log; made when it is missing. Absent: nothing is signed. */
   BRICKYARD_CHECKPOINT_KEY_FILE: z.string().optional(),
   /** File that gets every signed head besides Postgres; best on another disk. */

@@ -71,6 +71,7 @@ async function allocator(name: string) {
     follower,
     lostAfterMs: 60_000,
     snapshotEvents: 20,
+    healPolicy: 'none',
     signal: ending.signal,
     onLost: (error) => {
       lose(error);

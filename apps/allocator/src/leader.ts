@@ -8,10 +8,11 @@ import {
   type Relay,
 } from '@brickyard/event-sourcing/postgres';
 import type { ControlState } from '@brickyard/domain';
-import { describeError, type Bus, type Logger } from '@brickyard/service-host';
+import { describeError, type Bus, type Logger, type Metrics } from '@brickyard/service-host';
 import { startCheckpointKeeper, type CheckpointKeeper, type CheckpointOptions } from './checkpoint.keeper';
 import { decideForLog, evolveForLog, type ControlWriter } from './control-writer';
 import { eventsStream, startEventRelay } from './event.relay';
+import { watchDrift, type HealPolicy } from './drift.watcher';
 import type { LedgerFollower } from './ledger-follower';
 import { watchNodes } from './node-liveness';
 import { createProcessManager, outcomesStream } from './operation.process-manager';
@@ -26,6 +27,9 @@ export interface LeaderOptions {
   readonly follower: LedgerFollower;
   readonly lostAfterMs: number;
   readonly snapshotEvents: number;
+  /** Which differences between log and hosts are settled without a human. */
+  readonly healPolicy: HealPolicy;
+  readonly metrics?: Metrics;
   /** Absent: the log is not signed. */
   readonly checkpoints?: CheckpointOptions;
   readonly signal: AbortSignal;
@@ -65,10 +69,19 @@ export async function lead(options: LeaderOptions): Promise<Leadership> {
   const keeper = createSnapshotKeeper(reader, options.snapshotEvents, writer.position, log);
   const checkpoints = await startCheckpoints(options);
   const relay = await startEventRelay(reader, bus, log);
+  const drift = watchDrift({
+    bus,
+    log,
+    state: () => writer.state,
+    policy: options.healPolicy,
+    submit: manager.submit,
+    ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
+  });
   hooks.committed = (events, state) => {
     relay.offer(events);
     tasks.offer(events, state);
     manager.offer(events);
+    drift.offer(events);
     const last = events.at(-1);
     if (last === undefined) return;
     keeper.offer(last.position, state);
@@ -79,6 +92,7 @@ export async function lead(options: LeaderOptions): Promise<Leadership> {
     await manager.consumeOutcomes();
     relay.retryNow();
     tasks.sendRunning(writer.state);
+    drift.askAll();
   };
   const beginAgain = bus.onConnected(() => {
     begin().catch((error: unknown) => {
@@ -108,6 +122,7 @@ export async function lead(options: LeaderOptions): Promise<Leadership> {
           tasks.stop();
         },
         () => liveness.stop(),
+        () => drift.stop(),
         () => questions.close(),
         () => keeper.idle(),
       ]),

@@ -123,6 +123,8 @@ async function main(): Promise<void> {
     follower,
     lostAfterMs: config.BRICKYARD_NODE_LOST_SECONDS * 1_000,
     snapshotEvents: config.BRICKYARD_SNAPSHOT_EVENTS,
+    healPolicy: config.BRICKYARD_DRIFT_HEAL,
+    metrics,
     ...(checkpoints === undefined ? {} : { checkpoints }),
     signal: ending.signal,
     onBatch: writerMetrics(metrics),

@@ -7,7 +7,7 @@ import {
   outcomesOf,
   SIMULATED_OUTCOMES,
   TaskOutcome,
-  type InternalCommand,
+  type ControlCommand,
   type OperationId,
 } from '@brickyard/contracts';
 import { recordedEvent, type ControlState } from '@brickyard/domain';
@@ -34,17 +34,17 @@ export interface ProcessManager {
   /** Begins, or after a reconnect begins again, to take outcomes from the queue. */
   consumeOutcomes(): Promise<Subscription>;
   /** Submits a command of the allocator's own; trouble is logged, the cause will come again. */
-  readonly submit: (command: InternalCommand, correlationId: string) => Promise<void>;
+  readonly submit: (command: ControlCommand, correlationId: string) => Promise<void>;
   stop(): void;
 }
 
 export function createProcessManager(writer: () => ControlWriter, bus: Bus, log: Logger): ProcessManager {
   const pauses = new Map<OperationId, NodeJS.Timeout>();
 
-  const submit = async (command: InternalCommand, correlationId: string, actor = 'allocator'): Promise<void> => {
+  const submit = async (command: ControlCommand, correlationId: string, actor = 'allocator'): Promise<void> => {
     await writer().submit({ command, metadata: { correlationId, actor: { name: actor } } });
   };
-  const trySubmit = async (command: InternalCommand, correlationId: string): Promise<void> => {
+  const trySubmit = async (command: ControlCommand, correlationId: string): Promise<void> => {
     try {
       await submit(command, correlationId);
     } catch (error) {

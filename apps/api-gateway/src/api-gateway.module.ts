@@ -14,6 +14,7 @@ import type { GatewaySettings } from './config/gateway.settings';
 import { DocsController } from './docs/docs.controller';
 import { BlockVolumesController } from './heketi/blocks/block-volumes.controller';
 import { BricksController } from './heketi/bricks.controller';
+import { DriftController } from './drift/drift.controller';
 import { ClustersController } from './heketi/clusters.controller';
 import type { CommandSender } from './heketi/command-sender';
 import { DatabaseController } from './heketi/db/db.controller';
@@ -88,6 +89,7 @@ export class ApiGatewayModule {
         TopologyController,
         ExplainController,
         WhatIfController,
+        DriftController,
       ],
       providers: [
         { provide: APP_FILTER, useValue: new TextErrorFilter(parts.log) },

@@ -11,6 +11,7 @@ import { completionCommand } from './commands/completion.command';
 import { deviceCommands } from './commands/device.command';
 import { explainCommands } from './commands/explain.command';
 import { kubernetesCommands } from './commands/kubernetes.command';
+import { driftCommands } from './commands/drift.command';
 import { lookCommands } from './commands/look.command';
 import { nodeCommands } from './commands/node.command';
 import { preflightCommand } from './commands/preflight.command';
@@ -39,6 +40,7 @@ const COMMANDS = [
   serverCommands,
   kubernetesCommands,
   lookCommands,
+  driftCommands,
   explainCommands,
   auditCommands,
   registryCommands,

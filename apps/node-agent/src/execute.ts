@@ -1,8 +1,13 @@
 /** Which driver call each agent task is. */
 import type { AgentTask, Outcome, TaskOf } from '@brickyard/contracts';
 import type { BrickDriver } from './drivers/brick.driver';
+import { until } from './drivers/gluster/converge';
 import { DONE, outcomeOf, passing } from './drivers/step-failure';
 import type { VolumeDriver } from './drivers/volume.driver';
+
+/** A brick process signs in at its glusterd a moment after it was started. */
+const SERVED_MS = 10_000;
+const SERVED_LOOK_MS = 500;
 
 /** The drivers of one host. */
 export interface Drivers {
@@ -44,8 +49,30 @@ const handlers: Handlers = {
   ReplaceBrick: ({ change }, { volumes }) => volumes.ensureReplaced(change),
   ReadReplacement: ({ change }, { volumes }) => volumes.readReplacement(change),
   AwaitHeal: ({ change }, { volumes }) => volumes.ensureHealed(change),
+  ServeBrick: async ({ brick }, { bricks, volumes }) => {
+    const mounted = await bricks.ensureServed(brick);
+    if (!mounted.ok) return mounted;
+    return outcomeOf(() => serveBrick(brick.path, { bricks, volumes }));
+  },
+  AdoptGlusterVolume: ({ volume }, { volumes }) => volumes.ensureAdopted(volume),
+  SetVolumeOptions: (change, { volumes }) => volumes.ensureOptions(change),
   StartRebalance: ({ volume }, { volumes }) => volumes.ensureRebalance(volume),
 };
+
+/** Starts the process of a mounted brick, if its volume is started and it does not run; a volume that is not started is served by its start. */
+async function serveBrick(path: string, { bricks, volumes }: Drivers): Promise<Outcome> {
+  if ((await volumes.readHealth()) !== 'running') {
+    throw passing('glusterd of this host does not answer; the brick is served once it does');
+  }
+  const mounted = new Set((await bricks.readBricks()).filter((brick) => brick.mounted).map(({ path }) => path));
+  const problems = await volumes.ensureServing((brick) => mounted.has(brick));
+  const isServed = async (): Promise<boolean> =>
+    ![...(await volumes.readIdle()).values()].some((paths) => paths.includes(path));
+  if (await until(isServed, SERVED_MS, SERVED_LOOK_MS)) return DONE;
+  throw passing(
+    `the process of the brick at ${path} does not start: ${problems.join('; ') || 'see the log of the brick'}`,
+  );
+}
 
 /** Does a task on one host; a task without its line above does not compile. */
 export function execute<Type extends AgentTask['type']>(task: TaskOf<Type>, drivers: Drivers): Promise<Outcome> {

@@ -1,20 +1,23 @@
 /** What the agent says unasked: that it lives, and what its host looks like when that has changed. */
 import {
   factsOf,
+  factsWantedOf,
   type Heartbeat,
   heartbeatOf,
   type HostName,
-  type NodeFacts,
   probeOf,
   type ProbeReply,
 } from '@brickyard/contracts';
 import { type Bus, describeError, type Logger, type Subscription, Unavailable } from '@brickyard/service-host';
 import type { Drivers } from './execute';
+import { lookAtHost, messagesOf } from './host-facts';
 
 export const HEARTBEAT_MS = 2_000;
 /** A probe is answered within a second, if need be with what was known a moment ago. */
 const HEALTH_PATIENCE_MS = 700;
-const FACTS_MS = 30_000;
+/** What nothing announces (a brick's process that ended) is found by a regular look. */
+const FACTS_MS = 20_000;
+const SIGNATURE_MS = 1_000;
 const HEAL_MS = 60_000;
 
 /** The host to speak for. */
@@ -27,6 +30,8 @@ export interface FactsOptions {
   readonly drivers: Drivers;
   /** True while the host shall seem switched off. */
   readonly isSilent?: () => boolean;
+  /** Changes when something on the host does: then the host is looked at at once, not only now and then. */
+  readonly signature?: () => Promise<string>;
   /** Called when glusterd is found running after it was not. */
   readonly onGlusterdStarted?: () => void;
 }
@@ -51,6 +56,8 @@ class HostFacts implements FactsPublisher {
   private healReadAt = 0;
   private looking: Promise<void> | undefined;
   private lookAgain = false;
+  private tellAnyhow = false;
+  private signature = '';
   private readonly timers: NodeJS.Timeout[] = [];
   private readonly ends: (() => unknown)[] = [];
 
@@ -60,11 +67,14 @@ class HostFacts implements FactsPublisher {
     const { bus, host } = this.options;
     this.ends.push(
       bus.onConnected(() => {
-        this.lastFacts = '';
         void this.beat();
-        this.touch();
+        this.tell();
       }),
     );
+    const asked = bus.subscribe(factsWantedOf(host), () => {
+      this.tell();
+    });
+    this.ends.push(() => asked.close());
     const probes = bus.respond(probeOf(host), async () => {
       if (this.options.isSilent?.() === true) throw new Unavailable(`${host} is switched off`);
       return this.identity(await this.readHealth());
@@ -75,6 +85,7 @@ class HostFacts implements FactsPublisher {
       setInterval(() => {
         this.touch();
       }, FACTS_MS),
+      setInterval(() => void this.watch(), SIGNATURE_MS),
     );
     void this.beat();
     this.touch();
@@ -112,6 +123,21 @@ class HostFacts implements FactsPublisher {
     if (this.options.isSilent?.() !== true) this.options.bus.publish(heartbeatOf(this.options.host), heartbeat);
   }
 
+  /** Looks, and tells what is seen even when it was told before. */
+  private tell(): void {
+    this.tellAnyhow = true;
+    this.touch();
+  }
+
+  private async watch(): Promise<void> {
+    const { signature } = this.options;
+    // What cannot be read now is read a second later; the regular look tells of it.
+    const seen = signature === undefined ? '' : await signature().catch(() => this.signature);
+    if (seen === this.signature) return;
+    this.signature = seen;
+    this.touch();
+  }
+
   touch(): void {
     if (this.looking !== undefined) {
       this.lookAgain = true;
@@ -129,33 +155,17 @@ class HostFacts implements FactsPublisher {
   }
 
   private async look(): Promise<void> {
-    const { observedAt, ...facts } = await this.read();
+    const { bus, host, incarnation, simulated, drivers } = this.options;
+    const anyhow = this.tellAnyhow;
+    this.tellAnyhow = false;
+    const look = await lookAtHost({ host, incarnation, simulated }, drivers, await this.readHealth(), this.healPending);
+    const { observedAt: _, ...facts } = look;
     const text = JSON.stringify(facts);
-    if (text === this.lastFacts || !this.options.bus.connected) return;
-    this.lastFacts = text;
-    this.options.bus.publish(factsOf(this.options.host), { observedAt, ...facts } satisfies NodeFacts);
-  }
-
-  private async read(): Promise<NodeFacts> {
-    const { bricks, volumes } = this.options.drivers;
-    const glusterd = await this.readHealth();
-    const isRunning = glusterd === 'running';
-    const [brickFacts, peers, listed] = await Promise.all([
-      bricks.readBricks(),
-      isRunning ? volumes.readPeers() : [],
-      isRunning ? volumes.readVolumes() : [],
-    ]);
-    await this.readHeal(listed.filter(({ status }) => status === 'started').map(({ name }) => name));
-    return {
-      ...this.identity(glusterd),
-      observedAt: new Date().toISOString(),
-      bricks: brickFacts.map((brick) => ({ ...brick })),
-      peers: peers.map(({ uuid, hostname, connected }) => ({ uuid, hostname, connected })),
-      volumes: listed.map(({ name, status }) => {
-        const healPending = this.healPending.get(name);
-        return { name, status, ...(healPending === undefined ? {} : { healPending }) };
-      }),
-    };
+    if (this.options.isSilent?.() !== true && bus.connected && (anyhow || text !== this.lastFacts)) {
+      this.lastFacts = text;
+      for (const message of messagesOf(look)) bus.publish(factsOf(host), message);
+    }
+    await this.readHeal(look.volumes.filter(({ status }) => status === 'started').map(({ name }) => name));
   }
 
   /** Asking costs a process a volume: seldom, one after the other. */
@@ -167,7 +177,9 @@ class HostFacts implements FactsPublisher {
       const pending = await this.options.drivers.volumes.readHeal(name).catch(() => undefined);
       if (pending !== undefined) found.set(name, pending);
     }
+    const isNews = JSON.stringify([...found]) !== JSON.stringify([...this.healPending]);
     this.healPending = found;
+    if (isNews) this.lookAgain = true;
   }
 
   async close(): Promise<void> {

@@ -148,7 +148,10 @@ describeWhenPossible('agents on real storage hosts', () => {
       },
     });
     expect(created).toEqual(OK);
-    expect(await done(0, 'start', { type: 'StartGlusterVolume', volume })).toEqual(OK);
+    expect(await done(0, 'start', { type: 'StartGlusterVolume', volume })).toMatchObject({
+      kind: 'done',
+      result: { kind: 'volume', options: { 'user.brickyard.id': volume.volumeId } },
+    });
     expect(await onlineBricks()).toBe(3);
     const target = join(bench.directory, 'mount');
     await lab.mount(volume.name, target);
@@ -181,7 +184,7 @@ describeWhenPossible('agents on real storage hosts', () => {
     const { path } = brick(2);
     const mounted = factsWhere(({ host, bricks }) => host === nameOf(machine(2)) && bricks.some((one) => one.mounted));
     await startAgent(machine(2));
-    expect((await mounted).bricks).toEqual([{ path, mounted: true }]);
+    expect((await mounted).bricks).toEqual([{ path, mounted: true, sizeKib: 1_048_576 }]);
     while ((await onlineBricks()) < 3);
     const target = join(bench.directory, 'mount');
     await lab.mount(volume.name, target);

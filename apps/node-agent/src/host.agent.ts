@@ -23,6 +23,8 @@ export interface HostAgentOptions {
   readonly faults: FaultPlan;
   readonly glusterd: GlusterdSupervisor;
   readonly tasksAtOnce?: number | undefined;
+  /** Changes when something on the host does. */
+  readonly signature?: () => Promise<string>;
   /** True when neither bricks nor Gluster are real. */
   readonly simulated: boolean;
 }
@@ -39,7 +41,7 @@ class HostAgent implements Agent {
   constructor(private readonly options: HostAgentOptions) {}
 
   async start(): Promise<void> {
-    const { bus, log, host, drivers, glusterd, simulated } = this.options;
+    const { bus, log, host, drivers, glusterd, simulated, signature } = this.options;
     await this.mount();
     await glusterd.start();
     this.facts = publishFacts({
@@ -50,6 +52,7 @@ class HostAgent implements Agent {
       simulated,
       drivers,
       isSilent: () => this.options.faults.isSilent(host),
+      ...(signature === undefined ? {} : { signature }),
       onGlusterdStarted: () => void this.serve(),
     });
     const { signal } = this.stopping;

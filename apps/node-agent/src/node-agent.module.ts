@@ -15,6 +15,7 @@ import type { VolumeDriver } from './drivers/volume.driver';
 import type { Drivers } from './execute';
 import { type FaultPlan, NO_FAULTS, watchFaults } from './faults';
 import { hostAgent } from './host.agent';
+import { hostSignature, type SignatureOptions } from './host-signature';
 import { openLedger, type TaskLedger } from './ledger';
 import { simulatedAgent } from './simulated.agent';
 import { AGENT, DRIVERS, FAULTS, LEDGER, RECORDED } from './tokens';
@@ -111,6 +112,7 @@ const real = ({ config, bus, log }: AgentParts): Provider => ({
       faults: plan,
       simulated: config.BRICKYARD_BRICK_DRIVER === 'directory' || config.BRICKYARD_VOLUME_DRIVER === 'recorded',
       tasksAtOnce: config.BRICKYARD_TASKS_AT_ONCE,
+      signature: () => hostSignature(signatureOptions(config)),
       glusterd: superviseGlusterd({
         mode: config.BRICKYARD_VOLUME_DRIVER === 'recorded' ? 'leave' : config.BRICKYARD_GLUSTERD,
         socket: config.BRICKYARD_GLUSTERD_SOCKET,
@@ -118,6 +120,11 @@ const real = ({ config, bus, log }: AgentParts): Provider => ({
         log,
       }),
     }),
+});
+
+const signatureOptions = (config: AgentConfig): SignatureOptions => ({
+  ...(config.BRICKYARD_VOLUME_DRIVER === 'recorded' ? {} : { glusterdDirectory: config.BRICKYARD_GLUSTERD_DIR }),
+  ...(config.BRICKYARD_HOST_COMMAND.length === 0 ? {} : { elsewhere: hostCommand(config.BRICKYARD_HOST_COMMAND) }),
 });
 
 const simulated = ({ config, bus, log }: AgentParts): Provider => ({

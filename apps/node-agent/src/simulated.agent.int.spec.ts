@@ -170,7 +170,10 @@ describe('the agent of all simulated hosts', () => {
       return parsed.volumes.some(({ status }) => status === 'started') ? parsed : undefined;
     });
     expect(await done(FIRST, 'create', createVolume)).toEqual(OK);
-    expect(await done(SECOND, 'start', { type: 'StartGlusterVolume', volume })).toEqual(OK);
+    expect(await done(SECOND, 'start', { type: 'StartGlusterVolume', volume })).toMatchObject({
+      kind: 'done',
+      result: { kind: 'volume', options: { 'user.brickyard.id': volume.volumeId } },
+    });
     await done(THIRD, 'look', { type: 'ReadGlusterVolume', volume });
     expect(await facts).toMatchObject({ simulated: true, volumes: [{ name: 'vol_5' }], bricks: [{ mounted: true }] });
     expect(

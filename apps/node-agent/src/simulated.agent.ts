@@ -4,11 +4,12 @@ import { constants, setPriority } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import {
+  FACTS_WANTED_ALL,
   factsOf,
+  factsWantedOf,
   type Heartbeat,
   heartbeatOf,
   HostName,
-  type NodeFacts,
   PROBES_ALL,
   probeOf,
   type ProbeReply,
@@ -23,6 +24,7 @@ import { directoryBrickDriver } from './drivers/simulated/directory.brick-driver
 import type { RecordedGlusters } from './drivers/simulated/recorded.gluster';
 import { type Drivers, execute } from './execute';
 import { HEARTBEAT_MS } from './facts.publisher';
+import { lookAtHost, messagesOf } from './host-facts';
 import type { FaultPlan } from './faults';
 import { type Journal, openJournal } from './journal';
 import type { TaskLedger } from './ledger';
@@ -76,7 +78,13 @@ class SimulatedAgent implements Agent {
       const { host } = Line.parse(line);
       this.hosts.set(host, this.driversOf(host));
     });
-    this.subscriptions.push(bus.respond(PROBES_ALL, (_, subject) => this.answer(subject)));
+    this.subscriptions.push(
+      bus.respond(PROBES_ALL, (_, subject) => this.answer(subject)),
+      bus.subscribe(FACTS_WANTED_ALL, (_, subject) => {
+        const host = hostIn(subject, factsWantedOf);
+        if (this.hosts.has(host)) this.dirty.add(host);
+      }),
+    );
     this.forget = bus.onConnected(() => {
       this.beat();
     });
@@ -114,7 +122,7 @@ class SimulatedAgent implements Agent {
   }
 
   private async answer(subject: string): Promise<ProbeReply> {
-    const host = hostIn(subject);
+    const host = hostIn(subject, probeOf);
     if (this.options.faults.isSilent(host)) throw new Unavailable(`${host} is switched off`);
     await this.host(host);
     return { host, incarnation: this.incarnation, glusterd: 'running', simulated: true };
@@ -168,32 +176,15 @@ class SimulatedAgent implements Agent {
     this.dirty.delete(host);
     const drivers = this.hosts.get(host);
     if (drivers === undefined || this.options.faults.isSilent(host)) return;
-    const facts = await this.factsOf(host, drivers).catch(() => undefined); // Switched off meanwhile.
-    if (facts !== undefined) this.options.bus.publish(factsOf(host), facts);
-  }
-
-  private async factsOf(host: HostName, { bricks, volumes }: Drivers): Promise<NodeFacts> {
-    const [brickFacts, peers, listed] = await Promise.all([
-      bricks.readBricks(),
-      volumes.readPeers(),
-      volumes.readVolumes(),
-    ]);
-    return {
-      host,
-      incarnation: this.incarnation,
-      observedAt: new Date().toISOString(),
-      glusterd: 'running',
-      simulated: true,
-      bricks: brickFacts.map((brick) => ({ ...brick })),
-      peers: peers.map(({ uuid, hostname, connected }) => ({ uuid, hostname, connected })),
-      volumes: listed.map(({ name, status }) => ({ name, status })),
-    };
+    const identity = { host, incarnation: this.incarnation, simulated: true };
+    const look = await lookAtHost(identity, drivers, 'running').catch(() => undefined); // Switched off meanwhile.
+    for (const message of look === undefined ? [] : messagesOf(look)) this.options.bus.publish(factsOf(host), message);
   }
 
   ready(): Promise<Record<string, Check>> {
     return Promise.resolve({
       bus: { ok: this.options.bus.connected },
-      tasks: { ok: this.subscriptions.length > 1 },
+      tasks: { ok: this.subscriptions.length > 2 },
       hosts: { ok: true, detail: `${String(this.hosts.size)} simulated hosts` },
     });
   }
@@ -210,11 +201,11 @@ class SimulatedAgent implements Agent {
   }
 }
 
-/** The host that a probe asks for: its subject's second word, unescaped. */
-function hostIn(subject: string): HostName {
+/** The host that a question is for: its subject's second word, unescaped. */
+function hostIn(subject: string, subjectOf: (host: HostName) => string): HostName {
   const token = subject.split('.')[1] ?? '';
   const name = token.replace(/_([0-9a-f]{2})/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
   const host = HostName.parse(name);
-  if (probeOf(host) !== subject) throw new RangeError(`${subject} names no host`);
+  if (subjectOf(host) !== subject) throw new RangeError(`${subject} names no host`);
   return host;
 }

@@ -1,10 +1,12 @@
 /** Every event of the control ledger: its schemas by version, and the union the domain folds. */
 import { type z } from 'zod';
 import { clusterEvents } from './cluster/cluster.events';
+import { driftEvents } from './drift/drift.events';
+import type { DriftSubject } from './drift/drift.objects';
 import { operationEvents } from './operation/operation.events';
 
 /** Schemas of the data of each event type; index 0 is version 1. Only the last is written. */
-export const controlEventSchemas = { ...clusterEvents, ...operationEvents } as const;
+export const controlEventSchemas = { ...clusterEvents, ...operationEvents, ...driftEvents } as const;
 
 export type ControlEventType = keyof typeof controlEventSchemas;
 
@@ -50,6 +52,7 @@ const SYSTEM_STREAM = `system-${'0'.repeat(32)}`;
 
 /** The stream an event belongs to: the thing it happened to. */
 export function streamOf(event: ControlEvent): string {
+  if ('subject' in event) return streamOfSubject(event.subject);
   if (event.type in operationEvents && 'operationId' in event) return `operation-${event.operationId}`;
   if ('volumeId' in event) return `volume-${event.volumeId}`;
   if ('deviceId' in event) return `device-${event.deviceId}`;
@@ -57,4 +60,11 @@ export function streamOf(event: ControlEvent): string {
   if (event.type === 'AdminModeSet') return SYSTEM_STREAM;
   if ('clusterId' in event) return `cluster-${event.clusterId}`;
   throw new RangeError(`${event.type} names no stream`);
+}
+
+/** What is seen of a thing is told with the thing; what nobody knows, with the node or cluster where it is. */
+function streamOfSubject(subject: DriftSubject): string {
+  if ('volumeId' in subject) return `volume-${subject.volumeId}`;
+  if ('deviceId' in subject) return `device-${subject.deviceId}`;
+  return 'nodeId' in subject ? `node-${subject.nodeId}` : `cluster-${subject.clusterId}`;
 }

@@ -26,6 +26,10 @@ export type VolumeId = z.infer<typeof VolumeId>;
 export const OperationId = hex32.brand('OperationId');
 export type OperationId = z.infer<typeof OperationId>;
 
+/** Names one difference between hosts and log. */
+export const DriftId = hex32.brand('DriftId');
+export type DriftId = z.infer<typeof DriftId>;
+
 /** Chosen by whoever asks; the same id again gets the first answer. At most 200 printable ASCII characters. */
 export const CommandId = z
   .string()

@@ -5,6 +5,7 @@ export * from './durability';
 export * from './cluster/cluster.objects';
 export * from './cluster/cluster.commands';
 export * from './cluster/cluster.rejections';
+export * from './drift/drift.objects';
 export * from './agent/agent.tasks';
 export * from './agent/agent.outcomes';
 export * from './agent/node-facts';

@@ -39,6 +39,9 @@ export const heartbeatOf = (host: HostName): string => `agents.${hostToken(host)
 /** Facts about a host, on change. */
 export const FACTS_ALL = 'agents.*.facts';
 export const factsOf = (host: HostName): string => `agents.${hostToken(host)}.facts`;
+/** Asks agents to look at their hosts again and tell all they see. */
+export const FACTS_WANTED_ALL = 'agents.*.facts.wanted';
+export const factsWantedOf = (host: HostName): string => `agents.${hostToken(host)}.facts.wanted`;
 /** Asks an agent whether it is there and whether its glusterd runs. */
 export const PROBES_ALL = 'agents.*.probe';
 export const probeOf = (host: HostName): string => `agents.${hostToken(host)}.probe`;

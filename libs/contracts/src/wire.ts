@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { OutcomeBatch, TaskOutcome } from './agent/agent.outcomes';
 import { TaskAnswer, TaskBatch, TaskEnvelope, TaskQuestion } from './agent/agent.tasks';
 import { Heartbeat, NodeFacts, ProbeReply } from './agent/node-facts';
+import { NodeFactsV1 } from './agent/node-facts.v1';
 import { CommandBatch, CommandBatchReply } from './command-envelope';
 import { CommittedEvents } from './committed-events';
 import { controlEventSchemas } from './events';
@@ -22,7 +23,7 @@ export const wireSchemas = {
   TaskAnswer: [TaskAnswer],
   Heartbeat: [Heartbeat],
   ProbeReply: [ProbeReply],
-  NodeFacts: [NodeFacts],
+  NodeFacts: [NodeFactsV1, NodeFacts],
   RegistryRequest: [RegistryRequest],
   RegistryReply: [RegistryReply],
   RegistryPulse: [RegistryPulse],

@@ -18,3 +18,6 @@ export { evolveStored } from './control/control.evolve';
 export * from './look/explain-placement';
 export * from './look/outlook';
 export * from './look/what-if';
+export type { Drift, HostReport } from './drift/drift.state';
+export { driftIdOf, driftsWithoutSubject, judgeHost, type Verdict } from './drift/judge-host';
+export { isTrivial, proposalsFor, type Proposal, type Proposals } from './drift/reconcile';

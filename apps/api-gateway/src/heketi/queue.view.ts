@@ -45,6 +45,8 @@ function resultOf({ kind, subjectId }: EndedOperation): QueueView {
     case 'evict-brick':
     case 'evacuate-device':
     case 'evacuate-node':
+    case 'restore-drift':
+    case 'accept-drift':
     case 'set-node-state':
     case 'set-device-state':
       return { kind: 'no-result' };

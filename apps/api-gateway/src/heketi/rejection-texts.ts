@@ -105,6 +105,11 @@ const TABLE: Table = {
     status: 500,
     text: `${FAILED[command] ?? ''}Average file size (${String(averageKib)}) is greater than Brick size (${String(brickKib)})`,
   }),
+  DriftNotFound: () => NOT_FOUND,
+  DriftNotReconcilable: ({ driftId, way, reason }) => ({
+    status: 409,
+    text: `Drift ${driftId} cannot be settled by ${way}: ${reason}`,
+  }),
   ExpansionNotPlaced: ({ refusal, remedy }) => ({
     status: 500,
     text: EXPAND_FAILED + expansionText(refusal),

@@ -157,10 +157,15 @@ export const brickDriverCases: readonly BrickDriverCase[] = [
     succeeded(await subject.restarted().ensureBrick(spec));
     assert.deepEqual({ ino: statSync(place).ino, dev: statSync(place).dev }, { ino, dev });
     assert.equal(await isPresent(driver, spec), true);
-    assert.deepEqual(await driver.readBricks(), [{ path: spec.path, mounted: true }]);
+    const [state] = await driver.readBricks();
+    assert.deepEqual({ path: state?.path, mounted: state?.mounted }, { path: spec.path, mounted: true });
+    succeeded(await driver.ensureServed(spec));
+    const [device] = await driver.readDevices();
+    assert.ok(device?.deviceId === spec.deviceId && (device.totalKib ?? 0) > 0, 'the device is not told');
     succeeded(await driver.ensureNoBrick(spec));
     succeeded(await driver.ensureNoBrick(spec));
     assert.equal(existsSync(place), false);
+    assert.equal((await driver.ensureServed(spec)).ok, false, 'a brick that is gone was made anew');
     assert.equal(await isPresent(driver, spec), false);
     assert.deepEqual(await driver.readBricks(), []);
   }),

@@ -1,5 +1,4 @@
-import type { BrickFact, BrickSpec, Outcome, TaskOf } from '@brickyard/contracts';
-import type { z } from 'zod';
+import type { BrickFact, BrickSpec, DeviceFact, Outcome, TaskOf } from '@brickyard/contracts';
 
 /** A device to take, as its task names it. */
 export type DeviceSpec = Omit<TaskOf<'PrepareDevice'>, 'type'>;
@@ -11,7 +10,10 @@ export type DeviceRef = Omit<TaskOf<'RetireDevice'>, 'type'>;
 export type DeviceName = Omit<TaskOf<'ReadDevice'>, 'type'>;
 
 /** One brick as this host sees it. */
-export type BrickState = z.infer<typeof BrickFact>;
+export type BrickState = BrickFact;
+
+/** One device that was given to us, as this host sees it. */
+export type DeviceState = DeviceFact;
 
 /** Carves bricks out of this host's devices. Every method converges: calling it again changes nothing. */
 export interface BrickDriver {
@@ -25,10 +27,14 @@ export interface BrickDriver {
   ensureBrick(brick: BrickSpec): Promise<Outcome>;
   /** Nothing of the brick is left: no mount, no space, no directory. */
   ensureNoBrick(brick: BrickSpec): Promise<Outcome>;
+  /** A brick that is there is mounted where it belongs; refused when it is not there: nothing is made. */
+  ensureServed(brick: BrickSpec): Promise<Outcome>;
   /** Whether the brick is there and served from the right place. */
   readBrick(brick: BrickSpec): Promise<Outcome>;
   /** After a reboot: attaches and mounts everything this driver made, and tells what it could not. */
   ensureMounted(): Promise<readonly BrickState[]>;
   /** Every brick this driver made, as it is now. */
   readBricks(): Promise<readonly BrickState[]>;
+  /** Every device that was taken, as it is now. */
+  readDevices(): Promise<readonly DeviceState[]>;
 }

@@ -18,6 +18,10 @@ const Found = z.object({
     .min(1),
 });
 
+const Table = z.object({
+  filesystems: z.array(z.object({ target: z.string(), source: z.string(), fstype: z.string() })),
+});
+
 /** What is mounted somewhere. */
 export interface Mount {
   readonly target: string;
@@ -32,6 +36,14 @@ export async function mountAt(run: HostCommand, target: string): Promise<Mount |
   if (result.exit === 1 && result.broken === undefined) return undefined;
   if (result.exit !== 0) throw commandFailed('the mount table cannot be read', result);
   return Found.parse(JSON.parse(result.out)).filesystems.at(-1);
+}
+
+/** Everything that is mounted, by directory: one look for all, where a host may have hundreds of bricks. */
+export async function mountTable(run: HostCommand): Promise<ReadonlyMap<string, Mount>> {
+  const argv = ['findmnt', '--json', '--list', '-o', 'TARGET,SOURCE,FSTYPE'];
+  const out = await mustRun(run, argv, TIMEOUT_MS, 'the mount table cannot be read');
+  // What was mounted over something else comes later.
+  return new Map(Table.parse(JSON.parse(out)).filesystems.map((mount) => [mount.target, { ...mount, uuid: null }]));
 }
 
 /** Mounts a brick's file system. */

@@ -6,21 +6,28 @@ import type {
   HostName,
   NodeId,
   Outcome,
+  TaskOf,
 } from '@brickyard/contracts';
 
 /** A member of the trusted pool as another member sees it. */
 export interface Peer {
   readonly uuid: string;
   readonly hostname: string;
+  /** Every name it is known by. */
+  readonly names: readonly string[];
   readonly connected: boolean;
 }
 
 /** A volume as one member of the pool sees it. */
 export interface Volume {
   readonly name: string;
+  /** Gluster's own id of it. */
+  readonly uuid: string;
   readonly status: 'created' | 'started' | 'stopped';
   /** `host:path`, in set order. */
   readonly bricks: readonly string[];
+  /** Gluster's ids of the hosts of the bricks, in the same order. */
+  readonly hostUuids: readonly string[];
   readonly options: Readonly<Record<string, string>>;
 }
 
@@ -41,6 +48,11 @@ export interface VolumeDriver {
   ensureVolume(volume: GlusterVolumeSpec): Promise<Outcome>;
   /** Stops and deletes it; refused when the volume of that name is not ours. */
   ensureNoVolume(volume: GlusterVolumeRef): Promise<Outcome>;
+  /** The volume exists around bricks that hold its data already; refused when another has the name. */
+  ensureAdopted(volume: GlusterVolumeSpec): Promise<Outcome>;
+  /** Some options are set, some are not set; the others stay as they are. */
+  ensureOptions(change: Omit<TaskOf<'SetVolumeOptions'>, 'type'>): Promise<Outcome>;
+  /** Tells the volume's options beside, as they are when all was done to it. */
   ensureStarted(volume: GlusterVolumeRef): Promise<Outcome>;
   ensureStopped(volume: GlusterVolumeRef): Promise<Outcome>;
   ensureBricksAdded(expansion: GlusterExpansion): Promise<Outcome>;
@@ -64,6 +76,8 @@ export interface VolumeDriver {
   readVolume(volume: GlusterVolumeRef): Promise<Outcome>;
   readPeers(): Promise<readonly Peer[]>;
   readVolumes(): Promise<readonly Volume[]>;
+  /** This host's bricks of started volumes whose processes do not run, by volume. */
+  readIdle(): Promise<ReadonlyMap<string, readonly string[]>>;
   /** Entries waiting to be healed; absent when that cannot be told. */
   readHeal(volumeName: string): Promise<number | undefined>;
 }

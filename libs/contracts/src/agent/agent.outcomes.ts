@@ -15,6 +15,8 @@ export const TaskResult = z.discriminatedUnion('kind', [
     pvUuid: z.string(),
     paths: z.array(z.string()),
   }),
+  /** A volume that was made or grown, with the options it has by that: what it is compared with later. */
+  z.strictObject({ kind: z.literal('volume'), uuid: z.string(), options: z.record(z.string(), z.string()) }),
   /** Whether what was asked about exists on the host. */
   z.strictObject({ kind: z.literal('presence'), present: z.boolean() }),
 ]);

@@ -43,6 +43,9 @@ const CreateBrick = z.strictObject({ type: z.literal('CreateBrick'), brick: Bric
 const DeleteBrick = z.strictObject({ type: z.literal('DeleteBrick'), brick: BrickSpec });
 const ReadBrick = z.strictObject({ type: z.literal('ReadBrick'), brick: BrickSpec });
 
+/** A brick that exists is mounted where it belongs, and served when its volume is started. */
+const ServeBrick = z.strictObject({ type: z.literal('ServeBrick'), brick: BrickSpec });
+
 /** A Gluster volume to bring into being: bricks in set order. */
 export const GlusterVolumeSpec = z.strictObject({
   volumeId: VolumeId,
@@ -95,6 +98,16 @@ const AddBricks = z.strictObject({ type: z.literal('AddBricks'), expansion: Glus
 const RemoveBricks = z.strictObject({ type: z.literal('RemoveBricks'), expansion: GlusterExpansion });
 const StartRebalance = z.strictObject({ type: z.literal('StartRebalance'), volume: GlusterVolumeRef });
 
+/** Makes a volume anew around bricks that hold its data. */
+const AdoptGlusterVolume = z.strictObject({ type: z.literal('AdoptGlusterVolume'), volume: GlusterVolumeSpec });
+const SetVolumeOptions = z.strictObject({
+  type: z.literal('SetVolumeOptions'),
+  volume: GlusterVolumeRef,
+  set: z.record(z.string(), z.string()),
+  /** Options that are not to be set at all. */
+  unset: z.array(z.string()),
+});
+
 export const AgentTask = z.discriminatedUnion('type', [
   CheckNode,
   ProbePeer,
@@ -117,6 +130,9 @@ export const AgentTask = z.discriminatedUnion('type', [
   ReplaceBrick,
   ReadReplacement,
   AwaitHeal,
+  ServeBrick,
+  AdoptGlusterVolume,
+  SetVolumeOptions,
 ]);
 export type AgentTask = z.infer<typeof AgentTask>;
 export type TaskOf<Type extends AgentTask['type']> = Extract<AgentTask, { type: Type }>;

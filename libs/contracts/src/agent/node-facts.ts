@@ -1,6 +1,6 @@
 /** What a node agent says of its host, unasked. */
 import { z } from 'zod';
-import { HostName } from '../ids';
+import { DeviceId, HostName } from '../ids';
 
 /** Sent every few seconds: the agent lives. Also carries what is cheap to know. */
 export const Heartbeat = z.strictObject({
@@ -24,24 +24,64 @@ export const BrickFact = z.strictObject({
   mounted: z.boolean(),
   /** Set when the brick should be mounted and is not. */
   problem: z.string().optional(),
+  /** Of what carries its file system; absent when that could not be read. */
+  sizeKib: z.int().min(0).optional(),
 });
+export type BrickFact = z.infer<typeof BrickFact>;
 
-/** A host's devices, bricks and Gluster view at one moment. */
+/** One device that was given to Brickyard, as its host sees it. */
+export const DeviceFact = z.strictObject({
+  deviceId: DeviceId,
+  name: z.string(),
+  /** Absent when the device is gone, or is not this one. */
+  totalKib: z.int().min(0).optional(),
+  /** Set when the device cannot be used. */
+  problem: z.string().optional(),
+});
+export type DeviceFact = z.infer<typeof DeviceFact>;
+
+/** A member of the trusted pool as this host's Gluster sees it; the host itself is `localhost`. */
+export const PeerFact = z.strictObject({
+  uuid: z.string(),
+  hostname: z.string(),
+  names: z.array(z.string()),
+  connected: z.boolean(),
+});
+export type PeerFact = z.infer<typeof PeerFact>;
+
+/** One volume as this host's Gluster sees it. */
+export const VolumeFact = z.strictObject({
+  name: z.string(),
+  /** Gluster's own id of it. */
+  uuid: z.string(),
+  status: z.enum(['created', 'started', 'stopped']),
+  /** `host:path`, in set order. */
+  bricks: z.array(z.string()),
+  options: z.record(z.string(), z.string()),
+  /** Bricks of this host, by path, that should be served and whose process does not run. */
+  idle: z.array(z.string()),
+  /** Entries waiting to be healed; absent when it could not be read. */
+  healPending: z.int().min(0).optional(),
+});
+export type VolumeFact = z.infer<typeof VolumeFact>;
+
+/**
+ * A host's devices, bricks and Gluster view at one moment. Volumes are those with a brick on this host, and those that
+ * carry no stamp of ours: every volume of a pool is told by somebody, and none by all.
+ */
 export const NodeFacts = z.strictObject({
   host: HostName,
   incarnation: z.string(),
+  /** When the look began; names it, too. */
   observedAt: z.iso.datetime({ precision: 3 }),
+  /** A host with many volumes tells them in several messages of one look: which one this is, and of how many. */
+  part: z.int().min(0),
+  parts: z.int().min(1),
   glusterd: z.enum(['running', 'stopped']),
   simulated: z.boolean(),
+  devices: z.array(DeviceFact),
   bricks: z.array(BrickFact),
-  peers: z.array(z.strictObject({ uuid: z.string(), hostname: z.string(), connected: z.boolean() })),
-  volumes: z.array(
-    z.strictObject({
-      name: z.string(),
-      status: z.enum(['created', 'started', 'stopped']),
-      /** Entries waiting to be healed; absent when it could not be read. */
-      healPending: z.int().min(0).optional(),
-    }),
-  ),
+  peers: z.array(PeerFact),
+  volumes: z.array(VolumeFact),
 });
 export type NodeFacts = z.infer<typeof NodeFacts>;

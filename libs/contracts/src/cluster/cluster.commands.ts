@@ -1,6 +1,7 @@
 /** What may be asked of the allocator. The caller chooses every id; the allocator decides everything else. */
 import { z } from 'zod';
-import { BrickId, ClusterId, DeviceId, HostName, NodeId, OperationId, VolumeId } from '../ids';
+import { DriftFinding } from '../drift/drift.objects';
+import { BrickId, ClusterId, DeviceId, DriftId, HostName, NodeId, OperationId, VolumeId } from '../ids';
 import { Kib } from '../quantities';
 import { TaskOutcome } from '../agent/agent.outcomes';
 import {
@@ -143,6 +144,11 @@ const SetAdminMode = z.strictObject({ type: z.literal('SetAdminMode'), mode: Adm
 /** Tries again to remove what operations could not remove: on these nodes, on all when there are none. */
 const CleanUp = z.strictObject({ type: z.literal('CleanUp'), operationId: OperationId, nodeIds: z.array(z.string()) });
 
+/** Takes what the hosts have for what is wanted. */
+const AcceptDrift = z.strictObject({ type: z.literal('AcceptDrift'), operationId: OperationId, driftId: DriftId });
+/** Makes the hosts have what the log says. */
+const RestoreDrift = z.strictObject({ type: z.literal('RestoreDrift'), operationId: OperationId, driftId: DriftId });
+
 /** What a client may ask. */
 export const ClientCommand = z.discriminatedUnion('type', [
   CreateCluster,
@@ -164,6 +170,8 @@ export const ClientCommand = z.discriminatedUnion('type', [
   SetBlockRestriction,
   SetAdminMode,
   CleanUp,
+  AcceptDrift,
+  RestoreDrift,
 ]);
 export type ClientCommand = z.infer<typeof ClientCommand>;
 
@@ -175,12 +183,20 @@ const DeclareNodeReturned = z.strictObject({ type: z.literal('DeclareNodeReturne
 /** The pause before a step is tried again is over. */
 const RetryStep = z.strictObject({ type: z.literal('RetryStep'), operationId: OperationId, attempt: z.int().min(1) });
 
+/** What the hosts say where it differs from the log, and which differences are over. */
+const RecordDrift = z.strictObject({
+  type: z.literal('RecordDrift'),
+  observed: z.array(DriftFinding),
+  resolved: z.array(DriftId),
+});
+
 /** What the allocator asks of itself, on what it heard from the agents. */
 export const InternalCommand = z.discriminatedUnion('type', [
   RecordOutcome,
   DeclareNodeLost,
   DeclareNodeReturned,
   RetryStep,
+  RecordDrift,
 ]);
 export type InternalCommand = z.infer<typeof InternalCommand>;
 

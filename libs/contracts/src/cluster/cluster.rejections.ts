@@ -72,6 +72,14 @@ export const Rejection = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('InvalidTagRule'), rule: z.string() }),
   /** Files on average larger than a brick: no size for an arbiter follows from that. */
   z.strictObject({ kind: z.literal('AverageFileTooLarge'), averageKib: z.int(), brickKib: z.int() }),
+  z.strictObject({ kind: z.literal('DriftNotFound'), driftId: id }),
+  /** There is no such way to settle this difference; the reason says what else can be done. */
+  z.strictObject({
+    kind: z.literal('DriftNotReconcilable'),
+    driftId: id,
+    way: z.enum(['accept', 'restore']),
+    reason: z.string(),
+  }),
   z.strictObject({ kind: z.literal('ExpansionNotPlaced'), refusal: ClusterRefusal, remedy: z.string() }),
 ]);
 export type Rejection = z.infer<typeof Rejection>;

@@ -2,6 +2,7 @@
 import type { ControlCommand, ControlEvent, OperationId, Rejection } from '@brickyard/contracts';
 import { dispatch, type Decision, type NewEvent, type Recorded } from '@brickyard/event-sourcing';
 import { evictBrick } from '../evacuation/evacuation-commands';
+import { acceptDrift, recordDrift, restoreDrift } from '../drift/drift-commands';
 import { advance } from '../operation/advance';
 import {
   cleanUp,
@@ -46,10 +47,13 @@ const decideCommand: (command: ControlCommand, state: ControlState) => ControlDe
   SetBlockRestriction: setBlockRestriction,
   SetAdminMode: setAdminMode,
   CleanUp: cleanUp,
+  AcceptDrift: acceptDrift,
+  RestoreDrift: restoreDrift,
   RecordOutcome: recordOutcome,
   DeclareNodeLost: declareNodeLost,
   DeclareNodeReturned: declareNodeReturned,
   RetryStep: retryStepNow,
+  RecordDrift: recordDrift,
 });
 
 /** Where the next event will stand, and when: inputs, so that the same decision can be made again. */

@@ -2,6 +2,7 @@
 import type { ControlEvent, ControlEventType, EventOf } from '@brickyard/contracts';
 import type { Recorded, StoredEvent } from '@brickyard/event-sourcing';
 import * as evacuation from '../evacuation/evacuation.folds';
+import * as drift from '../drift/drift.folds';
 import * as operation from '../operation/operation.folds';
 import * as cluster from './cluster.folds';
 import { recordedEvent } from './control.codec';
@@ -72,6 +73,12 @@ const folds: Folds = {
   CleanUpStarted: operation.cleanUpStarted,
   ResidueRemoved: operation.residueRemoved,
   ResidueRemovalUndone: operation.residueRemovalUndone,
+  DriftObserved: drift.driftObserved,
+  DriftResolved: drift.driftResolved,
+  DriftAccepted: drift.driftAccepted,
+  DriftRestorationPlanned: drift.driftRestorationPlanned,
+  DriftRestored: drift.driftRestored,
+  DriftRestorationUndone: drift.driftRestorationUndone,
 };
 
 /** The state after one more fact. */

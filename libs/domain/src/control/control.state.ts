@@ -8,6 +8,7 @@ import type {
   ClusterFlags,
   ClusterId,
   DeviceId,
+  DriftId,
   Hostnames,
   NodeId,
   OperationId,
@@ -17,6 +18,8 @@ import type {
   VolumeSpec,
 } from '@brickyard/contracts';
 import { persistentMap, type PersistentMap } from '@brickyard/event-sourcing';
+import type { Drift } from '../drift/drift.state';
+import type { ExpectedOptions } from '../drift/expected-options';
 import type { EndedOperation, Operation } from '../operation/operation.state';
 
 /** What placement must know of a device besides its free space; changes far less often than that. */
@@ -112,6 +115,8 @@ export interface Volume {
   readonly operationId?: OperationId;
   /** Present when it is there to hold block volumes. */
   readonly hosting?: BlockHosting;
+  /** The options Gluster had set when the last operation on the volume was done; absent in volumes made before they were recorded. */
+  readonly gluster?: ExpectedOptions;
 }
 
 /** What a block hosting volume keeps to itself, and whether it takes more block volumes. */
@@ -144,6 +149,8 @@ export interface ControlState {
   readonly endedOrder: PersistentMap<string, OperationId>;
   readonly endedCount: number;
   readonly adminMode: AdminMode;
+  /** Where hosts and log differ, as far as it is known and not settled. */
+  readonly drift: PersistentMap<DriftId, Drift>;
 }
 
 /** Before the first event. */
@@ -160,6 +167,7 @@ export const emptyControlState: ControlState = {
   endedOrder: persistentMap(),
   endedCount: 0,
   adminMode: 'normal',
+  drift: persistentMap(),
 };
 
 /** The key of a volume's name within its cluster. */

@@ -5,6 +5,7 @@
 import type { BrickId, ClusterId, DeviceId, NodeId, OperationId, TaskId, VolumeId } from '@brickyard/contracts';
 import { persistentMap } from '@brickyard/event-sourcing';
 import { isEvacuation, type EndedOperation, type Operation, type TaskState } from '../operation/operation.state';
+import type { Drift } from '../drift/drift.state';
 import {
   hostnameKey,
   volumeNameKey,
@@ -39,6 +40,7 @@ interface Lines {
   readonly ended: readonly [string, EndedOperation];
   readonly endedCount: number;
   readonly adminMode: ControlState['adminMode'];
+  readonly drift: Drift;
 }
 
 type Kind = keyof Lines;
@@ -82,6 +84,7 @@ export function* encodeSnapshot(state: ControlState): Generator<string> {
   yield* linesOf('endedCount', [state.endedCount]);
   // Only what is not as ever, so that states from before there were modes give the lines they always gave.
   yield* linesOf('adminMode', state.adminMode === 'normal' ? [] : [state.adminMode]);
+  yield* linesOf('drift', sortedValues(state.drift));
 }
 
 /** Lines of a snapshot, sorted by kind. */
@@ -95,6 +98,7 @@ function collect(lines: Iterable<string>): { readonly [K in Kind]: Lines[K][] } 
     ended: [],
     endedCount: [],
     adminMode: [],
+    drift: [],
   };
   for (const line of lines) {
     const { kind, items } = JSON.parse(line) as { readonly kind: Kind; readonly items: readonly never[] };
@@ -176,5 +180,6 @@ export function decodeSnapshot(lines: Iterable<string>): ControlState {
     endedOrder: persistentMap(all.ended.map(([number, ended]) => [number, ended.operationId] as const)),
     endedCount: all.endedCount[0] ?? 0,
     adminMode: all.adminMode[0] ?? 'normal',
+    drift: persistentMap(all.drift.map((drift) => [drift.driftId, drift] as const)),
   };
 }

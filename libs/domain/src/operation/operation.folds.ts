@@ -1,7 +1,7 @@
 /** What each fact about an operation changes. */
-import type { EventOf, NodeId, OperationId, Residue, TaskId } from '@brickyard/contracts';
+import type { EventOf, NodeId, OperationId, Residue, TaskId, VolumeId } from '@brickyard/contracts';
 import type { Recorded } from '@brickyard/event-sourcing';
-import type { ControlState } from '../control/control.state';
+import type { ControlState, Volume } from '../control/control.state';
 import { changed } from '../control/fold-tools';
 import {
   isEvacuation,
@@ -92,9 +92,42 @@ export function stepStarted(
 export function taskSucceeded(state: ControlState, { event }: Recorded<EventOf<'TaskSucceeded'>>): ControlState {
   const { operationId, taskId, result } = event;
   const done = withTask(state, operationId, taskId, (task) => ({ ...task, status: 'done', result }));
-  return result.kind === 'device'
-    ? withOperation(done, operationId, (operation) => ({ ...operation, deviceResult: result }))
-    : done;
+  if (result.kind === 'device') {
+    return withOperation(done, operationId, (operation) => ({ ...operation, deviceResult: result }));
+  }
+  return result.kind === 'volume' ? withGlusterOptions(done, operationId, result.options) : done;
+}
+
+/**
+ * What Gluster has set is right at this moment, since an operation of ours has just made the volume; one that has grown
+ * got the options told, and keeps what it had.
+ */
+function withGlusterOptions(
+  state: ControlState,
+  operationId: OperationId,
+  options: Readonly<Record<string, string>>,
+): ControlState {
+  const plan = state.operations.get(operationId)?.plan;
+  if (plan === undefined) return state;
+  if (plan.kind === 'expand-volume') {
+    const volumes = changed(state.volumes, plan.volumeId, (volume) => grown(volume, options));
+    return { ...state, volumes };
+  }
+  const volumeId = madeBy(plan);
+  if (volumeId === undefined) return state;
+  const gluster = { options, isComplete: true };
+  return { ...state, volumes: changed(state.volumes, volumeId, (volume) => ({ ...volume, gluster })) };
+}
+
+function grown(volume: Volume, options: Readonly<Record<string, string>>): Volume {
+  if (volume.gluster === undefined) return volume;
+  return { ...volume, gluster: { ...volume.gluster, options: { ...volume.gluster.options, ...options } } };
+}
+
+function madeBy(plan: OperationPlan): VolumeId | undefined {
+  if (plan.kind === 'create-volume') return plan.volumeId;
+  const isAdopted = plan.kind === 'restore-drift' && plan.finding.class === 'volume-missing';
+  return isAdopted && 'volumeId' in plan.finding.subject ? plan.finding.subject.volumeId : undefined;
 }
 
 /** The first failure on the way forward is the one that is told. */

@@ -3,6 +3,8 @@ import type {
   BrickId,
   DeviceId,
   HealCheck,
+  DriftFinding,
+  DriftId,
   NodeId,
   OperationId,
   PlacementPolicy,
@@ -47,7 +49,8 @@ export type OperationPlan =
       readonly parentId?: OperationId;
     }
   | ({ readonly kind: 'evacuate-device'; readonly deviceId: DeviceId } & EvacuationProgress)
-  | ({ readonly kind: 'evacuate-node'; readonly nodeId: NodeId } & EvacuationProgress);
+  | ({ readonly kind: 'evacuate-node'; readonly nodeId: NodeId } & EvacuationProgress)
+  | { readonly kind: 'restore-drift'; readonly driftId: DriftId; readonly finding: DriftFinding };
 
 /** How far an evacuation is. It gives no orders of its own: it is a row of `evict-brick` operations. */
 export interface EvacuationProgress {
@@ -124,7 +127,8 @@ export interface Operation {
 /** What remains of an operation for those who still ask. */
 export interface EndedOperation {
   readonly operationId: OperationId;
-  readonly kind: OperationKind | 'set-node-state' | 'set-device-state' | 'set-block-restriction' | 'clean-up';
+  readonly kind:
+    OperationKind | 'set-node-state' | 'set-device-state' | 'set-block-restriction' | 'clean-up' | 'accept-drift';
   /** The id of the cluster thing it was about. */
   readonly subjectId: string;
   readonly result: 'done' | 'undone';

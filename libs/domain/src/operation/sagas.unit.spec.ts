@@ -11,6 +11,8 @@ import type {
 } from '@brickyard/contracts';
 import { gib, kibOf } from '@brickyard/contracts';
 import { encodeSnapshot } from '../control/snapshot';
+import { agreeingReport } from '../drift/drift.testing';
+import { judgeHost } from '../drift/judge-host';
 import { freeKib, type ControlState } from '../control/control.state';
 import {
   addDevice,
@@ -63,9 +65,12 @@ function withSpare(): { readonly plane: ControlPlane; readonly brick: Brick } {
   return { plane, brick };
 }
 
-/** Without what only says that something happened: ended operations. */
+/** Without what only says that something happened: ended operations, and why the last attempt failed. */
 function essence(state: ControlState): string {
-  return [...encodeSnapshot(state)].filter((line) => !line.startsWith('{"kind":"ended')).join('\n');
+  return [...encodeSnapshot(state)]
+    .filter((line) => !line.startsWith('{"kind":"ended'))
+    .join('\n')
+    .replace(/,"lastFailure":\{[^}]*\}/g, '');
 }
 
 /** Every kind of operation that a client can start, on a plane that is ready for it. */
@@ -121,7 +126,20 @@ const cases: Readonly<Record<string, () => { plane: ControlPlane; command: Contr
     plane.submit({ type: 'SetNodeState', operationId: newOperationId(), nodeId, state: 'offline' });
     return { plane, command: { type: 'SetNodeState', operationId: newOperationId(), nodeId, state: 'failed' } };
   },
+  'restore-drift': withVolumeGone,
 };
+
+/** A plane whose hosts have lost their volume by somebody's hand. */
+function withVolumeGone(): { plane: ControlPlane; command: ControlCommand } {
+  const { plane } = withVolume();
+  const nodeId = id('a1') as NodeId;
+  const reportOf = (node: NodeId) => ({ ...agreeingReport(node, plane.state), volumes: [] });
+  const { findings } = judgeHost(nodeId, plane.state, reportOf);
+  plane.submit({ type: 'RecordDrift', observed: [...findings], resolved: [] });
+  const [driftId] = plane.state.drift.keys();
+  if (driftId === undefined) throw new Error('nothing was found');
+  return { plane, command: { type: 'RestoreDrift', operationId: newOperationId(), driftId } };
+}
 
 /** Steps from which there is no way back: once begun, they are finished or left for later. */
 const noReturn: readonly (readonly [kind: string, step: number, onFailure: string])[] = [

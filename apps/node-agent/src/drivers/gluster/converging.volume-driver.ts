@@ -1,6 +1,6 @@
 import type { Outcome } from '@brickyard/contracts';
 import { MOUNT_ROOT } from '../../brick-path';
-import { DONE, failureOf, outcomeOf, presence } from '../step-failure';
+import { DONE, failureOf, learned, outcomeOf, presence } from '../step-failure';
 import type { VolumeDriver } from '../volume.driver';
 import { PATIENCE, type Patience } from './converge';
 import type { Gluster } from './gluster.port';
@@ -18,6 +18,7 @@ import {
   type VolumeContext,
 } from './volume-changes';
 import { ownerOf } from './volume-plan';
+import { adoptVolume, changeOptions } from './volume-repair';
 
 /** What the driver needs besides a Gluster to work on. */
 export interface ConvergingOptions {
@@ -41,9 +42,16 @@ export function convergingVolumeDriver(gluster: Gluster, options: ConvergingOpti
     ensureNoPeer: (peer) => done(() => removePeer(gluster, peer, patience)),
     ensureVolume: (volume) => done(() => createVolume(context, volume)),
     ensureNoVolume: (volume) => done(() => deleteVolume(context, volume)),
-    ensureStarted: (volume) => done(() => startVolume(context, volume)),
+    ensureAdopted: (volume) => done(() => adoptVolume(context, volume)),
+    ensureOptions: (change) => done(() => changeOptions(context, change)),
+    ensureStarted: (volume) =>
+      outcomeOf(async () => {
+        const { uuid, options: set } = await startVolume(context, volume);
+        return learned({ kind: 'volume', uuid, options: set });
+      }),
     ensureStopped: (volume) => done(() => stopVolume(context, volume)),
-    ensureBricksAdded: (expansion) => done(() => expandVolume(context, expansion)),
+    ensureBricksAdded: (expansion) =>
+      outcomeOf(async () => learned({ kind: 'volume', ...(await expandVolume(context, expansion)) })),
     ensureBricksRemoved: (expansion) => done(() => shrinkVolume(context, expansion)),
     ensureReplaceable: (change) => done(() => checkReplacement(context, change)),
     ensureReplaced: (change) => done(() => replaceBrick(context, change)),
@@ -60,12 +68,15 @@ export function convergingVolumeDriver(gluster: Gluster, options: ConvergingOpti
       }),
     readPeers: () => gluster.members(),
     readVolumes: async () =>
-      (await gluster.volumes()).map(({ name, status, bricks, options: set }) => ({
+      (await gluster.volumes()).map(({ name, uuid, status, bricks, options: set }) => ({
         name,
+        uuid,
         status,
         bricks: bricks.map((brick) => brick.name),
+        hostUuids: bricks.map(({ hostUuid }) => hostUuid),
         options: set,
       })),
+    readIdle: () => gluster.idleBricks(),
     readHeal: (name) => gluster.healPending(name),
   };
 }

@@ -45,13 +45,14 @@ export function glusterCli(options: GlusterCliOptions): Gluster {
     removal: (name, bricks) => cli.migration(['remove-brick', name, ...bricks, 'status']),
     probe: (host) => change('peer', 'probe', host),
     detach: (host) => change('peer', 'detach', host),
-    create: (name, durability, bricks) => change(...createWords(name, durability, bricks)),
+    create: (name, durability, bricks, force = false) => change(...createWords(name, durability, bricks, force)),
     addBricks: (name, bricks) => change('volume', 'add-brick', name, ...bricks),
     startRemoval: (name, bricks) => change('volume', 'remove-brick', name, ...bricks, 'start'),
     commitRemoval: (name, bricks) => change('volume', 'remove-brick', name, ...bricks, 'commit'),
     replaceBrick: (name, leaving, replacement) =>
       change('volume', 'replace-brick', name, leaving, replacement, 'commit', 'force'),
     set: (name, pairs) => change('volume', 'set', name, ...pairs.flat()),
+    unset: (name, key) => change('volume', 'reset', name, key),
     setGroup: (name, group) => change('volume', 'set', name, 'group', group),
     start: (name, force) => change('volume', 'start', name, ...(force ? ['force'] : [])),
     stop: (name) => change('volume', 'stop', name, 'force'),
@@ -63,13 +64,12 @@ export function glusterCli(options: GlusterCliOptions): Gluster {
   };
 }
 
-const createWords = (name: string, durability: Durability, bricks: readonly string[]): readonly string[] => [
-  'volume',
-  'create',
-  name,
-  ...shapeWords(durability),
-  ...bricks,
-];
+const createWords = (
+  name: string,
+  durability: Durability,
+  bricks: readonly string[],
+  force: boolean,
+): readonly string[] => ['volume', 'create', name, ...shapeWords(durability), ...bricks, ...(force ? ['force'] : [])];
 
 class GlusterCli {
   private readonly changes = limited(1);

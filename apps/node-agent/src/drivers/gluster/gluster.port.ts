@@ -41,7 +41,6 @@ export interface VolumeInfo {
 
 /** A member as `peer status` and `pool list` show it; this host itself is called `localhost`. */
 export interface Member extends Peer {
-  readonly names: readonly string[];
   readonly joined: boolean;
 }
 
@@ -74,7 +73,8 @@ export interface Gluster {
   /** The node is told beside the name since simulated hosts are found by it. */
   probe(host: string, nodeId?: string): Promise<Reply>;
   detach(host: string): Promise<Reply>;
-  create(name: string, durability: Durability, bricks: readonly string[]): Promise<Reply>;
+  /** `force` takes bricks that carry the mark of an earlier volume. */
+  create(name: string, durability: Durability, bricks: readonly string[], force?: boolean): Promise<Reply>;
   addBricks(name: string, bricks: readonly string[]): Promise<Reply>;
   startRemoval(name: string, bricks: readonly string[]): Promise<Reply>;
   commitRemoval(name: string, bricks: readonly string[]): Promise<Reply>;
@@ -82,6 +82,8 @@ export interface Gluster {
   replaceBrick(name: string, leaving: string, replacement: string): Promise<Reply>;
   set(name: string, pairs: readonly (readonly [key: string, value: string])[]): Promise<Reply>;
   setGroup(name: string, group: string): Promise<Reply>;
+  /** Takes one option away: Gluster's own value goes for it then. */
+  unset(name: string, key: string): Promise<Reply>;
   start(name: string, force: boolean): Promise<Reply>;
   stop(name: string): Promise<Reply>;
   delete(name: string): Promise<Reply>;

@@ -146,8 +146,11 @@ export async function clearClaim({ gluster }: VolumeContext, path: string): Prom
   if (await gluster.hasStaleClaim(path)) await gluster.clearClaim(path);
 }
 
-/** Adds whole sets of bricks. */
-export async function expandVolume(context: VolumeContext, expansion: GlusterExpansion): Promise<void> {
+/** Adds whole sets of bricks; tells the volume's UUID and the options that this needs. */
+export async function expandVolume(
+  context: VolumeContext,
+  expansion: GlusterExpansion,
+): Promise<Pick<VolumeInfo, 'uuid' | 'options'>> {
   const { name, durability, bricks } = expansion;
   checkName(name);
   const names = brickNames(bricks, durability, context.mountRoot);
@@ -156,6 +159,7 @@ export async function expandVolume(context: VolumeContext, expansion: GlusterExp
   checkOurs(info, expansion, context.mountRoot);
   await keepFilesInSight(context, info);
   await addMissing(context, expansion, names);
+  return { uuid: info.uuid, options: { [LOOKUP_OPTIMIZE]: info.options[LOOKUP_OPTIMIZE] ?? 'off' } };
 }
 
 /**
@@ -217,7 +221,7 @@ async function waitForMigration(
 }
 
 /** Refuses to touch a volume that is not this one: another owner, or no owner and bricks that are not ours. */
-function checkOurs(info: VolumeInfo, { volumeId, name }: GlusterVolumeRef, mountRoot: string): void {
+export function checkOurs(info: VolumeInfo, { volumeId, name }: GlusterVolumeRef, mountRoot: string): void {
   const owner = ownerOf(info.options);
   if (owner === volumeId) return;
   if (owner !== undefined) throw refusal(`the Gluster volume named ${name} belongs to ${owner}, not to ${volumeId}`);
@@ -256,16 +260,25 @@ async function memberAway(gluster: Gluster): Promise<Reply | undefined> {
   return { ok: false, trouble: 'peer-away', message, cause: 'peer status' };
 }
 
-/** Serves the volume. A brick whose directory is missing keeps the whole volume from starting: better than half of it. */
-export async function startVolume({ gluster, patience }: VolumeContext, { name }: GlusterVolumeRef): Promise<void> {
+/**
+ * Serves the volume, and tells it as it was just before. A brick whose directory is missing keeps the whole volume from
+ * starting: better than half of it.
+ */
+export async function startVolume(
+  { gluster, patience }: VolumeContext,
+  { name }: GlusterVolumeRef,
+): Promise<VolumeInfo> {
   checkName(name);
   const failure = `volume ${name} cannot be started`;
+  let info: VolumeInfo | undefined;
   const isDone = async (): Promise<boolean> => {
-    const info = await gluster.volume(name);
+    info = await gluster.volume(name);
     if (info === undefined) throw refusal(`${failure}: it does not exist in Gluster; was it deleted by hand?`);
     return info.status === 'started';
   };
   await converge({ failure, isDone, act: () => gluster.start(name, false) }, patience);
+  if (info === undefined) throw refusal(`${failure}: nobody looked at it`);
+  return info;
 }
 
 /** Serves it no more; a volume that is not there is stopped. */

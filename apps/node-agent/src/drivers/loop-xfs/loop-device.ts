@@ -1,5 +1,6 @@
 /** Loop devices: the block device that a brick's image file appears as. Their names mean nothing; the file does. */
 import { setTimeout as pause } from 'node:timers/promises';
+import { z } from 'zod';
 import { causeOf, commandFailed, type HostCommand, mustRun } from '../host-command';
 import { passing } from '../step-failure';
 
@@ -16,6 +17,28 @@ export async function loopsOf(run: HostCommand, image: string): Promise<readonly
     detail,
   );
   return out.split('\n').filter((name) => name !== '');
+}
+
+const Loops = z.object({
+  loopdevices: z.array(z.object({ name: z.string(), 'back-ino': z.coerce.number(), 'back-maj:min': z.string() })),
+});
+
+/** Which file an attached device carries, as its file system knows it. */
+const fileKey = (dev: number, ino: number): string => {
+  const [major, minor] = [(dev >> 8) & 0xfff, (dev & 0xff) | ((dev >> 12) & 0xfff00)];
+  return `${String(major)}:${String(minor)} ${String(ino)}`;
+};
+
+/** The loop devices of this machine, by the file they carry: one look for all bricks. */
+export async function loopTable(run: HostCommand): Promise<(file: { dev: number; ino: number }) => readonly string[]> {
+  const argv = ['losetup', '--json', '--list', '--output', 'NAME,BACK-INO,BACK-MAJ:MIN'];
+  const out = await mustRun(run, argv, TIMEOUT_MS, 'the loop devices of this host cannot be listed');
+  const byFile = new Map<string, string[]>();
+  for (const loop of out.trim() === '' ? [] : Loops.parse(JSON.parse(out)).loopdevices) {
+    const key = `${loop['back-maj:min'].trim()} ${String(loop['back-ino'])}`;
+    byFile.set(key, [...(byFile.get(key) ?? []), loop.name]);
+  }
+  return ({ dev, ino }) => byFile.get(fileKey(dev, ino)) ?? [];
 }
 
 /** Attaches the file, past the page cache where its file system can; gives the device, the present one if there is one. */

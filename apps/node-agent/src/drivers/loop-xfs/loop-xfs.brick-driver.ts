@@ -1,12 +1,21 @@
 import { chmod, chown, mkdir, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type BrickSpec, kib, type Outcome } from '@brickyard/contracts';
+import { type BrickSpec, DeviceId, kib, type Outcome } from '@brickyard/contracts';
 import { checkInside, MOUNT_ROOT, mountPointOf } from '../../brick-path';
-import type { BrickDriver, BrickState, DeviceName, DeviceRef, DeviceSpec } from '../brick.driver';
 import { mkfsWords } from '../brick-file-system';
+import type { BrickDriver, BrickState, DeviceName, DeviceRef, DeviceSpec, DeviceState } from '../brick.driver';
 import { checkWipe } from '../device-claim';
 import { type HostCommand, mustRun } from '../host-command';
-import { contentOf, ensureUnmounted, foreignMount, type Mount, mountAt, mountBrick, signaturesOn } from '../mounts';
+import {
+  contentOf,
+  ensureUnmounted,
+  foreignMount,
+  type Mount,
+  mountAt,
+  mountBrick,
+  mountTable,
+  signaturesOn,
+} from '../mounts';
 import { codeOf, DONE, failureOf, learned, outcomeOf, presence, refusal, unless } from '../step-failure';
 import {
   checkRoom,
@@ -22,7 +31,7 @@ import {
 } from './brick-image';
 import { checkOwner, eraseMark, readBeginning, sizeOf, wipe, writeMark } from './device-file';
 import { type DeviceIndex, openDeviceIndex } from './device-index';
-import { ensureAttached, ensureDetached, loopsOf } from './loop-device';
+import { ensureAttached, ensureDetached, loopsOf, loopTable } from './loop-device';
 
 const MKFS_TIMEOUT_MS = 120_000;
 /** heketi's extent: sizes of devices and bricks are whole multiples of it. */
@@ -51,9 +60,11 @@ export function loopXfsBrickDriver(options: LoopXfsOptions): BrickDriver {
     readDevice: (device) => outcomeOf(() => driver.lookAtDevice(device)),
     ensureBrick: (brick) => outcomeOf(() => driver.makeBrick(brick)),
     ensureNoBrick: (brick) => outcomeOf(() => driver.removeBrick(brick)),
+    ensureServed: (brick) => outcomeOf(() => driver.serveAgain(brick)),
     readBrick: (brick) => outcomeOf(() => driver.findBrick(brick)),
     ensureMounted: () => driver.mountAll(),
     readBricks: () => driver.lookAtAll(),
+    readDevices: () => driver.lookAtDevices(),
   };
 }
 
@@ -276,9 +287,46 @@ class LoopXfsBrickDriver {
     }
   }
 
-  lookAtAll(): Promise<readonly BrickState[]> {
-    return this.forEachBrick((identity, name) =>
-      identity.whole ? this.look(identity, name, dirname(identity.path)) : Promise.resolve(undefined),
+  /** A whole brick that somebody unmounted is mounted again; one that is gone is not made anew. */
+  async serveAgain(brick: BrickSpec): Promise<Outcome> {
+    const target = mountPointOf(brick, this.mountRoot);
+    await checkInside(target, this.mountRoot);
+    await checkOwner(brick.deviceName, brick.deviceId);
+    const image = imageOf(brick.deviceName, brick.brickId);
+    const identity = await readIdentity(image);
+    if (identity?.whole !== true) throw refusal(`brick ${brick.brickId} is not on ${brick.deviceName}`);
+    await this.ensureServed(image, target);
+    return DONE;
+  }
+
+  async lookAtAll(): Promise<readonly BrickState[]> {
+    const [mounts, loops] = await Promise.all([mountTable(this.run), loopTable(this.run)]);
+    return this.forEachBrick(async (identity, name) => {
+      if (!identity.whole) return undefined;
+      const { path } = identity;
+      const file = await stat(imageOf(name, identity.brickId)).catch(unless('ENOENT'));
+      // Its note is there, its data is not: the brick is gone.
+      if (file === undefined) return undefined;
+      const sizeKib = Math.floor(file.size / 1024);
+      const mount = mounts.get(dirname(path));
+      if (mount === undefined) return { path, mounted: false, problem: 'not mounted', sizeKib };
+      if (loops(file).includes(mount.source)) return { path, mounted: true, sizeKib };
+      return { path, mounted: false, problem: failureOf(foreignMount(mount)).detail, sizeKib };
+    });
+  }
+
+  async lookAtDevices(): Promise<readonly DeviceState[]> {
+    return Promise.all(
+      this.devices.all().map(async ({ deviceId: id, name }) => {
+        const deviceId = DeviceId.parse(id);
+        try {
+          await checkOwner(name, deviceId);
+          const totalKib = Math.floor((await sizeOf(name)) / 1024 / EXTENT_KIB) * EXTENT_KIB;
+          return { deviceId, name, totalKib };
+        } catch (error) {
+          return { deviceId, name, problem: failureOf(error).detail };
+        }
+      }),
     );
   }
 

@@ -1,12 +1,21 @@
 import { chmod, chown, mkdir, rmdir, stat } from 'node:fs/promises';
 import { join, posix } from 'node:path';
-import type { BrickSpec, Outcome } from '@brickyard/contracts';
+import { type BrickSpec, DeviceId, type Outcome } from '@brickyard/contracts';
 import { checkInside, MOUNT_ROOT, mountPointOf, partsOf } from '../../brick-path';
-import type { BrickDriver, BrickState, DeviceName, DeviceRef, DeviceSpec } from '../brick.driver';
 import { mkfsWords } from '../brick-file-system';
+import type { BrickDriver, BrickState, DeviceName, DeviceRef, DeviceSpec, DeviceState } from '../brick.driver';
 import { checkWipe } from '../device-claim';
 import { commandFailed, type HostCommand, mustRun } from '../host-command';
-import { ensureUnmounted, foreignMount, type Mount, MOUNT_OPTIONS, mountAt, mountBrick, signaturesOn } from '../mounts';
+import {
+  ensureUnmounted,
+  foreignMount,
+  type Mount,
+  MOUNT_OPTIONS,
+  mountAt,
+  mountBrick,
+  mountTable,
+  signaturesOn,
+} from '../mounts';
 import { DONE, failureOf, learned, outcomeOf, presence, refusal, StepFailed, unless } from '../step-failure';
 import { type Fstab, openFstab } from './fstab';
 import { type Lvm, lvmTools, pvUuidOf } from './lvm-tools';
@@ -33,9 +42,11 @@ export function lvmThinBrickDriver(options: LvmThinOptions): BrickDriver {
     readDevice: (device) => outcomeOf(() => driver.lookAtDevice(device)),
     ensureBrick: (brick) => outcomeOf(() => driver.makeBrick(brick)),
     ensureNoBrick: (brick) => outcomeOf(() => driver.removeBrick(brick)),
+    ensureServed: (brick) => outcomeOf(() => driver.serveAgain(brick)),
     readBrick: (brick) => outcomeOf(() => driver.findBrick(brick)),
     ensureMounted: () => driver.mountAll(),
     readBricks: () => driver.lookAtAll(),
+    readDevices: () => driver.lookAtDevices(),
   };
 }
 
@@ -226,10 +237,44 @@ class LvmThinBrickDriver {
     return states;
   }
 
+  /** A brick that somebody unmounted is mounted again; one that is gone is not made anew. */
+  async serveAgain(brick: BrickSpec): Promise<Outcome> {
+    const target = mountPointOf(brick, this.mountRoot);
+    await checkInside(target, this.mountRoot);
+    const { deviceId, brickId } = brick;
+    const volume = `${groupOf(deviceId)}/${volumeOf(brickId)}`;
+    if (!(await this.lvm.hasVolume(volume))) throw refusal(`brick ${brickId} is not on ${brick.deviceName}`);
+    await this.lvm.activate(volume);
+    const device = nodeOf(deviceId, brickId);
+    await this.fstab.ensure({ device, target }, FSTAB_OPTIONS);
+    await this.ensureServed(device, target);
+    return DONE;
+  }
+
+  /** What LVM has, not what the fstab says: a line that somebody removed must not hide a brick. */
   async lookAtAll(): Promise<readonly BrickState[]> {
-    const states: BrickState[] = [];
-    for (const entry of await this.entries()) states.push(await this.look(entry));
-    return states;
+    const [mounts, volumes] = await Promise.all([mountTable(this.run), this.lvm.volumes()]);
+    return volumes.flatMap(({ group, name, sizeKib }): BrickState[] => {
+      const target = posix.join(this.mountRoot, group, name);
+      const path = posix.join(target, 'brick');
+      const parts = partsOf(path, this.mountRoot);
+      if (parts === undefined) return [];
+      const source = mounts.get(target)?.source;
+      if (source === nodeOf(parts.deviceId, parts.brickId)) return [{ path, mounted: true, sizeKib }];
+      const problem = source === undefined ? 'not mounted' : `${target} carries ${source}`;
+      return [{ path, mounted: false, problem, sizeKib }];
+    });
+  }
+
+  /** A group whose physical volume is missing is a device that is gone. */
+  async lookAtDevices(): Promise<readonly DeviceState[]> {
+    const groups = await this.lvm.groups();
+    return groups.flatMap(({ name: group, totalKib, missing, device: name }) => {
+      const deviceId = DeviceId.safeParse(group.replace(/^vg_/, ''));
+      if (!group.startsWith('vg_') || !deviceId.success) return [];
+      const known = { deviceId: deviceId.data, name };
+      return [missing ? { ...known, problem: `the physical volume of ${group} is missing` } : { ...known, totalKib }];
+    });
   }
 
   private async entries(): Promise<readonly { device: string; target: string; deviceId: string }[]> {

@@ -20,6 +20,42 @@ export interface PhysicalVolume {
   readonly group: string;
 }
 
+const VgReport = z.object({
+  report: z.array(
+    z.object({
+      vg: z.array(
+        z.object({
+          vg_name: z.string(),
+          vg_size: z.coerce.number(),
+          vg_missing_pv_count: z.coerce.number(),
+          pv_name: z.string(),
+        }),
+      ),
+    }),
+  ),
+});
+
+const LvReport = z.object({
+  report: z.array(
+    z.object({ lv: z.array(z.object({ lv_name: z.string(), vg_name: z.string(), lv_size: z.coerce.number() })) }),
+  ),
+});
+
+/** A volume group on one device. */
+export interface VolumeGroup {
+  readonly name: string;
+  readonly device: string;
+  readonly totalKib: number;
+  readonly missing: boolean;
+}
+
+/** A logical volume. */
+export interface LogicalVolume {
+  readonly group: string;
+  readonly name: string;
+  readonly sizeKib: number;
+}
+
 /** LVM on this host. */
 export interface Lvm {
   physicalVolume(device: string): Promise<PhysicalVolume | undefined>;
@@ -29,6 +65,10 @@ export interface Lvm {
   /** Refused while logical volumes are in it. */
   removeGroup(group: string): Promise<void>;
   groupSize(group: string): Promise<{ readonly totalKib: Kib; readonly extentKib: number }>;
+  /** Every volume group: its device, and whether that is missing. */
+  groups(): Promise<readonly VolumeGroup[]>;
+  /** Every logical volume. */
+  volumes(): Promise<readonly LogicalVolume[]>;
   /** A group, with all in it, or one volume: its device node is there afterwards. */
   activate(name: string): Promise<void>;
   createThin(thin: ThinVolume): Promise<void>;
@@ -92,6 +132,26 @@ export function lvmTools(run: HostCommand): Lvm {
     },
     async groupSize(group) {
       return sizeIn(await must(['vgdisplay', '-c', group], `the size of ${group} cannot be read`), group);
+    },
+    async groups() {
+      const fields = 'vg_name,vg_size,vg_missing_pv_count,pv_name';
+      const argv = ['vgs', '-o', fields, '--reportformat=json', '--units', 'k', '--nosuffix'];
+      const found = VgReport.parse(JSON.parse(await must(argv, 'the volume groups cannot be listed')));
+      return found.report.flatMap(({ vg }) =>
+        vg.map((group) => ({
+          name: group.vg_name,
+          device: group.pv_name,
+          totalKib: Math.round(group.vg_size),
+          missing: group.vg_missing_pv_count > 0,
+        })),
+      );
+    },
+    async volumes() {
+      const argv = ['lvs', '-o', 'lv_name,vg_name,lv_size', '--reportformat=json', '--units', 'k', '--nosuffix'];
+      const found = LvReport.parse(JSON.parse(await must(argv, 'the logical volumes cannot be listed')));
+      return found.report.flatMap(({ lv }) =>
+        lv.map(({ lv_name: name, vg_name: group, lv_size }) => ({ group, name, sizeKib: Math.round(lv_size) })),
+      );
     },
     async activate(name) {
       const change = name.includes('/') ? 'lvchange' : 'vgchange';

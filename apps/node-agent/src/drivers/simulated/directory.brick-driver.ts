@@ -1,9 +1,9 @@
 import { join } from 'node:path';
-import { type BrickSpec, type Kib, kib, type Outcome } from '@brickyard/contracts';
+import { type BrickSpec, DeviceId, type Kib, kib, type Outcome } from '@brickyard/contracts';
 import { MOUNT_ROOT, mountPointOf, partsOf } from '../../brick-path';
 import type { Disk } from '../../disk';
 import { nodeDisk } from '../../node.disk';
-import type { BrickDriver, BrickState, DeviceName, DeviceRef, DeviceSpec } from '../brick.driver';
+import type { BrickDriver, BrickState, DeviceName, DeviceRef, DeviceSpec, DeviceState } from '../brick.driver';
 import { checkWipe } from '../device-claim';
 import { codeOf, DONE, learned, outcomeOf, presence, refusal, unless } from '../step-failure';
 
@@ -31,9 +31,11 @@ export function directoryBrickDriver(options: DirectoryOptions): BrickDriver {
     readDevice: (device) => outcomeOf(() => driver.lookAtDevice(device)),
     ensureBrick: (brick) => outcomeOf(() => driver.makeBrick(brick)),
     ensureNoBrick: (brick) => outcomeOf(() => driver.removeBrick(brick)),
+    ensureServed: (brick) => outcomeOf(() => driver.checkThere(brick)),
     readBrick: (brick) => outcomeOf(() => driver.findBrick(brick)),
     ensureMounted: () => Promise.resolve(driver.bricks()),
     readBricks: () => Promise.resolve(driver.bricks()),
+    readDevices: () => Promise.resolve(driver.devices()),
   };
 }
 
@@ -133,6 +135,20 @@ class DirectoryBrickDriver {
   async findBrick(brick: BrickSpec): Promise<Outcome> {
     const isThere = await this.disk.isDirectory(this.brickPlace(brick));
     return presence(isThere && this.names.has(brick.deviceId));
+  }
+
+  async checkThere(brick: BrickSpec): Promise<Outcome> {
+    if (!(await this.disk.isDirectory(this.brickPlace(brick))))
+      throw refusal(`brick ${brick.brickId} is not on ${brick.deviceName}`);
+    return DONE;
+  }
+
+  devices(): readonly DeviceState[] {
+    return [...this.names].map(([id, name]) => {
+      const deviceId = DeviceId.parse(id);
+      const isThere = this.disk.exists(join(this.placeOf(id), NAME_FILE));
+      return isThere ? { deviceId, name, totalKib: this.totalKib } : { deviceId, name, problem: `${name} is gone` };
+    });
   }
 
   private bricksOn(deviceId: string): readonly string[] {

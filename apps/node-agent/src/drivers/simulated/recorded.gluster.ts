@@ -93,12 +93,14 @@ class RecordedModel {
         }),
       probe: (peer, nodeId) => change(() => this.probe(host, peer, nodeId)),
       detach: (peer) => change(() => this.detach(host, peer)),
-      create: (name, durability, bricks) => change(() => this.create(host, name, durability, bricks)),
+      create: (name, durability, bricks, force = false) =>
+        change(() => this.create(host, name, durability, bricks, force)),
       addBricks: (name, bricks) => change(() => this.addBricks(host, name, bricks)),
       startRemoval: (name, bricks) => change(() => this.startRemoval(host, name, bricks)),
       commitRemoval: (name, bricks) => change(() => this.commitRemoval(host, name, bricks)),
       replaceBrick: (name, leaving, replacement) => change(() => this.replaceBrick(host, name, leaving, replacement)),
       set: (name, pairs) => change(() => this.set(host, name, pairs)),
+      unset: (name, key) => change(() => this.unset(host, name, key)),
       setGroup: (name) => change(() => this.set(host, name, [])),
       start: (name, force) => change(() => this.start(host, name, force)),
       stop: (name) => change(() => this.stop(host, name)),
@@ -295,7 +297,7 @@ class RecordedModel {
   }
 
   /** Whether new bricks may be taken into a volume: their hosts answer, nobody has marked them. */
-  private refusalOf(pool: string, bricks: readonly string[]): Reply | undefined {
+  private refusalOf(pool: string, bricks: readonly string[], force = false): Reply | undefined {
     for (const brick of bricks) {
       const agent = this.agentNamed(pool, hostOf(brick));
       const isKnown = this.state.members.has(hostOf(brick));
@@ -304,7 +306,10 @@ class RecordedModel {
       }
       const uuid = this.state.claims.get(this.keyOf(pool, brick));
       if (uuid === undefined) continue;
-      if (!this.hasVolume(pool, uuid)) return refused(`${pathOf(brick)} is already part of a volume`);
+      if (!this.hasVolume(pool, uuid)) {
+        if (force) continue;
+        return refused(`${pathOf(brick)} is already part of a volume`);
+      }
       return refused(`Brick: ${brick} not available. Brick may be containing or be contained by an existing brick.`);
     }
     return undefined;
@@ -314,10 +319,10 @@ class RecordedModel {
     for (const brick of bricks) void this.write({ is: 'claim', brick: this.keyOf(pool, brick), uuid });
   }
 
-  private create(host: string, name: string, durability: Durability, bricks: readonly string[]): Reply {
+  private create(host: string, name: string, durability: Durability, bricks: readonly string[], force: boolean): Reply {
     const pool = this.poolOf(host);
     if (this.volumesOf(host).has(name)) return refused(`Volume ${name} already exists`);
-    const refusal = this.refusalOf(pool, bricks);
+    const refusal = this.refusalOf(pool, bricks, force);
     if (refusal !== undefined) return refusal;
     const uuid = randomUUID();
     this.claim(pool, bricks, uuid);
@@ -383,6 +388,13 @@ class RecordedModel {
       const unknown = pairs.find(([key]) => !/^[a-z-]+\.[\w.-]+$/i.test(key) || key.startsWith('nosuch.'));
       if (unknown !== undefined) return refused(`option : ${unknown[0]} does not exist`);
       return { ...volume, options: { ...volume.options, ...Object.fromEntries(pairs) } };
+    });
+  }
+
+  private unset(host: string, name: string, key: string): Reply {
+    return this.with(host, name, (volume) => {
+      const { [key]: _, ...options } = volume.options;
+      return { ...volume, options };
     });
   }
 

@@ -4,6 +4,7 @@ import type { ControlState } from '../../control/control.state';
 import type { Operation, OperationKind, OperationPlan } from '../operation.state';
 import { addDeviceSaga, removeDeviceSaga, resyncDeviceSaga } from './device.sagas';
 import { addNodeSaga, removeNodeSaga, removeResidueSaga } from './node.sagas';
+import { restoreDriftSaga } from './drift.sagas';
 import type { OperationSaga, SagaPlan } from './saga.types';
 import { evacuateDeviceSaga, evacuateNodeSaga, evictBrickSaga } from './brick.sagas';
 import { createVolumeSaga, deleteVolumeSaga, expandVolumeSaga } from './volume.sagas';
@@ -24,6 +25,7 @@ export const sagas: { readonly [Kind in OperationKind]: OperationSaga<SagaPlan<P
   'evict-brick': evictBrickSaga,
   'evacuate-device': evacuateDeviceSaga,
   'evacuate-node': evacuateNodeSaga,
+  'restore-drift': restoreDriftSaga,
 };
 
 /** The saga of an operation, seen as one for any plan. */
@@ -58,6 +60,8 @@ export function doneEvent(operation: Operation, state: ControlState): ControlEve
       return { type: 'DeviceStateSet', version: 1, operationId, deviceId: plan.deviceId, state: 'failed' };
     case 'evacuate-node':
       return { type: 'NodeStateSet', version: 1, operationId, nodeId: plan.nodeId, state: 'failed' };
+    case 'restore-drift':
+      return { type: 'DriftRestored', version: 1, operationId, driftId: plan.driftId, subject: plan.finding.subject };
   }
 }
 
@@ -129,5 +133,7 @@ export function undoneEvent({ operationId, plan, failure }: Operation): ControlE
       };
     case 'evacuate-node':
       return { type: 'NodeEvacuationStopped', ...why, ...NOTHING_BLOCKED, nodeId: plan.nodeId, moved: plan.moved };
+    case 'restore-drift':
+      return { type: 'DriftRestorationUndone', ...why, driftId: plan.driftId, subject: plan.finding.subject };
   }
 }

@@ -1,0 +1,280 @@
+/** What agents say of their hosts, held against the log: differences are recorded once, and settled where the policy says so. */
+import { createHash } from 'node:crypto';
+import {
+  FACTS_ALL,
+  factsWantedOf,
+  NodeFacts,
+  type CommandOf,
+  type DriftFinding,
+  type DriftId,
+  type NodeId,
+  type OperationId,
+} from '@brickyard/contracts';
+import {
+  driftsWithoutSubject,
+  isTrivial,
+  judgeHost,
+  type ControlState,
+  type Drift,
+  type HostReport,
+  type Node,
+} from '@brickyard/domain';
+import type { StoredEvent } from '@brickyard/event-sourcing';
+import type { Bus, Gauge, Logger, Metrics, Subscription } from '@brickyard/service-host';
+
+const LOOK_EVERY_MS = 5_000;
+/** A report older than this counts no more, and is asked for again. */
+const REPORT_AGE_MAX_MS = 60_000;
+/** Between two attempts to heal the same thing: first, and longest. */
+const HEAL_PAUSE_MS = 10_000;
+const HEAL_PAUSE_MAX_MS = 10 * 60_000;
+/** Findings in one command: a commit stays small. */
+const FINDINGS_MAX = 200;
+
+/** Which differences are settled without a human. */
+export type HealPolicy = 'none' | 'trivial';
+
+export interface DriftOptions {
+  readonly bus: Bus;
+  readonly log: Logger;
+  readonly state: () => ControlState;
+  readonly policy: HealPolicy;
+  readonly submit: (
+    command: CommandOf<'RecordDrift'> | CommandOf<'RestoreDrift'>,
+    correlationId: string,
+  ) => Promise<void>;
+  readonly metrics?: Metrics;
+  readonly now?: () => number;
+}
+
+export interface DriftWatcher {
+  /** Told after every commit: what an operation has just touched is looked at afresh. */
+  offer(events: readonly StoredEvent[]): void;
+  /** Asks every host to tell what it sees: after a start, or when the bus was away. */
+  askAll(): void;
+  stop(): Promise<void>;
+}
+
+/** The last whole report of a host, and one that is still coming in. */
+interface Heard {
+  report?: HostReport | undefined;
+  at: number;
+  parts: NodeFacts[];
+}
+
+interface Candidate {
+  readonly finding: DriftFinding;
+  /** The look that showed it first. */
+  readonly observedAt: string;
+}
+
+const hostOf = (node: Node): string => node.hostnames.manage[0] ?? '';
+
+/** Watches what agents say until stopped. Only the leader may. */
+export function watchDrift(options: DriftOptions): DriftWatcher {
+  const watcher = new Watcher(options);
+  watcher.start();
+  return watcher;
+}
+
+class Watcher implements DriftWatcher {
+  private readonly heard = new Map<string, Heard>();
+  /** Seen once: recorded when the next look shows it, too. */
+  private readonly candidates = new Map<DriftId, Candidate>();
+  private readonly healed = new Map<DriftId, { tries: number; nextAt: number }>();
+  private readonly gauge: Gauge<'class'> | undefined;
+  private readonly now: () => number;
+  private subscription: Subscription | undefined;
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(private readonly options: DriftOptions) {
+    this.now = options.now ?? Date.now;
+    this.gauge = options.metrics?.gauge({
+      name: 'brickyard_drift_findings',
+      help: 'Open differences between the log and what hosts say',
+      labels: ['class'],
+    });
+  }
+
+  start(): void {
+    this.subscription = this.options.bus.subscribe(FACTS_ALL, (payload) => {
+      this.hear(payload);
+    });
+    this.timer = setInterval(() => {
+      this.look();
+    }, LOOK_EVERY_MS);
+    this.askAll();
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.timer);
+    await this.subscription?.close();
+  }
+
+  askAll(): void {
+    for (const node of this.options.state().nodes.values()) this.ask(node);
+  }
+
+  private ask(node: Node): void {
+    const [host] = node.hostnames.manage;
+    if (host !== undefined) this.options.bus.publish(factsWantedOf(host), {});
+  }
+
+  offer(events: readonly StoredEvent[]): void {
+    for (const { data } of events) {
+      for (const [driftId, { finding }] of this.candidates) {
+        if (isAbout(finding, data)) this.candidates.delete(driftId);
+      }
+    }
+  }
+
+  private hear(payload: unknown): void {
+    const parsed = NodeFacts.safeParse(payload);
+    if (!parsed.success) return; // An agent of another release.
+    const facts = parsed.data;
+    const heard = this.heard.get(facts.host) ?? { at: 0, parts: [] };
+    this.heard.set(facts.host, heard);
+    const isSameLook = heard.parts[0]?.observedAt === facts.observedAt;
+    heard.parts = [...(isSameLook ? heard.parts : []), facts];
+    if (heard.parts.length < facts.parts) return;
+    heard.report = wholeOf(heard.parts);
+    heard.parts = [];
+    heard.at = this.now();
+    for (const node of this.options.state().nodes.values()) if (hostOf(node) === facts.host) this.judge(node);
+  }
+
+  private readonly reportOf = (nodeId: NodeId): HostReport | undefined => {
+    const node = this.options.state().nodes.get(nodeId);
+    const heard = node === undefined ? undefined : this.heard.get(hostOf(node));
+    return heard !== undefined && this.isFresh(heard) ? heard.report : undefined;
+  };
+
+  /** Simulated hosts change by nobody's hand but ours, and there may be hundreds of them. */
+  private isFresh({ at, report }: Heard): boolean {
+    return report?.simulated === true || this.now() - at <= REPORT_AGE_MAX_MS;
+  }
+
+  private judge(node: Node): void {
+    const state = this.options.state();
+    const { findings, over } = judgeHost(node.nodeId, state, this.reportOf);
+    const observedAt = this.reportOf(node.nodeId)?.observedAt ?? '';
+    const seen = new Set(findings.map(({ driftId }) => driftId));
+    for (const [driftId, { finding }] of this.candidates) {
+      if (finding.nodeIds.includes(node.nodeId) && !seen.has(driftId)) this.candidates.delete(driftId);
+    }
+    const confirmed: DriftFinding[] = [];
+    let doubts = 0;
+    for (const finding of findings) {
+      if (isKnown(state.drift.get(finding.driftId), finding)) continue;
+      const before = this.candidates.get(finding.driftId);
+      const isSeenAgain = before !== undefined && isSame(before.finding, finding) && before.observedAt !== observedAt;
+      if (isSeenAgain) confirmed.push(finding);
+      else this.candidates.set(finding.driftId, { finding, observedAt });
+      doubts += isSeenAgain ? 0 : 1;
+    }
+    if (doubts > 0) this.ask(node);
+    for (let from = 0; from < confirmed.length || (from === 0 && over.length > 0); from += FINDINGS_MAX) {
+      this.record(confirmed.slice(from, from + FINDINGS_MAX), from === 0 ? over : []);
+    }
+  }
+
+  private record(observed: readonly DriftFinding[], resolved: readonly DriftId[]): void {
+    for (const { driftId, class: kind, subject, expected, found } of observed) {
+      this.candidates.delete(driftId);
+      this.options.log.warn({ driftId, class: kind, subject, expected, found }, 'a host differs from the log');
+    }
+    const command: CommandOf<'RecordDrift'> = {
+      type: 'RecordDrift',
+      observed: [...observed],
+      resolved: [...resolved],
+    };
+    void this.options.submit(command, 'drift').then(() => {
+      this.heal();
+    });
+  }
+
+  /** What no report says: what has left the log, who has not been heard, what is to be healed. */
+  private look(): void {
+    const state = this.options.state();
+    if (driftsWithoutSubject(state).length > 0) this.record([], []);
+    for (const node of state.nodes.values()) {
+      const heard = this.heard.get(hostOf(node));
+      const isOld = heard === undefined || !this.isFresh(heard) || this.now() - heard.at > REPORT_AGE_MAX_MS / 2;
+      if (node.lostSince === undefined && isOld && heard?.report?.simulated !== true) this.ask(node);
+    }
+    this.heal();
+    this.count(state);
+  }
+
+  private count(state: ControlState): void {
+    if (this.gauge === undefined) return;
+    this.gauge.reset();
+    for (const { class: kind } of state.drift.values()) this.gauge.inc({ class: kind });
+  }
+
+  private heal(): void {
+    if (this.options.policy === 'none') return;
+    const state = this.options.state();
+    for (const driftId of this.healed.keys()) if (!state.drift.has(driftId)) this.forgetLater(driftId);
+    for (const drift of state.drift.values()) {
+      if (!isTrivial(drift.class) || drift.operationId !== undefined || !mayBeHealed(drift, state)) continue;
+      const { tries, nextAt } = this.healed.get(drift.driftId) ?? { tries: 0, nextAt: 0 };
+      if (this.now() < nextAt) continue;
+      const pauseMs = Math.min(HEAL_PAUSE_MAX_MS, HEAL_PAUSE_MS * 2 ** tries);
+      this.healed.set(drift.driftId, { tries: tries + 1, nextAt: this.now() + pauseMs });
+      const operationId = healingId(drift, state);
+      this.options.log.info({ driftId: drift.driftId, class: drift.class, operationId }, 'restored by policy');
+      void this.options.submit({ type: 'RestoreDrift', operationId, driftId: drift.driftId }, operationId);
+    }
+  }
+
+  /** What comes again and again is not healed ever faster. */
+  private forgetLater(driftId: DriftId): void {
+    const known = this.healed.get(driftId);
+    if (known !== undefined && this.now() - known.nextAt > HEAL_PAUSE_MAX_MS) this.healed.delete(driftId);
+  }
+}
+
+const isSame = (one: DriftFinding, other: DriftFinding): boolean =>
+  one.found === other.found && one.expected === other.expected;
+const isKnown = (drift: Drift | undefined, finding: DriftFinding): boolean =>
+  drift !== undefined && (drift.operationId !== undefined || isSame(drift, finding));
+
+/** Whether an event is about what a finding is about. */
+function isAbout({ subject }: DriftFinding, data: StoredEvent['data']): boolean {
+  return (['volumeId', 'deviceId', 'nodeId'] as const).some(
+    (name) => name in subject && data[name] !== undefined && data[name] === (subject as Record<string, unknown>)[name],
+  );
+}
+
+function wholeOf(parts: readonly NodeFacts[]): HostReport | undefined {
+  const ordered = [...parts].sort((one, other) => one.part - other.part);
+  const [first] = ordered;
+  if (first === undefined) return undefined;
+  const { part: _, parts: __, ...report } = first;
+  return {
+    ...report,
+    devices: ordered.flatMap(({ devices }) => devices),
+    bricks: ordered.flatMap(({ bricks }) => bricks),
+    peers: ordered.flatMap(({ peers }) => peers),
+    volumes: ordered.flatMap(({ volumes }) => volumes),
+  };
+}
+
+/** Who sets a node or device offline is at work on it: nothing is mounted under his hands. */
+function mayBeHealed({ subject }: Drift, state: ControlState): boolean {
+  if (subject.kind !== 'brick') return false;
+  const volume = state.volumes.get(subject.volumeId);
+  const brick = volume?.bricks.find(({ brickId }) => brickId === subject.brickId);
+  const device = brick === undefined ? undefined : state.devices.get(brick.deviceId);
+  const node = state.nodes.get(subject.nodeId);
+  if (volume?.operationId !== undefined || node?.lostSince !== undefined) return false;
+  return device?.state === 'online' && node?.state === 'online';
+}
+
+/** Another id for each attempt. */
+const healingId = ({ driftId }: Drift, state: ControlState): OperationId =>
+  createHash('sha256')
+    .update(`${driftId}/${String(state.endedCount)}`)
+    .digest('hex')
+    .slice(0, 32) as OperationId;
