@@ -35,6 +35,7 @@ export async function allocatorMain(world: World, proc: Proc): Promise<void> {
     log,
     follower,
     lostAfterMs: NODE_LOST_MS,
+    healPolicy: 'trivial',
     snapshotEvents: world.options.snapshotEvents,
     signal: ending.signal,
     onLost: (error) => {

@@ -92,6 +92,7 @@ export class SimulatedGlusters {
       commitRemoval: (name, bricks) => change(() => real.commitRemoval(name, bricks)),
       set: (name, pairs) => change(() => real.set(name, pairs)),
       setGroup: (name, group) => change(() => real.setGroup(name, group)),
+      unset: (name, key) => change(() => real.unset(name, key)),
       start: (name, force) => change(() => real.start(name, force)),
       stop: (name) => change(() => real.stop(name)),
       delete: (name) => change(() => real.delete(name)),
