@@ -34,5 +34,5 @@ const servers = {
 };
 
 module.exports = {
-  projects: [project('unit'), project('int', servers), project('e2e')],
+  projects: [project('unit'), project('int', servers), project('e2e'), project('compose')],
 };

@@ -6,11 +6,19 @@ import {
   type CommandBatchReply,
   type CommandEnvelope,
   type CommandReply,
+  type Rejection,
 } from '@brickyard/contracts';
 import { Defect, Overloaded } from '@brickyard/event-sourcing';
-import { describeError, type Logger } from '@brickyard/service-host';
+import {
+  continueTrace,
+  currentTraceparent,
+  describeError,
+  inSpan,
+  type Counter,
+  type Logger,
+} from '@brickyard/service-host';
 import type { ControlWriter } from './control-writer';
-import { CONTROL_WRITER, LOGGER } from './tokens';
+import { CONTROL_WRITER, LOGGER, REFUSALS } from './tokens';
 
 const RETRY_AFTER_MS = 500;
 /** NATS refuses messages over 1 MiB by default. */
@@ -22,6 +30,7 @@ export class CommandConsumer {
   constructor(
     @Inject(CONTROL_WRITER) private readonly writer: ControlWriter,
     @Inject(LOGGER) private readonly log: Logger,
+    @Inject(REFUSALS) private readonly refusals: Pick<Counter<'reason'>, 'inc'>,
   ) {}
 
   @MessagePattern(COMMANDS)
@@ -32,10 +41,25 @@ export class CommandConsumer {
 
   private async answer(envelope: CommandEnvelope): Promise<CommandReply> {
     if (envelope.deadline < Date.now()) return unavailable('the deadline had passed when the command arrived');
-    const { command, commandId, correlationId, actor, traceparent } = envelope;
+    const { command, commandId, correlationId } = envelope;
+    const attributes = { 'brickyard.command': commandId, 'brickyard.correlation': correlationId };
+    return continueTrace(envelope.traceparent, () =>
+      inSpan(`command ${command.type}`, attributes, () => this.decide(envelope)),
+    );
+  }
+
+  /** The events say of which trace they are: what follows from them goes on in it. */
+  private async decide(envelope: CommandEnvelope): Promise<CommandReply> {
+    const { command, commandId, correlationId, actor } = envelope;
+    const traceparent = currentTraceparent() ?? envelope.traceparent;
     const metadata = { correlationId, actor, ...(traceparent === undefined ? {} : { traceparent }) };
     try {
-      const { reply, position, repeated } = await this.writer.submit({ command, commandId, metadata });
+      const { reply, position, repeated } = await inSpan('commit', {}, async (span) => {
+        const answer = await this.writer.submit({ command, commandId, metadata });
+        span.setAttribute('brickyard.position', answer.position);
+        return answer;
+      });
+      if (reply.kind === 'rejected') this.refusals.inc({ reason: reasonOf(reply.rejection) });
       return reply.kind === 'accepted' ? { ...reply, position, repeated } : { ...reply, position };
     } catch (error) {
       return this.explain(error, envelope);
@@ -64,6 +88,13 @@ export function withinMessage(
     characters += size;
     return reply;
   });
+}
+
+/** The rule behind a refusal: of a placement, why the first cluster that was looked at could not take it. */
+function reasonOf(rejection: Rejection): string {
+  if (rejection.kind === 'ExpansionNotPlaced') return rejection.refusal.kind;
+  if (rejection.kind === 'NotPlaced') return rejection.refusals[0]?.refusal.kind ?? 'NoClusters';
+  return rejection.kind;
 }
 
 const unavailable = (reason: string): CommandReply => ({ kind: 'unavailable', reason, retryAfterMs: RETRY_AFTER_MS });

@@ -17,6 +17,7 @@ import type { LedgerFollower } from './ledger-follower';
 import { watchNodes } from './node-liveness';
 import { createProcessManager, outcomesStream } from './operation.process-manager';
 import { createSnapshotKeeper } from './snapshot.keeper';
+import { tellOperations } from './operation.log';
 import { answerTaskQuestions, createTaskRelay, tasksStream } from './task.relay';
 
 export interface LeaderOptions {
@@ -78,6 +79,7 @@ export async function lead(options: LeaderOptions): Promise<Leadership> {
     ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
   });
   hooks.committed = (events, state) => {
+    tellOperations(log, events);
     relay.offer(events);
     tasks.offer(events, state);
     manager.offer(events);

@@ -16,6 +16,8 @@ import {
   readConfig,
   startHealthServer,
   type Logger,
+  type Metrics,
+  stopTracing,
 } from '@brickyard/service-host';
 import { LEADER_READY } from '@brickyard/contracts';
 import { AllocatorModule } from './allocator.module';
@@ -24,6 +26,7 @@ import { AllocatorConfig } from './config';
 import type { ControlWriter } from './control-writer';
 import { lead, type Leadership } from './leader';
 import { followLedger } from './ledger-follower';
+import { estateMetrics } from './estate-metrics';
 import { writerMetrics } from './writer-metrics';
 
 const LEDGER = 'control';
@@ -48,9 +51,19 @@ function natsOptions(config: AllocatorConfig): NatsOptions {
   return { transport: Transport.NATS, options };
 }
 
-async function openDoor(config: AllocatorConfig, writer: ControlWriter, log: Logger): Promise<INestMicroservice> {
+async function openDoor(
+  config: AllocatorConfig,
+  writer: ControlWriter,
+  log: Logger,
+  metrics: Metrics,
+): Promise<INestMicroservice> {
+  const refusals = metrics.counter({
+    name: 'brickyard_refusals_total',
+    help: 'Commands refused, by reason',
+    labels: ['reason'],
+  });
   const options = { ...natsOptions(config), logger: false as const, abortOnError: false };
-  const door = await NestFactory.createMicroservice(AllocatorModule.leading(writer, log), options);
+  const door = await NestFactory.createMicroservice(AllocatorModule.leading(writer, log, refusals), options);
   await door.listen();
   return door;
 }
@@ -95,7 +108,7 @@ async function main(): Promise<void> {
   const health = await startHealthServer({
     host: config.BRICKYARD_HEALTH_HOST,
     port: config.BRICKYARD_HEALTH_PORT,
-    metrics,
+    metrics: estateMetrics(metrics, () => term.leadership?.writer, positionNow),
     ready: () =>
       Promise.resolve({
         bus: { ok: bus.connected },
@@ -112,6 +125,7 @@ async function main(): Promise<void> {
       { name: 'log', run: () => reader.close() },
       { name: 'bus', run: () => bus.drain() },
       { name: 'health', run: () => health.close() },
+      { name: 'tracing', run: () => stopTracing() },
     ],
   });
   log.info({ position: positionNow(), healthPort: health.port }, 'standing by');
@@ -134,7 +148,7 @@ async function main(): Promise<void> {
       process.exit(EXIT_LEAD_LOST);
     },
   });
-  term.door = await openDoor(config, term.leadership.writer, log);
+  term.door = await openDoor(config, term.leadership.writer, log, metrics);
   bus.publish(LEADER_READY, { epoch: term.leadership.writer.epoch });
   log.info({ epoch: term.leadership.writer.epoch }, 'taking commands');
 }

@@ -12,7 +12,15 @@ import {
 } from '@brickyard/contracts';
 import { recordedEvent, type ControlState } from '@brickyard/domain';
 import type { StoredEvent } from '@brickyard/event-sourcing';
-import { describeError, type Bus, type DurableMessage, type Logger, type Subscription } from '@brickyard/service-host';
+import {
+  currentTraceparent,
+  describeError,
+  inSpan,
+  type Bus,
+  type DurableMessage,
+  type Logger,
+  type Subscription,
+} from '@brickyard/service-host';
 import type { ControlWriter } from './control-writer';
 
 /** The stream of outcomes: emptied by the leading allocator. */
@@ -42,7 +50,9 @@ export function createProcessManager(writer: () => ControlWriter, bus: Bus, log:
   const pauses = new Map<OperationId, NodeJS.Timeout>();
 
   const submit = async (command: ControlCommand, correlationId: string, actor = 'allocator'): Promise<void> => {
-    await writer().submit({ command, metadata: { correlationId, actor: { name: actor } } });
+    const traceparent = currentTraceparent();
+    const trace = traceparent === undefined ? {} : { traceparent };
+    await writer().submit({ command, metadata: { correlationId, actor: { name: actor }, ...trace } });
   };
   const trySubmit = async (command: ControlCommand, correlationId: string): Promise<void> => {
     try {
@@ -74,7 +84,9 @@ export function createProcessManager(writer: () => ControlWriter, bus: Bus, log:
       );
       return;
     }
-    await submit({ type: 'RecordOutcome', outcome }, outcome.operationId, `agent:${outcome.host}`);
+    await inSpan(`outcome ${outcome.outcome.kind}`, { 'brickyard.task': outcome.taskId }, () =>
+      submit({ type: 'RecordOutcome', outcome }, outcome.operationId, `agent:${outcome.host}`),
+    );
   };
   /** Outcomes that came together go into one commit; when one of them is not recorded, all come again, which changes nothing for the rest. */
   const recordOutcomes = async ({ payload, subject }: DurableMessage): Promise<void> => {

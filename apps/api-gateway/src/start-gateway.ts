@@ -32,6 +32,8 @@ import { NodeProbe } from './heketi/node-probe';
 import { Refusals } from './heketi/refusals';
 import { tokenKeys } from './heketi/token';
 import { tellPosition } from './http/position-header';
+import { countRequests } from './http/request-metrics';
+import { secureHeaders } from './http/security-headers';
 import { httpAdapter } from './http/server';
 import { type AdminMode, LEADER_READY } from '@brickyard/contracts';
 import { nestLogger } from './nest-logger';
@@ -67,7 +69,7 @@ export async function startGateway(settings: GatewaySettings, log: Logger): Prom
   const metrics = gatewayMetrics(reader, bus);
   const modes = new ModeSetter(bus, log);
   const parts = { settings, log, ledger, reader, commands, probe, agents, facts, metrics, streams, refusals };
-  const app = await createApp(parts);
+  const app = await createApp(parts, metrics);
   await app.listen(settings.http.port, settings.http.host);
   reader.start();
   void joinBus(settings, log, { link, reader, agents, facts, commands: bus });
@@ -101,7 +103,7 @@ function streamsOf(reader: ClusterStateReader, ledger: LedgerReader, log: Logger
   return streams;
 }
 
-async function createApp(parts: GatewayParts): Promise<NestFastifyApplication> {
+async function createApp(parts: GatewayParts, metrics: Metrics): Promise<NestFastifyApplication> {
   const { settings, log, reader } = parts;
   const keys = settings.keys === undefined ? undefined : tokenKeys(settings.keys.admin, settings.keys.user);
   const adapter = httpAdapter({
@@ -112,6 +114,8 @@ async function createApp(parts: GatewayParts): Promise<NestFastifyApplication> {
   });
   serveConsole(adapter.getInstance(), readConsoleFiles());
   tellPosition(adapter.getInstance(), reader);
+  secureHeaders(adapter.getInstance(), settings.http.tls !== undefined);
+  countRequests(adapter.getInstance(), metrics);
   const options: NestApplicationOptions = { bodyParser: false, abortOnError: false, logger: nestLogger(log) };
   return NestFactory.create<NestFastifyApplication>(ApiGatewayModule.around(parts), adapter, options);
 }
@@ -167,7 +171,7 @@ function stateCheck({ problem, position }: ClusterStateReader): Check {
 }
 
 /** Read when somebody scrapes: nothing is counted on the way of a request. */
-function gatewayMetrics(reader: ClusterStateReader, bus: CommandBus): Pick<Metrics, 'text' | 'contentType'> {
+function gatewayMetrics(reader: ClusterStateReader, bus: CommandBus): Metrics {
   const metrics = createMetrics('api-gateway');
   const position = metrics.gauge({ name: 'brickyard_state_position', help: 'Position of the log that answers are of' });
   const waiting = metrics.gauge({ name: 'brickyard_commands_waiting', help: 'Commands sent and not answered yet' });
@@ -176,7 +180,7 @@ function gatewayMetrics(reader: ClusterStateReader, bus: CommandBus): Pick<Metri
     waiting.set(bus.waiting);
     return metrics.text();
   };
-  return { text, contentType: metrics.contentType };
+  return { ...metrics, text };
 }
 
 function urlOf(app: NestFastifyApplication, { http }: GatewaySettings): string {

@@ -18,6 +18,7 @@ import { preflightCommand } from './commands/preflight.command';
 import { registryCommands } from './commands/registry.command';
 import { serverCommands } from './commands/server.command';
 import { topologyCommands } from './commands/topology.command';
+import { siteCommands } from './commands/site.command';
 import { volumeCommands } from './commands/volume.command';
 import type { Outside } from './context';
 import { EXIT, EXIT_CODES_HELP, exitCodeOf, type ExitCode } from './exit-codes';
@@ -46,6 +47,7 @@ const COMMANDS = [
   registryCommands,
   preflightCommand,
   completionCommand,
+  siteCommands,
 ];
 
 function programFor(shell: Shell): Command {

@@ -9,6 +9,7 @@ import {
   type ProbeReply,
 } from '@brickyard/contracts';
 import { type Bus, describeError, type Logger, type Subscription, Unavailable } from '@brickyard/service-host';
+import type { AgentMetrics } from './agent-metrics';
 import type { Drivers } from './execute';
 import { lookAtHost, messagesOf } from './host-facts';
 
@@ -28,6 +29,8 @@ export interface FactsOptions {
   readonly incarnation: string;
   readonly simulated: boolean;
   readonly drivers: Drivers;
+  /** Absent: nobody counts. */
+  readonly metrics?: AgentMetrics | undefined;
   /** True while the host shall seem switched off. */
   readonly isSilent?: () => boolean;
   /** Changes when something on the host does: then the host is looked at at once, not only now and then. */
@@ -102,6 +105,7 @@ class HostFacts implements FactsPublisher {
       (health) => {
         const hasStarted = this.health === 'stopped' && health === 'running';
         this.health = health;
+        this.options.metrics?.glusterdUp.set(health === 'running' ? 1 : 0);
         if (hasStarted) this.options.onGlusterdStarted?.();
         return health;
       },
@@ -180,6 +184,8 @@ class HostFacts implements FactsPublisher {
     const isNews = JSON.stringify([...found]) !== JSON.stringify([...this.healPending]);
     this.healPending = found;
     if (isNews) this.lookAgain = true;
+    this.options.metrics?.healPending.reset();
+    for (const [volume, pending] of found) this.options.metrics?.healPending.set({ volume }, pending);
   }
 
   async close(): Promise<void> {

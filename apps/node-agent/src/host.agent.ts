@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { type HostName, taskConsumerOf, tasksOf } from '@brickyard/contracts';
 import { type Bus, type Check, describeError, type Logger, type Subscription } from '@brickyard/service-host';
 import { type Agent, eventually } from './agent';
+import type { AgentMetrics } from './agent-metrics';
 import type { GlusterdSupervisor } from './drivers/glusterd.supervisor';
 import { type Drivers, execute } from './execute';
 import { type FactsPublisher, publishFacts } from './facts.publisher';
@@ -25,6 +26,8 @@ export interface HostAgentOptions {
   readonly tasksAtOnce?: number | undefined;
   /** Changes when something on the host does. */
   readonly signature?: () => Promise<string>;
+  /** Absent: nobody counts. */
+  readonly metrics?: AgentMetrics | undefined;
   /** True when neither bricks nor Gluster are real. */
   readonly simulated: boolean;
 }
@@ -51,6 +54,7 @@ class HostAgent implements Agent {
       incarnation: randomUUID(),
       simulated,
       drivers,
+      metrics: this.options.metrics,
       isSilent: () => this.options.faults.isSilent(host),
       ...(signature === undefined ? {} : { signature }),
       onGlusterdStarted: () => void this.serve(),
@@ -65,6 +69,7 @@ class HostAgent implements Agent {
     const troubled = states.filter(({ mounted }) => !mounted);
     for (const { path, problem } of troubled) log.error({ path, problem }, 'a brick is not served');
     this.unmounted = troubled.map(({ path }) => path);
+    this.options.metrics?.bricksNotMounted.set(troubled.length);
     log.info({ bricks: states.length, notServed: troubled.length }, 'bricks are mounted');
   }
 
@@ -79,7 +84,11 @@ class HostAgent implements Agent {
       concurrency: tasksAtOnce,
       isOurs: (wanted) => wanted === host,
       execute: (envelope) => faults.around(envelope, () => execute(envelope.task, drivers)),
-      onDone: () => this.facts?.touch(),
+      onDone: ({ task }, { outcome, tookMs }) => {
+        this.options.metrics?.tasks.inc({ task: task.type, outcome: outcome.kind });
+        this.options.metrics?.seconds.observe({ task: task.type }, tookMs / 1_000);
+        this.facts?.touch();
+      },
     });
   }
 

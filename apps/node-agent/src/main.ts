@@ -13,6 +13,7 @@ import {
   stopTracing,
 } from '@brickyard/service-host';
 import type { Agent } from './agent';
+import { agentMetrics } from './agent-metrics';
 import { AgentConfig } from './config';
 import { NodeAgentModule } from './node-agent.module';
 import { AGENT } from './tokens';
@@ -24,13 +25,17 @@ async function main(): Promise<void> {
   const name = config.BRICKYARD_AGENT_HOST ?? 'simulated';
   const log = createLogger({ service: 'node-agent', level: config.BRICKYARD_LOG_LEVEL });
   const bus = await connectBus({ ...busSettings(config), name: `node-agent ${name}`, log });
+  const metrics = createMetrics('node-agent');
   const options = { logger: false as const, abortOnError: false };
-  const app = await NestFactory.createApplicationContext(NodeAgentModule.of({ config, bus, log }), options);
+  const app = await NestFactory.createApplicationContext(
+    NodeAgentModule.of({ config, bus, log, metrics: agentMetrics(metrics) }),
+    options,
+  );
   const agent = app.get<Agent>(AGENT);
   const health = await startHealthServer({
     port: config.BRICKYARD_HEALTH_PORT,
     ...(config.BRICKYARD_HEALTH_HOST === undefined ? {} : { host: config.BRICKYARD_HEALTH_HOST }),
-    metrics: createMetrics('node-agent'),
+    metrics,
     ready: () => agent.ready(),
   });
   onShutdown({

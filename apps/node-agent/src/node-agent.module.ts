@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { type Bus, ConfigError, type Logger } from '@brickyard/service-host';
+import type { AgentMetrics } from './agent-metrics';
 import type { AgentConfig } from './config';
 import type { BrickDriver } from './drivers/brick.driver';
 import { convergingVolumeDriver } from './drivers/gluster/converging.volume-driver';
@@ -25,6 +26,7 @@ export interface AgentParts {
   readonly config: AgentConfig;
   readonly bus: Bus;
   readonly log: Logger;
+  readonly metrics?: AgentMetrics;
 }
 
 /** Binds the agent's ports to the drivers that its settings name. */
@@ -99,12 +101,13 @@ function hostOf({ BRICKYARD_AGENT_HOST: host }: AgentConfig): NonNullable<AgentC
   return host;
 }
 
-const real = ({ config, bus, log }: AgentParts): Provider => ({
+const real = ({ config, bus, log, metrics }: AgentParts): Provider => ({
   provide: AGENT,
   inject: [DRIVERS, LEDGER, FAULTS],
   useFactory: (bound: Drivers, tasks: TaskLedger, plan: FaultPlan) =>
     hostAgent({
       bus,
+      metrics,
       log,
       host: hostOf(config),
       drivers: bound,
@@ -127,12 +130,13 @@ const signatureOptions = (config: AgentConfig): SignatureOptions => ({
   ...(config.BRICKYARD_HOST_COMMAND.length === 0 ? {} : { elsewhere: hostCommand(config.BRICKYARD_HOST_COMMAND) }),
 });
 
-const simulated = ({ config, bus, log }: AgentParts): Provider => ({
+const simulated = ({ config, bus, log, metrics }: AgentParts): Provider => ({
   provide: AGENT,
   inject: [LEDGER, FAULTS, RECORDED],
   useFactory: (tasks: TaskLedger, plan: FaultPlan, glusters: RecordedGlusters) =>
     simulatedAgent({
       bus,
+      metrics,
       log,
       directory: config.BRICKYARD_AGENT_DIR,
       mountRoot: config.BRICKYARD_MOUNT_ROOT,

@@ -19,6 +19,7 @@ import {
 } from '@brickyard/contracts';
 import { type Bus, type Check, type Logger, type Subscription, Unavailable } from '@brickyard/service-host';
 import { type Agent, eventually } from './agent';
+import type { AgentMetrics } from './agent-metrics';
 import { convergingVolumeDriver } from './drivers/gluster/converging.volume-driver';
 import { directoryBrickDriver } from './drivers/simulated/directory.brick-driver';
 import type { RecordedGlusters } from './drivers/simulated/recorded.gluster';
@@ -49,6 +50,8 @@ export interface SimulatedAgentOptions {
   readonly glusters: RecordedGlusters;
   readonly faults: FaultPlan;
   readonly tasksAtOnce?: number | undefined;
+  /** Absent: nobody counts. */
+  readonly metrics?: AgentMetrics | undefined;
 }
 
 /** Makes the agent of all simulated hosts. */
@@ -94,6 +97,7 @@ class SimulatedAgent implements Agent {
       }, HEARTBEAT_MS),
       setInterval(() => void this.tellFacts(), FACTS_MS),
     );
+    this.options.metrics?.glusterdUp.set(1); // A simulated one does not fail by itself.
     this.beat();
     const { signal } = this.stopping;
     const tasks = await eventually('take tasks from the queue', () => this.consume(), { log, signal });
@@ -144,7 +148,9 @@ class SimulatedAgent implements Agent {
         const drivers = await this.host(envelope.host);
         return faults.around(envelope, () => execute(envelope.task, drivers));
       },
-      onDone: ({ host }) => {
+      onDone: ({ host, task }, { outcome, tookMs }) => {
+        this.options.metrics?.tasks.inc({ task: task.type, outcome: outcome.kind });
+        this.options.metrics?.seconds.observe({ task: task.type }, tookMs / 1_000);
         this.dirty.add(host);
       },
     });

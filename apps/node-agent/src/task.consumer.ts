@@ -48,7 +48,7 @@ export interface TaskConsumerOptions {
   readonly outcomesTo?: string;
   readonly execute: (envelope: TaskEnvelope) => Promise<Outcome>;
   /** Called after a task was done, whatever came of it. */
-  readonly onDone?: (envelope: TaskEnvelope) => void;
+  readonly onDone?: (envelope: TaskEnvelope, outcome: TaskOutcome) => void;
   readonly now?: () => number;
 }
 
@@ -184,7 +184,7 @@ class TaskConsumer {
     if (result.ok) log.info(fields, 'task done');
     else log.warn({ ...fields, failure: result.failure }, 'task failed');
     await ledger.record(envelope, outcome);
-    onDone?.(envelope);
+    onDone?.(envelope, outcome);
     return outcome;
   }
 

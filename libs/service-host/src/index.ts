@@ -20,5 +20,5 @@ export { type Check, type HealthServer, type HealthServerOptions, readiness, sta
 export { createLogger, type Logger, type LoggerOptions } from './logger';
 export { type Counter, createMetrics, type Gauge, type Histogram, type MetricOptions, type Metrics } from './metrics';
 export { onShutdown, type ShutdownOptions } from './shutdown';
-export { continueTrace, currentTraceparent, inSpan } from './tracing';
+export { continueTrace, currentTraceparent, inSpan, markSpan, nameRequestSpan } from './tracing';
 export { stopTracing } from './tracing-flush';

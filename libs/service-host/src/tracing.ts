@@ -9,6 +9,7 @@ import {
 } from '@opentelemetry/api';
 import { describeError } from './errors';
 
+const isTraced = (process.env['OTEL_EXPORTER_OTLP_ENDPOINT'] ?? '') !== '';
 const TRACEPARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
 
 /** Runs work inside a span of its own; without a telemetry endpoint this costs next to nothing. */
@@ -23,6 +24,20 @@ export async function inSpan<T>(name: string, attributes: Attributes, work: (spa
       span.end();
     }
   });
+}
+
+/** Marks a moment of the trace that a `traceparent` names, as a span of its own; nothing when nothing is traced. */
+export function markSpan(name: string, traceparent: string | undefined, attributes: Attributes): void {
+  if (traceparent === undefined || !isTraced) return;
+  continueTrace(traceparent, () => {
+    trace.getTracer('brickyard').startSpan(name, { attributes }).end();
+  });
+}
+
+/** Names the span that is active by what the request is, once that is known: `POST /volumes/:id/expand`. */
+export function nameRequestSpan(method: string, route: string): void {
+  if (!isTraced) return;
+  trace.getActiveSpan()?.updateName(`${method} ${route}`).setAttribute('http.route', route);
 }
 
 /** The W3C trace context of the work going on now, to send along with a message; absent when nothing is traced. */

@@ -42,7 +42,8 @@ export async function allocatorMain(world: World, proc: Proc): Promise<void> {
       world.exit(proc, `the lead is lost: ${error.message}`);
     },
   });
-  const consumer = new CommandConsumer(leadership.writer, log);
+  const refusals = { inc: () => undefined }; // Nobody scrapes a simulation.
+  const consumer = new CommandConsumer(leadership.writer, log, refusals);
   bus.respond(COMMANDS, (payload) => consumer.take(payload));
   bus.publish(LEADER_READY, { epoch: leadership.writer.epoch });
   world.trace(`takes commands, epoch ${String(leadership.writer.epoch)}`);

@@ -35,7 +35,7 @@ export const mainOf = (app: string): string => join(REPOSITORY, 'apps', app, 'di
 /** Starts the process; it ends by itself when this process is gone. */
 export async function startNodeProcess(plan: NodeProcessPlan): Promise<LaunchedProcess> {
   const { name, entry, logFile, notes } = plan;
-  const env = { ...inherited(), ...plan.env, BRICKYARD_PARENT_PID: String(process.pid) };
+  const env = { OTEL_SERVICE_NAME: name, ...inherited(), ...plan.env, BRICKYARD_PARENT_PID: String(process.pid) };
   const argv = dyingWithParent('TERM', [process.execPath, entry]);
   const child = (plan.spawnIn ?? spawnHere)(argv, { env, logFile });
   const pid = await pidOf(child);

@@ -4,7 +4,7 @@ import { type ClientCommand, type CommandEnvelope, CommandId } from '@brickyard/
 import { currentTraceparent, type Logger, Unavailable } from '@brickyard/service-host';
 import type { CommandBus } from '../command-bus';
 import { POSITION_HEADER } from '../http/answers';
-import { contextOf, type GatewayReply, type GatewayRequest } from '../http/gateway-request';
+import { contextOf, correlate, type GatewayReply, type GatewayRequest } from '../http/gateway-request';
 import type { ClusterStateReader } from '../state/cluster-state.reader';
 import type { InFlightLimit } from './in-flight';
 import type { Refusals } from './refusals';
@@ -73,6 +73,7 @@ export class CommandSender {
     const traceparent = currentTraceparent();
     const deadline = Date.now() + DEADLINE_MS;
     const { actor } = contextOf(request);
+    correlate(request, correlationId);
     const envelope = { commandId, correlationId, actor, deadline, command };
     try {
       return await this.parts.bus.send(traceparent === undefined ? envelope : { ...envelope, traceparent }, bytes);

@@ -20,6 +20,16 @@ export function setContext(request: FastifyRequest, context: RequestContext): vo
   contexts.set(request, context);
 }
 
+const correlations = new WeakMap<FastifyRequest, string>();
+
+/** Remembers under which id the log keeps what a request has led to. */
+export function correlate(request: FastifyRequest, correlationId: string): void {
+  correlations.set(request, correlationId);
+}
+
+/** That id, for the log line of the request. */
+export const correlationOf = (request: FastifyRequest): string | undefined => correlations.get(request);
+
 /** What is known of a request that was let in. */
 export function contextOf(request: FastifyRequest): RequestContext {
   const context = contexts.get(request);

@@ -1,11 +1,11 @@
 /** The HTTP server under Nest: raw bodies, heketi's door in front of every path, heketi's answers to what no route takes. */
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Logger } from '@brickyard/service-host';
+import { type Logger, nameRequestSpan } from '@brickyard/service-host';
 import { keepMode, type ModeReader } from '../heketi/server/maintenance';
 import { type DoorOptions, guardDoor } from '../heketi/token.guard';
 import { sendEmpty, sendRedirect, sendText } from './answers';
-import { contextOf } from './gateway-request';
+import { contextOf, correlationOf } from './gateway-request';
 import { type KnownRoute, missesOf } from './routing-misses';
 
 /** How the server is made. */
@@ -70,6 +70,7 @@ function answerMisses(server: FastifyInstance): void {
   });
   server.addHook('onRequest', (request, reply, done) => {
     if (!request.is404) {
+      nameRequestSpan(request.method, request.routeOptions.url ?? '');
       done();
       return;
     }
@@ -90,7 +91,8 @@ function logRequests(server: FastifyInstance, log: Logger): void {
   server.addHook('onResponse', (request, reply, done) => {
     const { method, ip } = request;
     const ms = Math.round(reply.elapsedTime);
-    log.info({ method, path: request.raw.url?.split('?')[0], status: reply.statusCode, ms, ip }, 'request');
+    const path = request.raw.url?.split('?')[0];
+    log.info({ method, path, status: reply.statusCode, ms, ip, correlationId: correlationOf(request) }, 'request');
     done();
   });
 }

@@ -2,7 +2,14 @@
 import { eventsOf } from '@brickyard/contracts';
 import { type ControlState, emptyControlState, FOLD_VERSION } from '@brickyard/domain';
 import type { LedgerReader, StateAt } from '@brickyard/event-sourcing/postgres';
-import { type Bus, describeError, type Logger, type Subscription, Unavailable } from '@brickyard/service-host';
+import {
+  type Bus,
+  describeError,
+  type Logger,
+  markSpan,
+  type Subscription,
+  Unavailable,
+} from '@brickyard/service-host';
 import { CannotFold, CONTROL_LEDGER, foldOne, type LoggedEvent, restore } from './folding';
 import { PastStates } from './past-states';
 import { Waiters } from './waiters';
@@ -174,6 +181,7 @@ export class ClusterStateReader {
         if (event.position <= at.position) continue;
         at = foldOne(at, event);
         this.past.pass(at);
+        markSpan(`fold ${event.type}`, event.metadata.traceparent, { 'brickyard.position': event.position });
       }
     } catch (error) {
       this.stop(error);

@@ -1,5 +1,6 @@
 /** The door to the programs of this host: argv in, exit code and output out, under limits. Never a shell. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { inSpan } from '@brickyard/service-host';
 import { codeOf, passing, refusal, type StepFailed, unsure } from './step-failure';
 
 /** Limits of one command. */
@@ -31,7 +32,12 @@ const ERROR_TAIL_CHARS = 800;
 
 /** Runs commands on this host, each behind the same first words (`nsenter …` for an agent in a container). */
 export function hostCommand(prefix: readonly string[] = []): HostCommand {
-  return (argv, limits) => runLimited([...prefix, ...argv], limits);
+  return (argv, limits) =>
+    inSpan(`run ${argv[0] ?? ''}`, {}, async (span) => {
+      const result = await runLimited([...prefix, ...argv], limits);
+      span.setAttributes({ 'process.command_args': [...argv], 'process.exit.code': result.exit });
+      return result;
+    });
 }
 
 async function runLimited(argv: readonly string[], limits: CommandLimits): Promise<CommandResult> {

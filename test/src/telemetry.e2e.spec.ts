@@ -1,0 +1,224 @@
+/** What a running system tells of itself: traces, metrics that the dashboard and the alerts name, and logs without secrets. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { command, stackUnderTest, type StackUnderTest } from './stack-under-test';
+
+jest.setTimeout(240_000);
+
+const REPOSITORY = join(__dirname, '../..');
+const OBSERVABILITY = join(REPOSITORY, 'deploy/observability');
+
+const Attribute = z.object({ key: z.string(), value: z.record(z.string(), z.unknown()) });
+const Span = z.object({
+  traceId: z.string(),
+  spanId: z.string(),
+  parentSpanId: z.string().optional(),
+  name: z.string(),
+  kind: z.int(),
+});
+const Export = z.object({
+  resourceSpans: z.array(
+    z.object({
+      resource: z.object({ attributes: z.array(Attribute) }),
+      scopeSpans: z.array(z.object({ spans: z.array(Span) })),
+    }),
+  ),
+});
+type Span = z.infer<typeof Span> & { readonly service: string };
+
+/** Takes spans as a collector would. */
+class Collector {
+  readonly spans: Span[] = [];
+  private readonly server: Server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      if (request.url === '/v1/traces') this.take(JSON.parse(Buffer.concat(chunks).toString('utf8')));
+      response.setHeader('content-type', 'application/json').end('{}');
+    });
+  });
+
+  async start(): Promise<string> {
+    await new Promise<void>((done) => this.server.listen(0, '127.0.0.1', done));
+    return `http://127.0.0.1:${String((this.server.address() as AddressInfo).port)}`;
+  }
+
+  private take(body: unknown): void {
+    for (const { resource, scopeSpans } of Export.parse(body).resourceSpans) {
+      const named = resource.attributes.find(({ key }) => key === 'service.name');
+      const service = String(named?.value['stringValue']);
+      for (const { spans } of scopeSpans) this.spans.push(...spans.map((span) => ({ ...span, service })));
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.server.closeAllConnections();
+    await new Promise((done) => this.server.close(done));
+  }
+}
+
+describe('what a system tells of itself', () => {
+  const collector = new Collector();
+  let system: StackUnderTest;
+
+  beforeAll(async () => {
+    const env = {
+      OTEL_EXPORTER_OTLP_ENDPOINT: await collector.start(),
+      OTEL_BSP_SCHEDULE_DELAY: '100',
+      BRICKYARD_LOG_REQUESTS: '1',
+      BRICKYARD_LOG_LEVEL: 'debug',
+    };
+    system = await stackUnderTest({ hosts: 'simulated', nodes: 3, registry: false, env });
+    await system.createVolume({
+      size: 1,
+      name: 'traced',
+      durability: { type: 'replicate', replicate: { replica: 2 } },
+    });
+    await expect(system.api.post('/volumes', { size: 999_999 })).rejects.toThrow(/space/i);
+  });
+
+  afterAll(async () => {
+    await system.end();
+    await collector.stop();
+  });
+
+  const rootOf = (route: string): Span | undefined =>
+    collector.spans.find(({ name, parentSpanId }) => name === route && (parentSpanId ?? '') === '');
+  const traceOf = (root: Span): Span[] => collector.spans.filter(({ traceId }) => traceId === root.traceId);
+
+  /** Names from the root down to a span; undefined while a link is missing. */
+  function pathTo(span: Span, trace: readonly Span[]): string[] | undefined {
+    if ((span.parentSpanId ?? '') === '') return [span.name];
+    const parent = trace.find(({ spanId }) => spanId === span.parentSpanId);
+    const above = parent === undefined ? undefined : pathTo(parent, trace);
+    return above === undefined ? undefined : [...above, span.name];
+  }
+
+  function tree(trace: readonly Span[], parent = '', depth = 0): string[] {
+    return trace
+      .filter(({ parentSpanId }) => (parentSpanId ?? '') === parent)
+      .flatMap(({ name, service, spanId }) => [
+        `${'  '.repeat(depth)}${name} (${service})`,
+        ...tree(trace, spanId, depth + 1),
+      ]);
+  }
+
+  const isSubsequence = (wanted: readonly string[], path: readonly string[]): boolean => {
+    let at = 0;
+    for (const name of path) if (name === wanted[at]) at += 1;
+    return at === wanted.length;
+  };
+
+  it('is one trace from the request through command, commit, task and outcome to the fold that answers', async () => {
+    const chains = [
+      ['POST /volumes', 'command CreateVolume', 'commit'],
+      ['POST /volumes', 'command CreateVolume', 'fold VolumePlanned'],
+      ['POST /volumes', 'command CreateVolume', 'task CreateBrick', 'outcome done'],
+      // What a later step does follows from the outcomes of the one before.
+      ['POST /volumes', 'command CreateVolume', 'task CreateBrick', 'outcome done', 'task CreateGlusterVolume'],
+      ['POST /volumes', 'task StartGlusterVolume', 'outcome done', 'fold VolumeCreated'],
+    ];
+    let missing: readonly string[][] = chains;
+    const isWhole = (): Promise<boolean> => {
+      const root = rootOf('POST /volumes');
+      const trace = root === undefined ? [] : traceOf(root);
+      const paths = trace.flatMap((span) => [pathTo(span, trace) ?? []]);
+      missing = chains.filter((chain) => !paths.some((path) => isSubsequence(chain, path)));
+      return Promise.resolve(missing.length === 0);
+    };
+    await system.until('the trace is not whole', isWhole, 30_000).catch(() => undefined);
+    const root = rootOf('POST /volumes');
+    const shown = root === undefined ? collector.spans.map(({ name }) => name) : tree(traceOf(root));
+    expect({ missing, shown: missing.length === 0 ? [] : shown }).toEqual({ missing: [], shown: [] });
+    const services = new Set(root === undefined ? [] : traceOf(root).map(({ service }) => service.replace(/-\d$/, '')));
+    expect([...services].sort()).toEqual(['allocator', 'api-gateway', 'node-agents']);
+  });
+
+  /** The lines that every service has written, as objects. */
+  function logLines(): Record<string, unknown>[] {
+    const folder = join(system.dataDir, 'logs');
+    const files = readdirSync(folder).filter((name) => /^(api|allocator|node)/.test(name));
+    return files.flatMap((name) =>
+      readFileSync(join(folder, name), 'utf8')
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as Record<string, unknown>),
+    );
+  }
+
+  it('has each metric that the dashboard and the alerts name', async () => {
+    const ports = new Set(logLines().flatMap(({ healthPort }) => (typeof healthPort === 'number' ? [healthPort] : [])));
+    const texts = await Promise.all(
+      [...ports].map(async (port) => (await fetch(`http://127.0.0.1:${String(port)}/metrics`)).text()),
+    );
+    const told = new Set(texts.flatMap((text) => [...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name)));
+    const files = ['alerts.yml', 'grafana/dashboards/brickyard.json'].map((name) =>
+      readFileSync(join(OBSERVABILITY, name), 'utf8'),
+    );
+    const named = new Set(files.flatMap((text) => text.match(/\b(brickyard|nodejs|registry)_[a-z0-9_]+/g) ?? []));
+    expect(named.size).toBeGreaterThan(15);
+    const wanted = [...named].map((name) => name.replace(/_(bucket|sum|count)$/, ''));
+    expect(wanted.filter((name) => !told.has(name))).toEqual([]);
+    const samples = texts.flatMap((text) => text.split('\n'));
+    const valueOf = (name: string, ...labels: string[]): number[] =>
+      samples
+        .filter((line) => line.startsWith(`${name}{`) && labels.every((label) => line.includes(label)))
+        .map((line) => Number(line.split(' ').pop()));
+    expect(valueOf('brickyard_refusals_total', 'reason="NoSpace"')).toEqual([1]);
+    expect(valueOf('brickyard_leader').sort()).toEqual([0, 1]);
+    expect(valueOf('brickyard_tasks_total', 'task="CreateBrick"', 'outcome="done"')).toEqual([2]);
+  });
+
+  it('writes a line for each request and each step, with the id under which the log keeps both', () => {
+    const lines = logLines();
+    const request = lines.find(
+      ({ msg, method, path }) => msg === 'request' && method === 'POST' && path === '/volumes',
+    );
+    expect(request).toMatchObject({ status: 202, correlationId: expect.stringMatching(/^[0-9a-f]{32}$/) as unknown });
+    const planned = lines.filter(
+      ({ msg, correlationId }) => msg === 'operation' && correlationId === request?.['correlationId'],
+    );
+    expect(planned.map(({ event }) => event)).toContain('StepStarted');
+    expect(planned.every(({ traceId }) => typeof traceId === 'string')).toBe(true);
+  });
+
+  it('writes no secret into any log', () => {
+    const config = z.record(z.string(), z.string());
+    const kept = config.parse(JSON.parse(readFileSync(join(system.dataDir, 'config.json'), 'utf8')));
+    const { adminKey, userKey, busPassword } = kept;
+    const env = system.stack.env;
+    const passwords = [env['BRICKYARD_NATS_PASSWORD'], new URL(env['BRICKYARD_PG_URL'] ?? '').password];
+    const secrets = [adminKey, userKey, busPassword, ...passwords].filter((one) => one !== undefined);
+    expect(secrets.filter((one) => one.length >= 16)).toHaveLength(5);
+    const folder = join(system.dataDir, 'logs');
+    const found = readdirSync(folder).filter((name) => {
+      const text = readFileSync(join(folder, name), 'utf8');
+      return secrets.some((secret) => text.includes(secret)) || /eyJ[A-Za-z0-9_-]+\.eyJ/.test(text);
+    });
+    expect(found).toEqual([]);
+  });
+});
+
+describe('the alerts', () => {
+  const text = readFileSync(join(OBSERVABILITY, 'alerts.yml'), 'utf8');
+
+  it('each name a section of the runbook, and no section is without an alert', () => {
+    const runbook = readFileSync(join(REPOSITORY, 'docs/runbook.md'), 'utf8');
+    const sections = [...runbook.matchAll(/^## (.+)$/gm)].map(([, title = '']) =>
+      title.toLowerCase().replaceAll(' ', '-'),
+    );
+    const named = [...text.matchAll(/runbook: docs\/runbook\.md#(\S+)/g)].map(([, anchor]) => anchor);
+    expect(named).toHaveLength((text.match(/- alert:/g) ?? []).length);
+    expect(named.sort()).toEqual(sections.sort());
+  });
+
+  const promtool = ['/usr/bin/promtool', '/usr/local/bin/promtool'].find(existsSync);
+  (promtool === undefined ? it.skip : it)('are rules that Prometheus understands', async () => {
+    const told = await command(promtool ?? '', ['check', 'rules', join(OBSERVABILITY, 'alerts.yml')]);
+    expect(told).toContain('15 rules found');
+    await command(promtool ?? '', ['check', 'config', join(OBSERVABILITY, 'prometheus.yml')]);
+  });
+});
