@@ -10,6 +10,7 @@ import {
   type ControlCommand,
   type TaskOutcome,
 } from '@brickyard/contracts';
+import { FOLD_VERSION } from '@brickyard/domain';
 import { addDevice, addNode, createVolume, id, obedient } from '@brickyard/domain/testing';
 import { verifyChain } from '@brickyard/event-sourcing';
 import { migrate, openLedgerReader, postgresStorage, type LedgerReader } from '@brickyard/event-sourcing/postgres';
@@ -230,7 +231,7 @@ describe('the leading allocator', () => {
     await until(leadership, () => leadership.writer.state.operations.size === 0);
     const { writer } = leadership;
     await leadership.stop();
-    const snapshot = await first.reader.latestSnapshot({ foldVersion: 'control-1' });
+    const snapshot = await first.reader.latestSnapshot({ foldVersion: FOLD_VERSION });
     expect(snapshot?.position).toBeGreaterThan(20);
     const second = await allocator('second');
     const next = await second.leading;
