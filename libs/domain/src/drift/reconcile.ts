@@ -26,9 +26,7 @@ const TABLE: Table = {
         : cannot('other members still know the volume: Gluster tells it to this host once that is a full member again'),
   }),
   'volume-unknown': ({ subject }) => ({
-    accept: cannot(
-      'only volumes whose bricks were placed here are managed: create a volume and copy the data, or rebuild the log when it was lost',
-    ),
+    accept: cannot('only volumes whose bricks were placed here are managed: create a volume and copy the data'),
     restore: isRemovable(subject)
       ? can('stops and deletes the volume in Gluster; what its bricks hold stays')
       : cannot('the volume was not made by Brickyard and is left alone: delete it with gluster if nobody needs it'),
