@@ -1,17 +1,11 @@
 /** The sending side of a gateway: the real command bus on the simulated one. */
-import { type CommandEnvelope, LEADER_READY } from '@brickyard/contracts';
+import { LEADER_READY } from '@brickyard/contracts';
 import { ClientProxy, type ReadPacket } from '@nestjs/microservices';
 import { defer, Observable } from 'rxjs';
 import type { SimulatedBus } from './bus';
 import type { Proc } from './kernel';
-import type { World } from './world';
-import { CommandBus, type Decided } from './product';
-
-/** What clients use of a gateway. */
-export interface Gateway {
-  readonly proc: Proc;
-  send(envelope: CommandEnvelope): Promise<Decided>;
-}
+import type { Gateway, World } from './world';
+import { CommandBus } from './product';
 
 const COMMAND_BYTES = 1_000;
 /** Longer than any attempt: the command bus has its own clock. */

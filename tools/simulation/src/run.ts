@@ -1,8 +1,11 @@
 /** One seed: a cluster, clients, trouble, then calm; what must hold is looked at after every step. */
 import { createHash } from 'node:crypto';
 import { type ClientCommand, gib, kibOf, OUTCOMES_STREAM, TASKS_STREAM } from '@brickyard/contracts';
+import { agentMain } from './agent.process';
+import { allocatorMain } from './allocator.process';
 import { replaceAmbient } from './ambient';
 import { Clients, describe } from './clients';
+import { gatewayMain } from './gateway.process';
 import { checkHosts, inventoryOf } from './host-checks';
 import { demand, LedgerChecks, Violation } from './ledger-checks';
 import { planTroubles, strike, type Trouble } from './nemesis';
@@ -93,9 +96,16 @@ async function sceneOf(
     ...(onTrace === undefined ? {} : { onTrace }),
   });
   await world.open();
-  for (const name of ALLOCATORS) world.addAllocator(name);
-  for (let number = 1; number <= nodes; number++) world.addAgent(hostNamed(number));
-  for (const name of GATEWAYS) world.addGateway(name);
+  for (const name of ALLOCATORS) world.add(name, (proc) => allocatorMain(world, proc));
+  for (let number = 1; number <= nodes; number++) {
+    const host = hostNamed(number);
+    world.add(host, (proc) => agentMain(world, proc, host));
+  }
+  for (const name of GATEWAYS) {
+    world.add(name, async (proc) => {
+      world.gateways.set(name, await gatewayMain(world, proc));
+    });
+  }
   return { world, checks, clients: new Clients(world, checks) };
 }
 

@@ -1,11 +1,8 @@
 /** One run's world: servers, hosts, processes, and what can happen to them. */
-import type { HostName } from '@brickyard/contracts';
+import type { CommandEnvelope, HostName } from '@brickyard/contracts';
 import { createLogger, type Logger } from '@brickyard/service-host';
-import { allocatorMain } from './allocator.process';
-import { agentMain } from './agent.process';
 import { SimulatedBus } from './bus';
 import { copyOfPlatter, cutPower, emptyPlatter, type Platter } from './disk';
-import { gatewayMain, type Gateway } from './gateway.process';
 import { SimulatedGlusters } from './gluster';
 import { Kernel, Proc } from './kernel';
 import { type NatsSabotage, SimulatedNats } from './nats';
@@ -18,6 +15,7 @@ import {
   type Tables,
   type Written,
 } from './postgres';
+import type { Decided } from './product';
 import type { Random } from './random';
 
 /** Faults of the system itself, put in on purpose to see that a run finds them. */
@@ -57,6 +55,12 @@ export interface WorldOptions {
   readonly onCommit: (written: readonly Written[]) => void;
   /** Gets every line of the trace; absent: nothing is traced. */
   readonly onTrace?: (line: string) => void;
+}
+
+/** What clients use of a gateway. */
+export interface Gateway {
+  readonly proc: Proc;
+  send(envelope: CommandEnvelope): Promise<Decided>;
 }
 
 /** A process that is started again when it ends. */
@@ -145,21 +149,8 @@ export class World {
     return new SimulatedBus(this.kernel, this.network, this.nats, proc, this.logOf(proc));
   }
 
-  addAllocator(name: string): void {
-    this.add(name, (proc) => allocatorMain(this, proc));
-  }
-
-  addAgent(host: HostName): void {
-    this.add(host, (proc) => agentMain(this, proc, host));
-  }
-
-  addGateway(name: string): void {
-    this.add(name, async (proc) => {
-      this.gateways.set(name, await gatewayMain(this, proc));
-    });
-  }
-
-  private add(name: string, main: Slot['main']): void {
+  /** Begins to run a process, again whenever it has ended. */
+  add(name: string, main: Slot['main']): void {
     const slot: Slot = { name, proc: undefined, isWanted: true, main };
     this.slots.set(name, slot);
     this.run(slot);

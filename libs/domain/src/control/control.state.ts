@@ -19,7 +19,7 @@ import type {
 } from '@brickyard/contracts';
 import { persistentMap, type PersistentMap } from '@brickyard/event-sourcing';
 import type { Drift } from '../drift/drift.state';
-import type { ExpectedOptions } from '../drift/expected-options';
+import type { ExpectedOptions } from '../drift/drift.state';
 import type { EndedOperation, Operation } from '../operation/operation.state';
 
 /** What placement must know of a device besides its free space; changes far less often than that. */

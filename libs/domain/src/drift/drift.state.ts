@@ -43,3 +43,10 @@ export const driftLabel = ({ class: kind, subject }: Pick<DriftFinding, 'class' 
 
 /** Open differences by id. */
 export type OpenDrifts = ReadonlyMap<DriftId, Drift>;
+
+/** The options a volume should have, as far as the log knows. */
+export interface ExpectedOptions {
+  readonly options: Readonly<Record<string, string>>;
+  /** False when only these are known: others may be set as well. */
+  readonly isComplete: boolean;
+}

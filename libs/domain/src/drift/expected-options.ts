@@ -1,14 +1,9 @@
 /** Which options a volume should have, as far as the log knows. */
 import type { Volume } from '../control/control.state';
+import type { ExpectedOptions } from './drift.state';
 
 /** Options that say whose volume it is. */
 const OWNER_OPTIONS = ['user.brickyard.id', 'user.heketi.id'] as const;
-
-export interface ExpectedOptions {
-  readonly options: Readonly<Record<string, string>>;
-  /** False when only these are known: others may be set as well. */
-  readonly isComplete: boolean;
-}
 
 function* optionsAskedFor({ spec }: Volume): Generator<readonly [key: string, value: string]> {
   for (const text of spec.options) {
