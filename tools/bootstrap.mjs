@@ -97,7 +97,13 @@ const HOSTS = {
 };
 
 /** What only tests need: a browser that looks at the console, clients that push and pull images. */
-const TESTS = { chromium: 'chromium', buildah: 'buildah', podman: 'podman', skopeo: 'skopeo' };
+const TESTS = {
+  chromium: 'chromium',
+  buildah: 'buildah',
+  podman: 'podman',
+  skopeo: 'skopeo',
+  promtool: 'prometheus',
+};
 
 /** Debian's names of what is missing: the servers, with `hosts` what storage hosts on this machine need, with `tests` what tests do. */
 export function missingPackages({ hosts, tests = false }) {
