@@ -92,8 +92,9 @@ function tell(stack: RunningStack, options: StartOptions): void {
   const extra = options.dataDir === dataDirOf(undefined) ? '' : ` --data ${shown}`;
   const hosts = stack.hosts.map(({ name, address }) => (name === address ? name : `${name} (${address})`));
   write('');
-  write(`API       ${stack.apiUrl}   (heketi's protocol; history at /v1)`);
-  if (stack.registryUrl !== undefined) write(`registry  ${stack.registryUrl}/health/ready`);
+  write(`API       ${stack.apiUrl}   (heketi's protocol; described at /docs)`);
+  write(`console   ${stack.apiUrl}/console/`);
+  if (stack.registryUrl !== undefined) write(`registry  ${stack.registryUrl}   (container images)`);
   if (hosts.length > 0) write(`hosts     ${hosts.join(', ')}${options.hosts === 'simulated' ? ' - simulated' : ''}`);
   write(`keys      source ${shown}/env`);
   write(`logs      ${shown}/logs`);
