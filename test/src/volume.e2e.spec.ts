@@ -10,6 +10,9 @@ jest.setTimeout(240_000);
 
 /** Members keep the lock of a glusterd that died for 180 s; whatever touches that volume waits for it. */
 const ORPHANED_LOCK_MS = 300_000;
+/** A handshake takes a few seconds. */
+const JOIN_MS = 20_000;
+const STARTS_MAX = 3;
 
 const describeOnHosts = hostsSupported().supported ? describe : describe.skip;
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
@@ -151,6 +154,28 @@ describeOnHosts('a volume on real Gluster hosts', () => {
     expect(kept?.stdout.trim()).toBe('xfs');
   });
 
+  /** Whether a host's glusterd has finished its handshake with all others. */
+  async function hasJoined(host: StorageHost): Promise<boolean> {
+    const { stdout } = await host.run(['gluster', '--mode=script', 'peer', 'status'], { timeoutMs: 20_000 });
+    return stdout.split('State: Peer in Cluster (Connected)').length === lab.hosts.length;
+  }
+
+  /** A glusterd that died in the middle of a handshake may stay there for good; a start more ends that: docs/operating.md. */
+  async function joinAgain(host: StorageHost): Promise<void> {
+    for (let start = 1; start <= STARTS_MAX; start += 1) {
+      const joined = await system
+        .until('it does not join', () => hasJoined(host), JOIN_MS)
+        .then(
+          () => true,
+          () => false,
+        );
+      if (joined) return;
+      await host.crashGlusterd();
+      await host.startGlusterd().catch(() => undefined);
+    }
+    throw new Error(`glusterd of ${host.address} does not join its pool again`);
+  }
+
   it.each([200, 700, 1_500, 3_000])(
     'ends done or undone when glusterd of the coordinator dies %i ms into a creation, and the hosts hold what the log says',
     async (delayMs) => {
@@ -162,8 +187,10 @@ describeOnHosts('a volume on real Gluster hosts', () => {
       // The moment matters here, not a condition: the crash shall hit different steps.
       await new Promise((resolve) => setTimeout(resolve, delayMs));
       const coordinator = lab.hosts.find((host) => nodeOf(host) === [...nodeIds.values()].sort()[0]);
-      await coordinator?.crashGlusterd();
-      await coordinator?.startGlusterd().catch(() => undefined); // Its agent repairs what keeps it from starting.
+      if (coordinator === undefined) throw new Error('the lab has no coordinator');
+      await coordinator.crashGlusterd();
+      await coordinator.startGlusterd().catch(() => undefined); // Its agent repairs what keeps it from starting.
+      await joinAgain(coordinator);
       const ended = await creation;
       const listed = VolumeList.parse((await system.api.get('/volumes')).body).volumes;
       if (typeof ended === 'string') {

@@ -256,7 +256,7 @@ async function memberAway(gluster: Gluster): Promise<Reply | undefined> {
   const away = (await gluster.members()).filter(({ connected, joined }) => !connected || !joined);
   if (away.length === 0) return undefined;
   const names = away.map(({ hostname }) => hostname).join(', ');
-  const message = `some of the peers are down or have not joined again: ${names}`;
+  const message = `some of the peers are down or have not joined again (peer status): ${names}`;
   return { ok: false, trouble: 'peer-away', message, cause: 'peer status' };
 }
 
