@@ -12,7 +12,9 @@ describe('images on real storage hosts', () => {
   const folder = mkdtempSync(join(tmpdir(), 'brickyard-images-'));
   let under: StackUnderTest;
   let registry: string;
-  const store = ['--storage-driver', 'vfs', '--root', join(folder, 'store'), '--runroot', join(folder, 'run')];
+  /** podman takes no longer name than 50 characters for it. */
+  const runRoot = mkdtempSync('/tmp/by-podman-');
+  const store = ['--storage-driver', 'vfs', '--root', join(folder, 'store'), '--runroot', runRoot];
   const buildah = (...argv: string[]): Promise<string> => command('buildah', [...store, ...argv], 2 * MINUTE);
   const podman = (...argv: string[]): Promise<string> => command('podman', [...store, ...argv], 2 * MINUTE);
   const skopeo = (...argv: string[]): Promise<string> => command('skopeo', argv, 2 * MINUTE);
@@ -26,7 +28,7 @@ describe('images on real storage hosts', () => {
 
   afterAll(async () => {
     const traces = await under.end();
-    rmSync(folder, { recursive: true, force: true });
+    for (const made of [folder, runRoot]) rmSync(made, { recursive: true, force: true });
     expect(traces).toEqual([]);
   }, 2 * MINUTE);
 
