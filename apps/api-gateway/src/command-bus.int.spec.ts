@@ -106,6 +106,17 @@ describe('the command bus', () => {
     expect(new Set(batches.flatMap((batch) => batch.commands.map(({ commandId }) => commandId))).size).toBe(1);
   });
 
+  it('tells what kept it busy when the deadline cuts the last attempt short', async () => {
+    answer = ({ commands: all }) =>
+      all.map(() => ({ kind: 'unavailable', reason: 'another has the lead', retryAfterMs: 1 }));
+    const given: Promise<unknown>[] = [];
+    for (let deadlineMs = 100; deadlineMs < 140; deadlineMs += 1)
+      given.push(commands.send(envelope(8, deadlineMs), 50));
+    const ends = await Promise.allSettled(given);
+    const texts = ends.map((end) => (end.status === 'rejected' ? String(end.reason) : 'answered'));
+    expect(new Set(texts)).toEqual(new Set(['Unavailable: the allocator is busy: another has the lead']));
+  });
+
   it('gives up at the deadline and says what is away', async () => {
     answer = () => [{ kind: 'unavailable', reason: 'another has the lead', retryAfterMs: 1 }];
     const busy = commands.send(envelope(8, 1_500), 50);

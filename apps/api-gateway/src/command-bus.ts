@@ -31,6 +31,8 @@ interface Waiting {
   readonly envelope: CommandEnvelope;
   readonly bytes: number;
   attempt: number;
+  /** Why the attempt before did not settle it. */
+  trouble?: Unavailable;
   readonly resolve: (reply: Decided) => void;
   readonly reject: (error: Unavailable) => void;
 }
@@ -134,7 +136,9 @@ export class CommandBus {
       });
     } catch (error) {
       const trouble = this.linked ? nameTrouble(error) : new Unavailable('NATS is not reachable', { cause: error });
-      for (const waiting of batch) this.repeat(waiting, trouble, 0);
+      // An attempt that the deadline cut short tells nothing: what kept the one before from succeeding does.
+      const wasCut = isTimeout(error) && attemptMs < this.timing.attemptMs;
+      for (const waiting of batch) this.repeat(waiting, wasCut ? (waiting.trouble ?? trouble) : trouble, 0);
     }
   }
 
@@ -152,6 +156,7 @@ export class CommandBus {
       return;
     }
     waiting.attempt += 1;
+    waiting.trouble = trouble;
     const again = (): void => {
       this.pausing.delete(waiting);
       this.enqueue(waiting);
@@ -165,10 +170,11 @@ function isReply(reply: CommandReply | undefined): reply is CommandReply {
   return typeof reply === 'object' && typeof reply.kind === 'string';
 }
 
+const isTimeout = (error: unknown): boolean => error instanceof Error && error.name === 'TimeoutError';
+
 /** What is away, in words for whoever waits. */
 function nameTrouble(error: unknown): Unavailable {
-  const name = error instanceof Error ? error.name : '';
-  if (name === 'TimeoutError') return new Unavailable('the allocator did not answer in time', { cause: error });
+  if (isTimeout(error)) return new Unavailable('the allocator did not answer in time', { cause: error });
   const text = describeError(error);
   // An empty message is how NATS says that nobody listens, and this is what Nest makes of it.
   if (text.startsWith('Empty response')) return new Unavailable('no allocator is leading', { cause: error });
