@@ -1,12 +1,13 @@
 /** Every event of the control ledger: its schemas by version, and the union the domain folds. */
 import { type z } from 'zod';
+import { adoptionEvents } from './adoption/adoption.events';
 import { clusterEvents } from './cluster/cluster.events';
 import { driftEvents } from './drift/drift.events';
 import type { DriftSubject } from './drift/drift.objects';
 import { operationEvents } from './operation/operation.events';
 
 /** Schemas of the data of each event type; index 0 is version 1. Only the last is written. */
-export const controlEventSchemas = { ...clusterEvents, ...operationEvents, ...driftEvents } as const;
+export const controlEventSchemas = { ...clusterEvents, ...operationEvents, ...driftEvents, ...adoptionEvents } as const;
 
 export type ControlEventType = keyof typeof controlEventSchemas;
 

@@ -3,6 +3,7 @@ export * from './ids';
 export * from './quantities';
 export * from './durability';
 export * from './cluster/cluster.objects';
+export * from './adoption/adoption.objects';
 export * from './cluster/cluster.commands';
 export * from './cluster/cluster.rejections';
 export * from './drift/drift.objects';

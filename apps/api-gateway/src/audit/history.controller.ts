@@ -149,7 +149,14 @@ export class HistoryController {
 }
 
 /** Events that give bricks to a volume. */
-const PLACING = ['VolumePlanned', 'VolumeExpansionPlanned', 'BrickMovePlanned', 'BrickEvictionPlanned'];
+const PLACING = [
+  'VolumePlanned',
+  'VolumeReplanned',
+  'VolumeExpansionPlanned',
+  'BrickMovePlanned',
+  'BrickEvictionPlanned',
+  'VolumeAdopted',
+];
 
 const limitOf = (request: GatewayRequest): number =>
   numberOf(request.query as Query, 'limit', LIMIT_DEFAULT, LIMIT_MAX);

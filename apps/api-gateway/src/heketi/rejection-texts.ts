@@ -110,6 +110,7 @@ const TABLE: Table = {
     status: 409,
     text: `Drift ${driftId} cannot be settled by ${way}: ${reason}`,
   }),
+  NotAdoptable: ({ subject, reason }) => ({ status: 409, text: `${subject} cannot be taken over: ${reason}` }),
   ExpansionNotPlaced: ({ refusal, remedy }) => ({
     status: 500,
     text: EXPAND_FAILED + expansionText(refusal),

@@ -4,6 +4,7 @@ import {
   isControlEventType,
   kib,
   upcast,
+  type Brick,
   type CommandOf,
   type EventOf,
   type PlacementPolicy,
@@ -13,6 +14,14 @@ import type { Finding, StoredEvent } from '@brickyard/event-sourcing';
 
 /** A decision that can be made again. */
 export type Placement = EventOf<'VolumePlanned'> | EventOf<'VolumeExpansionPlanned'>;
+
+/** The bricks that an event gives to a volume. */
+export function bricksGivenBy(event: StoredEvent): readonly Brick[] {
+  const isGift =
+    event.type === 'VolumePlanned' || event.type === 'VolumeExpansionPlanned' || event.type === 'VolumeAdopted';
+  if (!isGift) return [];
+  return (upcast(event.type, event.version, event.data) as Placement | EventOf<'VolumeAdopted'>).bricks;
+}
 
 /** The placement that an event records, if it does. */
 export function placementIn(event: StoredEvent): Placement | undefined {

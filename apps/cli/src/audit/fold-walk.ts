@@ -18,7 +18,7 @@ import {
 } from '@brickyard/event-sourcing';
 import { openAuditSource, openLedgerReader, type LedgerReader } from '@brickyard/event-sourcing/postgres';
 import { describeError } from '@brickyard/service-host';
-import { placementIn, redecide } from './decisions';
+import { bricksGivenBy, placementIn, redecide } from './decisions';
 import { checkPlanned, checkWhole } from './invariants';
 
 export interface FoldWalkOrder {
@@ -143,11 +143,12 @@ class FoldWalk {
     this.events += 1;
     if (!isControlEventType(event.type)) this.unknown += 1;
     const placement = placementIn(event);
-    if (placement === undefined) return;
-    this.decisions += 1;
-    const finding = redecide(placement, before, event);
-    this.report(finding === undefined ? [] : [finding]);
-    this.report(checkPlanned(placement.bricks, this.state, event.position));
+    if (placement !== undefined) {
+      this.decisions += 1;
+      const finding = redecide(placement, before, event);
+      this.report(finding === undefined ? [] : [finding]);
+    }
+    this.report(checkPlanned(bricksGivenBy(event), this.state, event.position));
   }
 
   private differs(position: number, line: number, expected: string): void {

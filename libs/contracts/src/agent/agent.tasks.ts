@@ -33,7 +33,7 @@ const RetireDevice = z.strictObject({
 const ReadDevice = z.strictObject({ type: z.literal('ReadDevice'), deviceId: DeviceId, name: z.string() });
 
 /** One brick to carve out of a device. */
-export const BrickSpec = Brick.omit({ nodeId: true, set: true, place: true }).extend({
+export const BrickSpec = Brick.omit({ nodeId: true, set: true, place: true, foreign: true }).extend({
   deviceName: z.string(),
   gid: z.int().min(0),
 });

@@ -1,5 +1,6 @@
 /** What may be asked of the allocator. The caller chooses every id; the allocator decides everything else. */
 import { z } from 'zod';
+import { AdoptCluster, AdoptDevice, AdoptNode, AdoptVolume } from '../adoption/adoption.commands';
 import { DriftFinding } from '../drift/drift.objects';
 import { BrickId, ClusterId, DeviceId, DriftId, HostName, NodeId, OperationId, VolumeId } from '../ids';
 import { Kib } from '../quantities';
@@ -172,6 +173,10 @@ export const ClientCommand = z.discriminatedUnion('type', [
   CleanUp,
   AcceptDrift,
   RestoreDrift,
+  AdoptCluster,
+  AdoptNode,
+  AdoptDevice,
+  AdoptVolume,
 ]);
 export type ClientCommand = z.infer<typeof ClientCommand>;
 

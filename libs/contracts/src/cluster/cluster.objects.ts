@@ -51,6 +51,8 @@ export const Brick = z.strictObject({
   /** Position in the volume: which set, and which place in the set. Gluster groups bricks by this order. */
   set: z.int().min(0),
   place: z.int().min(0),
+  /** Somebody else's directory, taken over: it is served, and never made, mounted or removed by us. */
+  foreign: z.exactOptional(z.literal(true)),
 });
 export type Brick = z.infer<typeof Brick>;
 

@@ -80,6 +80,8 @@ export const Rejection = z.discriminatedUnion('kind', [
     way: z.enum(['accept', 'restore']),
     reason: z.string(),
   }),
+  /** It does not fit what the log knows already. */
+  z.strictObject({ kind: z.literal('NotAdoptable'), subject: z.string(), reason: z.string() }),
   z.strictObject({ kind: z.literal('ExpansionNotPlaced'), refusal: ClusterRefusal, remedy: z.string() }),
 ]);
 export type Rejection = z.infer<typeof Rejection>;

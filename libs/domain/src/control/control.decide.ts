@@ -1,6 +1,7 @@
 /** Every decision of the control ledger: a command and the state give facts, or the reason why not. */
 import type { ControlCommand, ControlEvent, OperationId, Rejection } from '@brickyard/contracts';
 import { dispatch, type Decision, type NewEvent, type Recorded } from '@brickyard/event-sourcing';
+import { adoptCluster, adoptDevice, adoptNode, adoptVolume } from '../adoption/adoption-commands';
 import { evictBrick } from '../evacuation/evacuation-commands';
 import { acceptDrift, recordDrift, restoreDrift } from '../drift/drift-commands';
 import { advance } from '../operation/advance';
@@ -49,6 +50,10 @@ const decideCommand: (command: ControlCommand, state: ControlState) => ControlDe
   CleanUp: cleanUp,
   AcceptDrift: acceptDrift,
   RestoreDrift: restoreDrift,
+  AdoptCluster: adoptCluster,
+  AdoptNode: adoptNode,
+  AdoptDevice: adoptDevice,
+  AdoptVolume: adoptVolume,
   RecordOutcome: recordOutcome,
   DeclareNodeLost: declareNodeLost,
   DeclareNodeReturned: declareNodeReturned,

@@ -2,6 +2,7 @@
 import type { ControlEvent, ControlEventType, EventOf } from '@brickyard/contracts';
 import type { Recorded, StoredEvent } from '@brickyard/event-sourcing';
 import * as evacuation from '../evacuation/evacuation.folds';
+import * as adoption from '../adoption/adoption.folds';
 import * as drift from '../drift/drift.folds';
 import * as operation from '../operation/operation.folds';
 import * as cluster from './cluster.folds';
@@ -79,6 +80,10 @@ const folds: Folds = {
   DriftRestorationPlanned: drift.driftRestorationPlanned,
   DriftRestored: drift.driftRestored,
   DriftRestorationUndone: drift.driftRestorationUndone,
+  ClusterAdopted: adoption.clusterAdopted,
+  NodeAdopted: adoption.nodeAdopted,
+  DeviceAdopted: adoption.deviceAdopted,
+  VolumeAdopted: adoption.volumeAdopted,
 };
 
 /** The state after one more fact. */

@@ -86,6 +86,8 @@ export interface Device {
   readonly pvUuid: string;
   readonly paths: readonly string[];
   readonly bricks: PersistentMap<BrickId, VolumeId>;
+  /** A file system of somebody else's: it carries bricks that were taken over, and gets no new ones. */
+  readonly foreign?: true;
 }
 
 /** What is going on with a volume. */
@@ -178,6 +180,10 @@ export const hostnameKey = (kind: keyof Hostnames, name: string): string => `${k
 
 /** Free space as the fold says: what is not promised, in KiB. */
 export const freeKib = (device: Device): number => device.totalKib - device.usedKib;
+
+/** Whether bricks may ever be placed on a device; whether they may just now, its state tells. */
+export const isPlaceable = ({ lifecycle, foreign }: Pick<Device, 'lifecycle' | 'foreign'>): boolean =>
+  lifecycle !== 'adding' && foreign !== true;
 
 /** Whether clients see a volume: not while it is made or taken away. */
 export const isVisible = ({ status }: Volume): boolean => status !== 'creating' && status !== 'deleting';

@@ -1,6 +1,6 @@
 /** Small changes to folded state, shared by the folds of all resources. */
 import type { PersistentMap } from '@brickyard/event-sourcing';
-import type { Cluster, ControlState, Device, Node, RingDevice } from './control.state';
+import { isPlaceable, type Cluster, type ControlState, type Device, type Node, type RingDevice } from './control.state';
 
 /** The map with one value changed; as it was when the key is not there. */
 export function changed<K extends string, V>(
@@ -52,7 +52,7 @@ export function withRingRefreshed(
     for (const deviceId of deviceIds) {
       const device = state.devices.get(deviceId);
       if (device === undefined) ring = ring.delete(deviceId);
-      else if (device.lifecycle !== 'adding') ring = ring.set(deviceId, ringDevice(device, node));
+      else if (isPlaceable(device)) ring = ring.set(deviceId, ringDevice(device, node));
     }
     return { ...cluster, ring };
   });

@@ -8,6 +8,7 @@ import { isEvacuation, type EndedOperation, type Operation, type TaskState } fro
 import type { Drift } from '../drift/drift.state';
 import {
   hostnameKey,
+  isPlaceable,
   volumeNameKey,
   type Cluster,
   type ControlState,
@@ -135,7 +136,7 @@ function clustersOf(all: ReturnType<typeof collect>, devices: readonly Device[])
   const rings = grouped<ClusterId, readonly [DeviceId, RingDevice]>(
     devices.flatMap((device) => {
       const node = nodes.get(device.nodeId);
-      const isListed = node !== undefined && device.lifecycle !== 'adding';
+      const isListed = node !== undefined && isPlaceable(device);
       return isListed ? [[device.clusterId, [device.deviceId, ringDevice(device, node)]] as const] : [];
     }),
   );

@@ -125,6 +125,7 @@ function* deviceFindings(hearing: Hearing): Generator<DriftFinding> {
   for (const deviceId of node.deviceIds) {
     const device = state.devices.get(deviceId);
     if (device?.lifecycle !== 'ready' || device.operationId !== undefined) continue;
+    if (device.foreign === true) continue; // Agents look at what they made.
     const fact = known.get(deviceId);
     const trouble = fact?.totalKib === undefined ? missingDevice(hearing, device, fact) : undefined;
     if (trouble === undefined) yield* presentDevice(hearing, device, fact?.totalKib ?? 0);

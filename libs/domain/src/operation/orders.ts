@@ -49,18 +49,20 @@ export function brickSpec(state: ControlState, volume: Volume, brick: Brick): Br
   return { brickId, deviceId, path, sizeKib, poolKib, metadataKib, deviceName, gid: volume.spec.gid };
 }
 
-/** One task for each brick, on the brick's own node. */
+/** One task for each brick, on the brick's own node; directories of somebody else's are neither made nor removed. */
 export const brickOrders = (
   state: ControlState,
   volume: Volume,
   bricks: readonly Brick[],
   type: 'CreateBrick' | 'DeleteBrick' | 'ReadBrick',
 ): readonly Order[] =>
-  bricks.map((brick) => ({
-    nodeId: brick.nodeId,
-    resource: `brick:${brick.brickId}`,
-    task: { type, brick: brickSpec(state, volume, brick) },
-  }));
+  bricks
+    .filter(({ foreign }) => foreign !== true)
+    .map((brick) => ({
+      nodeId: brick.nodeId,
+      resource: `brick:${brick.brickId}`,
+      task: { type, brick: brickSpec(state, volume, brick) },
+    }));
 
 /** The protection of a volume as Gluster is told it: an arbiter is heketi's option and Gluster's shape. */
 export const glusterDurability = ({ durability, options }: VolumeSpec): Durability =>

@@ -27,6 +27,7 @@ const retire =
   (plan: AddPlan | RemovePlan, state: ControlState): readonly Order[] => {
     const device = state.devices.get(plan.deviceId);
     if (device === undefined) return [];
+    if (device.foreign === true) return []; // It was never prepared, and stays as it is.
     const { deviceId, name, nodeId } = device;
     const task = { type: 'RetireDevice', deviceId, name, ignoreErrors: ignoreErrors(plan) } as const;
     return [{ nodeId, resource: `device:${deviceId}`, task }];
