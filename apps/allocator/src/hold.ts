@@ -11,7 +11,7 @@ export interface HoldTiming {
   readonly maxMs: number;
 }
 
-const TIMING: HoldTiming = { rush: 8, windowMs: 100, maxMs: 1_000 };
+const TIMING: HoldTiming = { rush: 8, windowMs: 250, maxMs: 1_000 };
 const LOOK_EVERY_MS = 10;
 
 export interface Hold<Item> {

@@ -23,11 +23,12 @@ import {
 } from '@brickyard/service-host';
 import type { ControlWriter } from './control-writer';
 
-/** The stream of outcomes: emptied by the leading allocator. */
+/** The stream of outcomes: emptied by the leading allocator. An agent tells one again when its task is sent again. */
 export const outcomesStream = {
   name: OUTCOMES_STREAM,
   subjects: [OUTCOMES_ALL],
   retention: 'workqueue',
+  storage: 'memory',
   duplicateWindowMs: 120_000,
 } as const;
 

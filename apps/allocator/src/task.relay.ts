@@ -17,11 +17,12 @@ import { describeError, type Bus, type Logger, type Subscription } from '@bricky
 import type { ControlWriter } from './control-writer';
 import { createHold } from './hold';
 
-/** The stream of tasks: small messages, gone once done. */
+/** The stream of tasks: small messages, gone once done, and sent again from the log when nats-server lost them. */
 export const tasksStream = {
   name: TASKS_STREAM,
   subjects: [TASKS_ALL],
   retention: 'workqueue',
+  storage: 'memory',
   duplicateWindowMs: 120_000,
 } as const;
 

@@ -37,7 +37,8 @@ export async function openJournal(
   const { disk = nodeDisk } = options;
   disk.makeDirectories(dirname(path));
   const length = disk.exists(path) ? replayFile(disk, path, replay) : 0;
-  return new FileJournal(path, options, disk, await disk.openAppend(path, MODE), length);
+  const file = await disk.openAppend(path, MODE);
+  return new FileJournal(path, options, disk, { file, size: await file.size() }, length);
 }
 
 function replayFile(disk: Disk, path: string, replay: (line: unknown) => void): number {
@@ -68,6 +69,12 @@ export function replaceFile(path: string, text: string, mode = MODE, disk: Disk 
   disk.syncDirectory(dirname(path));
 }
 
+/** The open file, and how far its whole lines reach: nobody else writes to it. */
+interface Written {
+  readonly file: AppendFile;
+  size: number;
+}
+
 class FileJournal implements Journal {
   private waiting: string[] = [];
   private flushing: Promise<void> | undefined;
@@ -77,7 +84,7 @@ class FileJournal implements Journal {
     private readonly path: string,
     private readonly options: JournalOptions,
     private readonly disk: Disk,
-    private file: AppendFile,
+    private written: Written,
     private lines: number,
   ) {}
 
@@ -106,13 +113,14 @@ class FileJournal implements Journal {
   }
 
   private async write(text: string): Promise<void> {
-    const size = await this.file.size();
+    const { written } = this;
     try {
-      await this.file.append(text);
-      if (this.options.sync) await this.file.sync();
+      await written.file.append(text);
+      if (this.options.sync) await written.file.sync();
+      written.size += Buffer.byteLength(text);
     } catch (error) {
       // A full disk takes half a line; the next one must not follow it.
-      await this.file.truncate(size).catch(() => undefined);
+      await written.file.truncate(written.size).catch(() => undefined);
       throw error;
     }
   }
@@ -130,8 +138,9 @@ class FileJournal implements Journal {
     const work = async (): Promise<void> => {
       const lines = snapshot();
       replaceFile(this.path, lines.map((line) => `${JSON.stringify(line)}\n`).join(''), MODE, this.disk);
-      const former = this.file;
-      this.file = await this.disk.openAppend(this.path, MODE);
+      const former = this.written.file;
+      const file = await this.disk.openAppend(this.path, MODE);
+      this.written = { file, size: await file.size() };
       this.lines = lines.length + this.waiting.length;
       await former.close();
     };
@@ -145,6 +154,6 @@ class FileJournal implements Journal {
   async close(): Promise<void> {
     while (this.flushing !== undefined) await this.flushing.catch(() => undefined);
     await this.flush();
-    await this.file.close();
+    await this.written.file.close();
   }
 }

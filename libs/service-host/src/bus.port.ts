@@ -21,6 +21,8 @@ export interface StreamSpec {
   readonly subjects: readonly string[];
   /** `workqueue`: an acknowledged message is gone; `limits`: messages stay until age or size removes them. */
   readonly retention: 'workqueue' | 'limits';
+  /** `memory` for what its owner sends again after a restart of nats-server; `file` when absent. A stream that is there keeps what it has. */
+  readonly storage?: 'memory' | 'file';
   readonly maxAgeMs?: number;
   readonly maxBytes?: number;
   /** How long a message id is remembered for deduplication; two minutes when absent. */

@@ -39,6 +39,7 @@ export async function ensureStream(ask: Ask, spec: StreamSpec): Promise<void> {
   const wanted = streamConfig(spec);
   try {
     const current = StreamInfo.parse(await callApi(ask, `STREAM.INFO.${spec.name}`, {})).config;
+    wanted['storage'] = current['storage']; // JetStream cannot change it.
     const differs = Object.entries(wanted).some(([name, value]) => !isSame(current[name], value));
     if (differs) await callApi(ask, `STREAM.UPDATE.${spec.name}`, { ...current, ...wanted });
   } catch (error) {
@@ -61,7 +62,7 @@ function streamConfig(spec: StreamSpec): Record<string, unknown> {
     name: spec.name,
     subjects: [...spec.subjects],
     retention: spec.retention,
-    storage: 'file',
+    storage: spec.storage ?? 'file',
     discard: spec.discard ?? (spec.retention === 'workqueue' ? 'new' : 'old'),
     max_age: nanosOf(spec.maxAgeMs ?? 0),
     max_bytes: spec.maxBytes ?? -1,

@@ -24,13 +24,22 @@ export function createLogger(options: LoggerOptions, destination?: DestinationSt
     mixin: traceFields,
     serializers: { err: (value: unknown) => value }, // `hideSecrets` has made plain fields of it.
     formatters: { level: (label: string) => ({ level: label }), log: hideSecrets },
-    // Fields of a child logger do not pass the formatter.
-    redact: { paths: [...SECRET_NAMES].flatMap((name) => [name, `*.${name}`]), censor: HIDDEN },
     hooks: {
-      streamWrite: (line: string) => line.replace(URL_PASSWORD, `$1:${HIDDEN}@`),
+      streamWrite: (line: string) => (line.includes('://') ? line.replace(URL_PASSWORD, `$1:${HIDDEN}@`) : line),
     },
   };
-  return destination === undefined ? pino(settings) : pino(settings, destination);
+  return withSafeChildren(destination === undefined ? pino(settings) : pino(settings, destination));
+}
+
+/** The fields of a child do not pass the formatter: they are looked at once, when it is made. */
+function withSafeChildren(log: Logger): Logger {
+  // Children inherit this function and call it on themselves.
+  const makeChild: unknown = Reflect.get(log, 'child');
+  return Object.assign(log, {
+    child(this: Logger, bindings: Record<string, unknown>) {
+      return Reflect.apply(makeChild as () => Logger, this, [hideSecrets(bindings)]);
+    },
+  });
 }
 
 function traceFields(): Record<string, string> {
@@ -39,7 +48,15 @@ function traceFields(): Record<string, string> {
 }
 
 function hideSecrets(fields: Record<string, unknown>): Record<string, unknown> {
-  return hideInFields(fields, 0);
+  return isHarmless(fields) ? fields : hideInFields(fields, 0);
+}
+
+/** Most lines hold a few plain values. */
+function isHarmless(fields: Record<string, unknown>): boolean {
+  for (const name in fields) {
+    if (typeof fields[name] === 'object' || SECRET_NAMES.has(name.toLowerCase())) return false;
+  }
+  return true;
 }
 
 function hideInFields(fields: object, depth: number): Record<string, unknown> {

@@ -31,6 +31,15 @@ describe('createLogger', () => {
     });
   });
 
+  it('hides the secrets of a child, and of a child of a child, once and for all', () => {
+    const { log, lines, text } = record();
+    const child = log.child({ part: 'bus', nested: { token: 'topsecret' } }).child({ Secret: 'topsecret' });
+    child.info('one');
+    child.info({ token: 'topsecret' }, 'two');
+    expect(text()).not.toContain('topsecret');
+    expect(lines()[1]).toMatchObject({ part: 'bus', nested: { token: '[hidden]' }, Secret: '[hidden]', msg: 'two' });
+  });
+
   it('hides the password of a URL wherever it stands', () => {
     const { log, text } = record();
     log.warn({ url: 'postgres://brickyard:pa55@db:5432/x' }, 'cannot reach nats://agent:pa55@nats:4222');
