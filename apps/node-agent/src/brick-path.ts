@@ -15,6 +15,23 @@ export function partsOf(path: string, mountRoot: string): { deviceId: string; br
   return deviceId === undefined || brickId === undefined ? undefined : { deviceId, brickId };
 }
 
+const CLONE_PATH = /^\/(?:var\/)?run\/gluster\/snaps\/([0-9a-f]{32})\/brick([1-9]\d{0,4})\/[^/]+$/;
+
+/** Where Gluster keeps a brick of a clone: it names, makes and mounts the thin volume itself. */
+export interface ClonePlace {
+  /** The mount point. */
+  readonly target: string;
+  /** The thin volume within the origin's volume group. */
+  readonly volume: string;
+}
+
+/** The parts of the path of a clone's brick, `/run/gluster/snaps/<id>/brick<n>/<directory>`; undefined when it is none. */
+export function clonePlaceOf(path: string): ClonePlace | undefined {
+  const [, id, number] = CLONE_PATH.exec(path) ?? [];
+  if (id === undefined || number === undefined) return undefined;
+  return { target: posix.dirname(path), volume: `${id}_${String(Number(number) - 1)}` };
+}
+
 /** The mount point above a brick directory; refuses any path that is not this very brick's. */
 export function mountPointOf(
   brick: { readonly brickId: string; readonly deviceId: string; readonly path: string },

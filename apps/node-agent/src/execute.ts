@@ -56,6 +56,9 @@ const handlers: Handlers = {
   },
   AdoptGlusterVolume: ({ volume }, { volumes }) => volumes.ensureAdopted(volume),
   SetVolumeOptions: (change, { volumes }) => volumes.ensureOptions(change),
+  CloneGlusterVolume: ({ cloning }, { volumes }) => volumes.ensureCloned(cloning),
+  DeleteGlusterClone: ({ cloning }, { volumes }) => volumes.ensureNoClone(cloning),
+  ReadGlusterClone: ({ cloning }, { volumes }) => volumes.readClone(cloning),
   StartRebalance: ({ volume }, { volumes }) => volumes.ensureRebalance(volume),
 };
 

@@ -95,8 +95,9 @@ class HostFacts implements FactsPublisher {
   }
 
   private identity(glusterd: 'running' | 'stopped'): ProbeReply {
-    const { host, incarnation, simulated } = this.options;
-    return { host, incarnation, glusterd, simulated };
+    const { host, incarnation, simulated, drivers } = this.options;
+    const { kind: brickDriver, clones } = drivers.bricks;
+    return { host, incarnation, glusterd, simulated, brickDriver, clones };
   }
 
   /** How glusterd is; after a moment without answer, how it was. */

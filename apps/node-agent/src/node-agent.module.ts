@@ -84,7 +84,12 @@ function brickDriver(config: AgentConfig): BrickDriver {
     case 'loop-xfs':
       return loopXfsBrickDriver({ run, mountRoot, directory });
     case 'directory':
-      return directoryBrickDriver({ directory, mountRoot, deviceSizeKib: config.BRICKYARD_DEVICE_SIZE_KIB });
+      return directoryBrickDriver({
+        directory,
+        mountRoot,
+        deviceSizeKib: config.BRICKYARD_DEVICE_SIZE_KIB,
+        clones: config.BRICKYARD_VOLUME_DRIVER === 'recorded',
+      });
   }
 }
 

@@ -39,6 +39,9 @@ const FACTS_SHARE = 0.05;
 /** Simulated peers answer at once or not at all. */
 const PATIENCE = { lockedMs: 1_000, awayMs: 500, firstPauseMs: 100, pauseMsMax: 500 };
 
+/** What every simulated host says of itself: its Gluster pretends to clone, so its bricks may be cloned. */
+const ALIKE = { glusterd: 'running', simulated: true, brickDriver: 'directory', clones: true } as const;
+
 /** What the simulated hosts are made of. */
 export interface SimulatedAgentOptions {
   readonly bus: Bus;
@@ -108,7 +111,12 @@ class SimulatedAgent implements Agent {
   private driversOf(host: HostName): Drivers {
     const { directory, mountRoot, deviceSizeKib, glusters } = this.options;
     return {
-      bricks: directoryBrickDriver({ directory: join(directory, 'hosts', host), mountRoot, deviceSizeKib }),
+      bricks: directoryBrickDriver({
+        directory: join(directory, 'hosts', host),
+        mountRoot,
+        deviceSizeKib,
+        clones: true,
+      }),
       volumes: convergingVolumeDriver(glusters.on(host), { mountRoot, patience: PATIENCE }),
     };
   }
@@ -129,7 +137,7 @@ class SimulatedAgent implements Agent {
     const host = hostIn(subject, probeOf);
     if (this.options.faults.isSilent(host)) throw new Unavailable(`${host} is switched off`);
     await this.host(host);
-    return { host, incarnation: this.incarnation, glusterd: 'running', simulated: true };
+    return { ...ALIKE, host, incarnation: this.incarnation };
   }
 
   private consume(): Promise<Subscription> {
@@ -163,7 +171,7 @@ class SimulatedAgent implements Agent {
   private beatOf(host: HostName): void {
     if (this.options.faults.isSilent(host)) return;
     const { incarnation } = this;
-    const beat: Heartbeat = { host, incarnation, glusterd: 'running', simulated: true, intervalMs: HEARTBEAT_MS };
+    const beat: Heartbeat = { ...ALIKE, host, incarnation, intervalMs: HEARTBEAT_MS };
     this.options.bus.publish(heartbeatOf(host), beat);
   }
 

@@ -6,6 +6,7 @@ import type {
   ControlEvent,
   DeviceId,
   Durability,
+  GlusterClone,
   HostName,
   NodeId,
   OperationId,
@@ -40,6 +41,12 @@ export type Answer =
 
 const QUESTIONS: ReadonlySet<string> = new Set(['ReadBrick', 'ReadGlusterVolume', 'ReadReplacement']);
 
+/** Where Gluster would have put the bricks of a clone. */
+function cloneResult({ clone, bricks }: GlusterClone): TaskResult {
+  const place = `/run/gluster/snaps/${clone.volumeId}`;
+  return { kind: 'clone', paths: bricks.map((_, at) => `${place}/brick${String(at + 1)}/brick`), options: {} };
+}
+
 /** Agents that do what they are told; a prepared device has this size. */
 export const obedient =
   (deviceKib = 500 * 1_048_576) =>
@@ -47,6 +54,9 @@ export const obedient =
     if (task.task.type === 'PrepareDevice' || task.task.type === 'ReadDevice') {
       const result = { kind: 'device', totalKib: kib(deviceKib), extentKib: 4096, pvUuid: '', paths: [] } as const;
       return { kind: 'done', result: { ...result, paths: [] } };
+    }
+    if (task.task.type === 'CloneGlusterVolume' || task.task.type === 'ReadGlusterClone') {
+      return { kind: 'done', result: cloneResult(task.task.cloning) };
     }
     const isQuestion = QUESTIONS.has(task.task.type);
     return { kind: 'done', result: isQuestion ? { kind: 'presence', present: true } : { kind: 'nothing' } };
@@ -199,6 +209,13 @@ export function addDevice(node: number, device: number): CommandOf<'AddDevice'> 
     destroyData: false,
     tags: {},
   };
+}
+
+/** A clone of a volume, on hosts that can and answer. */
+export function cloneVolume(originId: VolumeId, name: string): CommandOf<'CloneVolume'> {
+  const operationId = newOperationId();
+  const volumeId = id(`c10${operationId.slice(-6)}`) as VolumeId;
+  return { type: 'CloneVolume', operationId, volumeId, originId, name, probe: { unable: [], silent: [] } };
 }
 
 /** A volume of this size and protection. */

@@ -28,7 +28,6 @@ export const elsewhere: Readonly<Record<string, string>> = {
   N05: 'commands.int.spec.ts and node-commands: glusterd that does not run; simulated hosts always run it',
   D08: 'brick.driver.contract.ts: every driver refuses to wipe what may be in use',
   V11: 'choose-cluster.unit.spec.ts: no clusters at all; a shared server always has one',
-  V21: 'clone: not offered yet',
   V22: 'create-volume in sagas.unit.spec.ts: what is tried again; J05 shows the end of a failure',
   S04: 'plan-bricks.unit.spec.ts: the limit of bricks',
   S05: 'plan-bricks.unit.spec.ts: limits from the configuration',

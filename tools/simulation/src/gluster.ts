@@ -97,6 +97,11 @@ export class SimulatedGlusters {
       stop: (name) => change(() => real.stop(name)),
       delete: (name) => change(() => real.delete(name)),
       startRebalance: (name) => change(() => real.startRebalance(name)),
+      snapshot: (name) => read(() => real.snapshot(name)),
+      createSnapshot: (...asked) => change(() => real.createSnapshot(...asked)),
+      activateSnapshot: (name) => change(() => real.activateSnapshot(name)),
+      cloneSnapshot: (...asked) => change(() => real.cloneSnapshot(...asked)),
+      deleteSnapshot: (name) => change(() => real.deleteSnapshot(name)),
       heal: (name) => read(() => real.heal(name)),
       replaceBrick: (...asked) => change(() => real.replaceBrick(...asked)),
     };

@@ -80,6 +80,72 @@ describe('commands of the gateway', () => {
     expect(response.headers.get('x-brickyard-position')).toBe('9');
   });
 
+  describe('a clone', () => {
+    const agent = (said: object): { close(): unknown } =>
+      under.bus.respond(probeOf('node1.example' as HostName), () =>
+        Promise.resolve({ host: 'node1.example', incarnation: 'i', glusterd: 'running', simulated: true, ...said }),
+      );
+    const cloned = (): Extract<ClientCommand, { type: 'CloneVolume' }>[] =>
+      commands() as Extract<ClientCommand, { type: 'CloneVolume' }>[];
+
+    it('is sent with what the hosts of the bricks say they can', async () => {
+      const operationId = nextOperation();
+      const planned = volumePlanned(VOLUME, volumeSpec('v'), [brick('b', DEVICE_1, NODE_1)], operationId);
+      const position = await under.record(planned, event('VolumeCreated', { operationId, volumeId: VOLUME }));
+      await under.fetch(`/volumes?after=${String(position)}`);
+      for (const [said, unable] of [
+        [{ brickDriver: 'lvm-thin', clones: true }, []],
+        [{ brickDriver: 'loop-xfs', clones: false }, [{ nodeId: NODE_1, brickDriver: 'loop-xfs' }]],
+        [{}, [{ nodeId: NODE_1, brickDriver: 'not told' }]],
+      ] as const) {
+        heard = [];
+        const answering = agent(said);
+        const response = await post(`/volumes/${VOLUME}/clone`, {});
+        await answering.close();
+        const [command] = cloned();
+        expect([response.status, response.headers.get('location')]).toEqual([
+          202,
+          `/queue/${String(command?.operationId)}`,
+        ]);
+        const name = `vol_${String(command?.volumeId)}`;
+        expect(command).toMatchObject({ originId: VOLUME, name, probe: { silent: [], unable } });
+      }
+    });
+
+    it('says which host did not answer', async () => {
+      await post(`/volumes/${VOLUME}/clone`, { name: 'copy' });
+      expect(cloned()[0]).toMatchObject({ name: 'copy', probe: { silent: [NODE_1], unable: [] } });
+    });
+
+    it('is refused in the words of heketi', async () => {
+      const refusals = [
+        [{ kind: 'CloneOfHostingVolume', volumeId: VOLUME }, 'Cloning of block hosting volumes is not supported'],
+        [{ kind: 'CloneNameInUse', volumeId: VOLUME, name: 'copy' }, "Volume name 'copy' already in use"],
+        [
+          { kind: 'CloneNotSupported', volumeId: VOLUME, nodeId: NODE_1, brickDriver: 'loop-xfs' },
+          'brick driver is loop-xfs',
+        ],
+        [{ kind: 'CloneNodeSilent', volumeId: VOLUME, nodeId: NODE_1 }, 'does not answer'],
+      ] as const;
+      for (const [refusal, text] of refusals) {
+        answer = () => rejected(refusal);
+        const response = await post(`/volumes/${VOLUME}/clone`, {});
+        expect(response.status).toBe(500);
+        const said = await response.text();
+        expect(said).toMatch(new RegExp(`^Failed clone volume ${VOLUME}: `));
+        expect(said).toContain(text);
+      }
+    });
+
+    it('needs a body and a name that can be one', async () => {
+      const bad = await post(`/volumes/${VOLUME}/clone`, { name: 'bad name' });
+      expect([bad.status, await bad.text()]).toEqual([400, 'validation failed: name: must be in a valid format.\n']);
+      const none = await under.fetch(`/volumes/${VOLUME}/clone`, { method: 'POST' });
+      expect([none.status, await none.text()]).toEqual([422, 'request unable to be parsed\n']);
+      expect(commands()).toEqual([]);
+    });
+  });
+
   it('says on whose behalf a command is, and until when it matters', async () => {
     await under.fetch(`/volumes/${VOLUME}`, { method: 'DELETE' });
     expect(heard[0]?.actor).toEqual({ name: 'anonymous', role: 'admin', address: '127.0.0.1' });

@@ -32,6 +32,7 @@ export class InFlightLimit {
 const COUNTED: ReadonlySet<ClientCommand['type']> = new Set([
   'CreateVolume',
   'ExpandVolume',
+  'CloneVolume',
   'DeleteVolume',
   'SetBlockRestriction',
   'EvictBrick',

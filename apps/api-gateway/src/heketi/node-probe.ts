@@ -1,6 +1,6 @@
-/** Asks node agents, just before a node is added, whether Gluster runs: on the new host and on a member of its cluster. */
-import { type CommandOf, type HostName, probeOf, ProbeReply } from '@brickyard/contracts';
-import type { Cluster, ControlState } from '@brickyard/domain';
+/** Asks node agents just before a command is decided: whether Gluster runs where a node is added, who can clone a volume. */
+import { type CloneProbe, type CommandOf, type HostName, probeOf, ProbeReply } from '@brickyard/contracts';
+import type { Cluster, ControlState, Volume } from '@brickyard/domain';
 import type { BusLink } from '../bus-link';
 
 type GlusterdProbe = CommandOf<'AddNode'>['probe'];
@@ -34,12 +34,33 @@ export class NodeProbe {
     return 'stopped';
   }
 
+  /** Whether the hosts of a volume's bricks can clone it; all are asked at the same time. */
+  async probeClone(state: ControlState, volume: Volume | undefined): Promise<CloneProbe> {
+    const nodeIds = [...new Set(volume?.bricks.map(({ nodeId }) => nodeId))];
+    const heard = await Promise.all(
+      nodeIds.map(async (nodeId) => {
+        const host = state.nodes.get(nodeId)?.hostnames.manage[0];
+        return { nodeId, reply: host === undefined ? undefined : await this.reply(host) };
+      }),
+    );
+    return {
+      silent: heard.filter(({ reply }) => reply === undefined).map(({ nodeId }) => nodeId),
+      // An agent that does not say is of a release that could not clone.
+      unable: heard.flatMap(({ nodeId, reply }) =>
+        reply === undefined || reply.clones === true ? [] : [{ nodeId, brickDriver: reply.brickDriver ?? 'not told' }],
+      ),
+    };
+  }
+
   private async ask(host: HostName): Promise<Heard> {
+    return (await this.reply(host))?.glusterd ?? 'no-agent';
+  }
+
+  private async reply(host: HostName): Promise<ProbeReply | undefined> {
     try {
-      const reply = ProbeReply.safeParse(await this.bus.request(probeOf(host), {}, PROBE_TIMEOUT_MS));
-      return reply.success ? reply.data.glusterd : 'no-agent';
+      return ProbeReply.safeParse(await this.bus.request(probeOf(host), {}, PROBE_TIMEOUT_MS)).data;
     } catch {
-      return 'no-agent'; // Nobody answers under this name: that is the answer.
+      return undefined; // Nobody answers under this name: that is the answer.
     }
   }
 }

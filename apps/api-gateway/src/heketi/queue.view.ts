@@ -33,6 +33,7 @@ function resultOf({ kind, subjectId }: EndedOperation): QueueView {
       return { kind: 'result', location: `/nodes/${subjectId}` };
     case 'create-volume':
     case 'expand-volume':
+    case 'clone-volume':
     case 'set-block-restriction':
       return { kind: 'result', location: `/volumes/${subjectId}` };
     case 'add-device':

@@ -33,6 +33,12 @@ const contains = (what: string, id: string, contents: string): ToldRejection => 
   text: `Unable to delete ${what} [${id}] because it contains ${contents}`,
 });
 
+const cloneFailed = (volumeId: string, reason: string, remedy: string): ToldRejection => ({
+  status: 500,
+  text: `Failed clone volume ${volumeId}: ${reason}`,
+  remedy,
+});
+
 /** One line for each kind of refusal: a kind without its line does not compile. */
 const TABLE: Table = {
   ClusterNotFound: (_rejection, command) =>
@@ -79,6 +85,22 @@ const TABLE: Table = {
     status: 500,
     text: 'Failed to set block restriction: Block restrictions can only be set on block hosting volumes',
   }),
+  CloneOfHostingVolume: ({ volumeId }) =>
+    cloneFailed(volumeId, 'Cloning of block hosting volumes is not supported', 'clone a file volume'),
+  CloneNameInUse: ({ volumeId, name }) =>
+    cloneFailed(volumeId, `Volume name '${name}' already in use`, 'choose another name, or none'),
+  CloneNotSupported: ({ volumeId, nodeId, brickDriver }) =>
+    cloneFailed(
+      volumeId,
+      `bricks on node ${nodeId} cannot be cloned: its brick driver is ${brickDriver}, and snapshots need thin LVM volumes`,
+      'make the volume on hosts whose brick driver is lvm-thin',
+    ),
+  CloneNodeSilent: ({ volumeId, nodeId }) =>
+    cloneFailed(
+      volumeId,
+      `node ${nodeId} does not answer, and a snapshot needs every brick of the volume`,
+      'bring the host back and ask again',
+    ),
   VolumeHoldsDatabase: () => ({ status: 409, text: 'Cannot delete volume containing the Heketi database' }),
   ConflictingOperation: ({ subject, operationId }, command) => ({
     status: 500,

@@ -13,6 +13,7 @@ import {
   type StateRequest,
   TagChange,
   type TagsRequest,
+  type VolumeCloneRequest,
 } from '@brickyard/contracts';
 import { isIP } from 'node:net';
 
@@ -103,6 +104,10 @@ export function volumeCreateProblem(request: {
 export function volumeExpandProblem(request: { readonly expand_size?: number | undefined }): Problem {
   return validationText({ expand_size: positive(request.expand_size) });
 }
+
+/** What is wrong with `POST /volumes/{id}/clone`. */
+export const volumeCloneProblem = ({ name }: VolumeCloneRequest): Problem =>
+  validationText({ name: pattern(name, VOLUME_NAME) });
 
 /** What is wrong with `POST /nodes/{id}/tags` and the same of a device. */
 export function tagsChangeProblem({ tags = {}, change_type }: TagsRequest): Problem {

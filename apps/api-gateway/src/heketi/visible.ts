@@ -46,6 +46,7 @@ const COUNTED: ReadonlySet<OperationKind> = new Set([
   'create-volume',
   'expand-volume',
   'delete-volume',
+  'clone-volume',
   'evict-brick',
   'evacuate-device',
   'evacuate-node',

@@ -6,6 +6,7 @@ import {
   type Kib,
   kib,
   KIB_PER_GIB,
+  type VolumeCloneRequest,
   type VolumeCreateRequest,
   type VolumeId,
   type VolumeSpec,
@@ -60,6 +61,10 @@ export function volumeSpecFrom(
     requestedDurability: echoed(type, requested, durability),
   };
 }
+
+/** The name a clone is asked to have, or heketi's default. */
+export const cloneNameFrom = ({ name }: VolumeCloneRequest, volumeId: VolumeId): string =>
+  name === undefined || name === '' ? `vol_${volumeId}` : name;
 
 /** Whole GiB as KiB; what no cluster can hold is cut to what a number can. */
 export const sizeKibFrom = (sizeGib: number): Kib => kib(Math.min(sizeGib, SIZE_MAX_GIB) * KIB_PER_GIB);

@@ -2,6 +2,7 @@ import {
   BlockRestriction,
   BlockRestrictionRequest,
   type OperationId,
+  VolumeCloneRequest,
   VolumeCreateRequest,
   VolumeExpandRequest,
   VolumeId,
@@ -12,14 +13,15 @@ import { sendAccepted, sendJson } from '../http/answers';
 import type { GatewayReply, GatewayRequest } from '../http/gateway-request';
 import type { ClusterStateReader } from '../state/cluster-state.reader';
 import { requestedState } from '../state/requested-state';
-import { COMMAND_SENDER, SETTINGS, STATE_READER } from '../tokens';
+import { COMMAND_SENDER, NODE_PROBE, SETTINGS, STATE_READER } from '../tokens';
 import { type CommandSender, newId } from './command-sender';
+import type { NodeProbe } from './node-probe';
 import { readBody } from './request-body';
 import { ID, routeId } from './route-id';
 import { badRequest, idNotFound } from './text-error';
-import { restrictionProblem, volumeExpandProblem } from './validation';
+import { restrictionProblem, volumeCloneProblem, volumeExpandProblem } from './validation';
 import { visibleVolume } from './visible';
-import { sizeKibFrom, volumeSpecFrom } from './volume-request';
+import { cloneNameFrom, sizeKibFrom, volumeSpecFrom } from './volume-request';
 import { volumeListView, volumeView } from './volume.view';
 
 /** `/volumes`. */
@@ -29,6 +31,7 @@ export class VolumesController {
     @Inject(STATE_READER) private readonly reader: ClusterStateReader,
     @Inject(COMMAND_SENDER) private readonly commands: CommandSender,
     @Inject(SETTINGS) private readonly settings: GatewaySettings,
+    @Inject(NODE_PROBE) private readonly agents: NodeProbe,
   ) {}
 
   @Get()
@@ -76,6 +79,23 @@ export class VolumesController {
       addKib: sizeKibFrom(body.expand_size ?? 0),
       policy: this.settings.policy,
     });
+    sendAccepted(reply, ids['operationId'] ?? operationId);
+  }
+
+  /** Refused at once when a host of the volume cannot do it: nothing is begun that would have to be taken back. */
+  @Post(`${ID}/clone`)
+  async clone(@Req() request: GatewayRequest, @Res() reply: GatewayReply): Promise<void> {
+    const body = readBody(VolumeCloneRequest, request.body);
+    const problem = volumeCloneProblem(body);
+    if (problem !== undefined) throw badRequest(problem);
+    const originId = routeId(VolumeId, request);
+    const { state } = await this.reader.latest();
+    const probe = await this.agents.probeClone(state, visibleVolume(state, originId));
+    const volumeId = newId() as VolumeId;
+    const operationId = newId() as OperationId;
+    const name = cloneNameFrom(body, volumeId);
+    const command = { type: 'CloneVolume', operationId, volumeId, originId, name, probe } as const;
+    const ids = await this.commands.send(request, reply, command);
     sendAccepted(reply, ids['operationId'] ?? operationId);
   }
 

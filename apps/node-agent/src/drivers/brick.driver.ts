@@ -17,6 +17,10 @@ export type DeviceState = DeviceFact;
 
 /** Carves bricks out of this host's devices. Every method converges: calling it again changes nothing. */
 export interface BrickDriver {
+  /** Its name in the settings. */
+  readonly kind: string;
+  /** Whether Gluster can take snapshots of these bricks, and so clone the volumes on them: only thin volumes can be. */
+  readonly clones: boolean;
   /** Takes the device; refused when it holds anything, unless the task allows wiping and wiping is safe. */
   ensureDevice(device: DeviceSpec): Promise<Outcome>;
   /** Gives the device back; refused while it holds bricks. */

@@ -1,4 +1,5 @@
 import type {
+  GlusterClone,
   GlusterExpansion,
   GlusterReplacement,
   GlusterVolumeRef,
@@ -54,6 +55,12 @@ export interface VolumeDriver {
   ensureOptions(change: Omit<TaskOf<'SetVolumeOptions'>, 'type'>): Promise<Outcome>;
   /** Tells the volume's options beside, as they are when all was done to it. */
   ensureStarted(volume: GlusterVolumeRef): Promise<Outcome>;
+  /** The clone exists with an owner of its own, and the snapshot it was made through does not; tells where its bricks are. */
+  ensureCloned(cloning: GlusterClone): Promise<Outcome>;
+  /** Neither the clone nor the snapshot exist; another volume of the clone's name is left alone. */
+  ensureNoClone(cloning: GlusterClone): Promise<Outcome>;
+  /** Where the bricks of the clone are; none when it does not exist. */
+  readClone(cloning: GlusterClone): Promise<Outcome>;
   ensureStopped(volume: GlusterVolumeRef): Promise<Outcome>;
   ensureBricksAdded(expansion: GlusterExpansion): Promise<Outcome>;
   /** Takes bricks out of the volume after moving their data to the others. */

@@ -17,6 +17,8 @@ export const TaskResult = z.discriminatedUnion('kind', [
   }),
   /** A volume that was made or grown, with the options it has by that: what it is compared with later. */
   z.strictObject({ kind: z.literal('volume'), uuid: z.string(), options: z.record(z.string(), z.string()) }),
+  /** A clone as Gluster made it: the directories of its bricks, in set order; none when there is no clone. */
+  z.strictObject({ kind: z.literal('clone'), paths: z.array(z.string()), options: z.record(z.string(), z.string()) }),
   /** Whether what was asked about exists on the host. */
   z.strictObject({ kind: z.literal('presence'), present: z.boolean() }),
 ]);

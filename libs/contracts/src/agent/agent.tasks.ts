@@ -108,6 +108,25 @@ const SetVolumeOptions = z.strictObject({
   unset: z.array(z.string()),
 });
 
+/** A clone of a volume, made through a snapshot that exists only meanwhile. */
+export const GlusterClone = z.strictObject({
+  /** What becomes of it. */
+  clone: GlusterVolumeRef,
+  origin: GlusterVolumeRef,
+  /** Of the origin, in set order: the bricks of the clone are told in the same. */
+  bricks: z.array(BrickLocation).min(1),
+  /** The name of the snapshot. */
+  snapshot: z.string(),
+});
+export type GlusterClone = z.infer<typeof GlusterClone>;
+
+/** Snapshot, clone, owner, no snapshot any more; tells where the clone's bricks are. Does not start it. */
+const CloneGlusterVolume = z.strictObject({ type: z.literal('CloneGlusterVolume'), cloning: GlusterClone });
+/** Neither the clone nor the snapshot exist in Gluster any more. */
+const DeleteGlusterClone = z.strictObject({ type: z.literal('DeleteGlusterClone'), cloning: GlusterClone });
+/** Where are the bricks of the clone, as far as there is one? */
+const ReadGlusterClone = z.strictObject({ type: z.literal('ReadGlusterClone'), cloning: GlusterClone });
+
 export const AgentTask = z.discriminatedUnion('type', [
   CheckNode,
   ProbePeer,
@@ -133,6 +152,9 @@ export const AgentTask = z.discriminatedUnion('type', [
   ServeBrick,
   AdoptGlusterVolume,
   SetVolumeOptions,
+  CloneGlusterVolume,
+  DeleteGlusterClone,
+  ReadGlusterClone,
 ]);
 export type AgentTask = z.infer<typeof AgentTask>;
 export type TaskOf<Type extends AgentTask['type']> = Extract<AgentTask, { type: Type }>;

@@ -9,13 +9,16 @@ export const Heartbeat = z.strictObject({
   incarnation: z.string(),
   glusterd: z.enum(['running', 'stopped']),
   simulated: z.boolean(),
+  /** What carves the host's bricks, and whether volumes on them can be cloned; agents of earlier releases do not say. */
+  brickDriver: z.exactOptional(z.string()),
+  clones: z.exactOptional(z.boolean()),
   /** Milliseconds until the next one is due. */
   intervalMs: z.int().min(1),
 });
 export type Heartbeat = z.infer<typeof Heartbeat>;
 
 /** An agent's answer when asked whether it is there. */
-export const ProbeReply = Heartbeat.pick({ host: true, incarnation: true, glusterd: true, simulated: true });
+export const ProbeReply = Heartbeat.omit({ intervalMs: true });
 export type ProbeReply = z.infer<typeof ProbeReply>;
 
 /** One brick as its host sees it. */

@@ -133,6 +133,23 @@ const DeleteVolume = z.strictObject({
   operationId: OperationId,
   volumeId: VolumeId,
 });
+/** What the hosts of a volume's bricks answered when they were asked just before: who cannot clone, and who said nothing. */
+export const CloneProbe = z.strictObject({
+  unable: z.array(z.strictObject({ nodeId: NodeId, brickDriver: z.string() })),
+  silent: z.array(NodeId),
+});
+export type CloneProbe = z.infer<typeof CloneProbe>;
+
+/** Makes a second volume that begins with the content of a first one and shares its space. */
+const CloneVolume = z.strictObject({
+  type: z.literal('CloneVolume'),
+  operationId: OperationId,
+  /** Of the clone. */
+  volumeId: VolumeId,
+  originId: VolumeId,
+  name: VolumeSpec.shape.name,
+  probe: CloneProbe,
+});
 /** Keeps new block volumes off a hosting volume, or lets them in again. */
 const SetBlockRestriction = z.strictObject({
   type: z.literal('SetBlockRestriction'),
@@ -168,6 +185,7 @@ export const ClientCommand = z.discriminatedUnion('type', [
   CreateVolume,
   ExpandVolume,
   DeleteVolume,
+  CloneVolume,
   SetBlockRestriction,
   SetAdminMode,
   CleanUp,

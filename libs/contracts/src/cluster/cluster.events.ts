@@ -195,6 +195,19 @@ export const clusterEvents = {
   VolumeDeleted: [z.strictObject({ operationId: OperationId, volumeId: VolumeId })],
   /** The deletion could not be finished; the volume is as it was, as far as the hosts allowed. */
   VolumeDeletionUndone: [z.strictObject({ ...undone, volumeId: VolumeId })],
+  /** A volume is to be cloned. Gluster chooses the paths of the clone's bricks: they are empty here, and told by the host. */
+  VolumeClonePlanned: [
+    z.strictObject({
+      operationId: OperationId,
+      volumeId: VolumeId,
+      originId: VolumeId,
+      clusterId: ClusterId,
+      spec: VolumeSpec,
+      bricks: z.array(Brick).min(1),
+    }),
+  ],
+  VolumeCloned: [z.strictObject({ operationId: OperationId, volumeId: VolumeId, originId: VolumeId })],
+  VolumeCloneUndone: [z.strictObject({ ...undone, volumeId: VolumeId, originId: VolumeId })],
   BlockRestrictionSet: [
     z.strictObject({ operationId: OperationId, volumeId: VolumeId, restriction: BlockRestriction }),
   ],

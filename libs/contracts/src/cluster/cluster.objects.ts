@@ -53,6 +53,11 @@ export const Brick = z.strictObject({
   place: z.int().min(0),
   /** Somebody else's directory, taken over: it is served, and never made, mounted or removed by us. */
   foreign: z.exactOptional(z.literal(true)),
+  /**
+   * The brick whose thin pool this one lives in, when that is not its own: a clone shares the pool of what it was cloned
+   * from, and takes nothing from the device as long as another brick is charged for the pool.
+   */
+  poolOf: z.exactOptional(BrickId),
 });
 export type Brick = z.infer<typeof Brick>;
 

@@ -52,6 +52,13 @@ export const Rejection = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('VolumeNotFound'), volumeId: id }),
   z.strictObject({ kind: z.literal('VolumeHoldsDatabase'), volumeId: id }),
   z.strictObject({ kind: z.literal('NoBlockHostingVolume'), volumeId: id }),
+  z.strictObject({ kind: z.literal('CloneOfHostingVolume'), volumeId: id }),
+  /** The name the clone should have is another volume's. */
+  z.strictObject({ kind: z.literal('CloneNameInUse'), volumeId: id, name: z.string() }),
+  /** A brick lies on a host whose kind of bricks cannot be cloned. */
+  z.strictObject({ kind: z.literal('CloneNotSupported'), volumeId: id, nodeId: id, brickDriver: z.string() }),
+  /** A snapshot needs every brick, and the host of one does not answer. */
+  z.strictObject({ kind: z.literal('CloneNodeSilent'), volumeId: id, nodeId: id }),
   /** Another operation is at work on it. */
   z.strictObject({ kind: z.literal('ConflictingOperation'), subject: z.string(), operationId: id }),
   z.strictObject({

@@ -98,6 +98,9 @@ export const apiRoutes: readonly ApiRoute[] = [
   post('volumes', '/volumes/{id}/expand', 'Makes it larger by so many GiB', ACCEPTED, {
     body: requests.VolumeExpandRequest,
   }),
+  post('volumes', '/volumes/{id}/clone', 'Makes another volume with its content', ACCEPTED, {
+    body: requests.VolumeCloneRequest,
+  }),
   post('volumes', '/volumes/{id}/block-restriction', 'Keeps new block volumes off it, or lets them in', ACCEPTED, {
     body: requests.BlockRestrictionRequest,
   }),

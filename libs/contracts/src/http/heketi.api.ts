@@ -74,6 +74,9 @@ export const VolumeCreateRequest = struct({
 });
 export type VolumeCreateRequest = z.infer<typeof VolumeCreateRequest>;
 
+export const VolumeCloneRequest = struct({ name: optional(z.string()) });
+export type VolumeCloneRequest = z.infer<typeof VolumeCloneRequest>;
+
 export const VolumeExpandRequest = struct({ expand_size: optional(z.int()) });
 export type VolumeExpandRequest = z.infer<typeof VolumeExpandRequest>;
 

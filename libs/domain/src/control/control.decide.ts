@@ -21,6 +21,7 @@ import { addDevice, removeDevice, resyncDevice, setDeviceState } from './device-
 import { addNode, removeNode, setNodeState } from './node-commands';
 import { setAdminMode } from './system-commands';
 import { changeDeviceTags, changeNodeTags } from './tag-commands';
+import { cloneVolume } from './clone-volume';
 import { createVolume, deleteVolume, expandVolume, setBlockRestriction } from './volume-commands';
 
 /** A new command without its decision does not compile. */
@@ -45,6 +46,7 @@ const decideCommand: (command: ControlCommand, state: ControlState) => ControlDe
   CreateVolume: createVolume,
   ExpandVolume: expandVolume,
   DeleteVolume: deleteVolume,
+  CloneVolume: cloneVolume,
   SetBlockRestriction: setBlockRestriction,
   SetAdminMode: setAdminMode,
   CleanUp: cleanUp,

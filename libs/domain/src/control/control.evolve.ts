@@ -5,6 +5,7 @@ import * as evacuation from '../evacuation/evacuation.folds';
 import * as adoption from '../adoption/adoption.folds';
 import * as drift from '../drift/drift.folds';
 import * as operation from '../operation/operation.folds';
+import * as clone from './clone.folds';
 import * as cluster from './cluster.folds';
 import { recordedEvent } from './control.codec';
 import type { ControlState } from './control.state';
@@ -63,6 +64,9 @@ const folds: Folds = {
   VolumeDeletionPlanned: volume.volumeDeletionPlanned,
   VolumeDeleted: volume.volumeDeleted,
   VolumeDeletionUndone: volume.volumeDeletionUndone,
+  VolumeClonePlanned: clone.volumeClonePlanned,
+  VolumeCloned: clone.volumeCloned,
+  VolumeCloneUndone: clone.volumeCloneUndone,
   BlockRestrictionSet: volume.blockRestrictionSet,
   AdminModeSet: (state, { event }) => ({ ...state, adminMode: event.mode }),
   StepStarted: operation.stepStarted,

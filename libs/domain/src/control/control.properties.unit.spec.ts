@@ -3,6 +3,7 @@ import { gib, kibOf } from '@brickyard/contracts';
 import type { Recorded } from '@brickyard/event-sourcing';
 import fc from 'fast-check';
 import {
+  cloneVolume,
   clusterOf,
   createVolume,
   defaultPolicy,
@@ -47,6 +48,10 @@ const happening = fc.oneof(
       pick: fc.nat(),
       addGib: fc.integer({ min: 1, max: 9 }),
     }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ what: fc.constant('clone' as const), pick: fc.nat(), name: fc.constantFrom(...NAMES) }),
   },
   { weight: 2, arbitrary: fc.record({ what: fc.constant('delete' as const), pick: fc.nat() }) },
   { weight: 1, arbitrary: fc.record({ what: fc.constant('lose' as const), node: fc.integer({ min: 1, max: 5 }) }) },
@@ -99,6 +104,11 @@ function happen(control: ControlPlane, event: Happening): void {
         addKib: kibOf(gib(event.addGib)),
         policy: defaultPolicy,
       });
+      return;
+    }
+    case 'clone': {
+      const volume = volumeId(event.pick);
+      if (volume !== undefined) control.submit(cloneVolume(volume, event.name));
       return;
     }
     case 'delete': {
@@ -163,6 +173,7 @@ function expectInvariants({ state }: ControlPlane): void {
     expect(freeKib(device)).toBeGreaterThanOrEqual(0);
     expect([...device.bricks.keys()].sort()).toEqual(bricks.map(({ brickId }) => brickId).sort());
   }
+  expectPoolsChargedOnce(state);
   for (const volume of state.volumes.values()) {
     const isStrict = volume.spec.options.includes('user.heketi.zone-checking strict');
     // A brick on its way stands in two places: none of them may be another brick's.
@@ -193,6 +204,17 @@ function expectInvariants({ state }: ControlPlane): void {
       [...(operation.current?.tasks.values() ?? [])].some(({ status }) => status === 'running');
     expect(isWaiting).toBe(true);
   }
+}
+
+/** However many clones live in a pool, and whoever of them goes first: exactly one brick carries its room. */
+function expectPoolsChargedOnce(state: ControlState): void {
+  const charges = new Map<string, number>();
+  for (const { bricks } of state.volumes.values()) {
+    for (const { brickId, poolOf = brickId, poolKib } of bricks) {
+      charges.set(poolOf, (charges.get(poolOf) ?? 0) + (poolKib > 0 ? 1 : 0));
+    }
+  }
+  expect([...charges].filter(([, times]) => times !== 1)).toEqual([]);
 }
 
 const text = (state: ControlState): string => [...encodeSnapshot(state)].join('\n');

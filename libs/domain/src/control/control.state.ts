@@ -91,7 +91,7 @@ export interface Device {
 }
 
 /** What is going on with a volume. */
-export type VolumeStatus = 'creating' | 'ready' | 'expanding' | 'replacing' | 'deleting';
+export type VolumeStatus = 'creating' | 'ready' | 'expanding' | 'replacing' | 'cloning' | 'deleting';
 
 /** A brick that is to lie elsewhere: the room there is taken. */
 export interface BrickMove {
@@ -137,6 +137,8 @@ export interface ControlState {
   readonly nodes: PersistentMap<NodeId, Node>;
   readonly devices: PersistentMap<DeviceId, Device>;
   readonly volumes: PersistentMap<VolumeId, Volume>;
+  /** Bricks that live in a thin pool another brick is charged for, ascending, by the pool: clones. */
+  readonly sharedPools: PersistentMap<BrickId, readonly BrickId[]>;
   /** Volume by `cluster/name`: names are taken from the plan until the deletion is done. */
   readonly volumeNames: PersistentMap<string, VolumeId>;
   /** Node by `manage/name` and `storage/name`. */
@@ -161,6 +163,7 @@ export const emptyControlState: ControlState = {
   nodes: persistentMap(),
   devices: persistentMap(),
   volumes: persistentMap(),
+  sharedPools: persistentMap(),
   volumeNames: persistentMap(),
   hostnames: persistentMap(),
   operations: persistentMap(),

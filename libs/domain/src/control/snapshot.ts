@@ -18,9 +18,10 @@ import {
   type Volume,
 } from './control.state';
 import { ringDevice } from './fold-tools';
+import { sharedPoolsOf } from './shared-pools';
 
 /** Changes with every change of the folding code that gives another state for the same events; then old snapshots are not read. */
-export const FOLD_VERSION = 'control-3';
+export const FOLD_VERSION = 'control-4';
 
 /** How many things stand in one line: enough to parse fast, few enough to stay near a megabyte. */
 const ITEMS_PER_LINE = 500;
@@ -169,6 +170,7 @@ export function decodeSnapshot(lines: Iterable<string>): ControlState {
     nodes: persistentMap(all.nodes.map((node) => [node.nodeId, node] as const)),
     devices: persistentMap(devices.map((device) => [device.deviceId, device] as const)),
     volumes: persistentMap(all.volumes.map((volume) => [volume.volumeId, volume] as const)),
+    sharedPools: sharedPoolsOf(all.volumes, persistentMap()),
     volumeNames: persistentMap(
       all.volumes.map(({ clusterId, spec, volumeId }) => [volumeNameKey(clusterId, spec.name), volumeId] as const),
     ),

@@ -4,6 +4,7 @@ import type { Recorded } from '@brickyard/event-sourcing';
 import { endOperation, startOperation } from '../operation/operation.folds';
 import { hostingReserveGib, volumeNameKey, type ControlState } from './control.state';
 import { changed, released, withCluster } from './fold-tools';
+import { withGuest, withPoolLeft } from './shared-pools';
 
 /** What a brick takes from its device, KiB. */
 const takenKib = (brick: Brick): number => brick.poolKib + brick.metadataKib;
@@ -13,31 +14,34 @@ const reserveOf = (sizeKib: number): number => hostingReserveGib(gibOf(kib(sizeK
 
 /** The state with the room of bricks promised to a volume. */
 export function withBricksTaken(state: ControlState, volumeId: VolumeId, bricks: readonly Brick[]): ControlState {
-  let devices = state.devices;
+  let { devices, sharedPools } = state;
   for (const brick of bricks) {
     devices = changed(devices, brick.deviceId, (device) => ({
       ...device,
       usedKib: device.usedKib + takenKib(brick),
       bricks: device.bricks.set(brick.brickId, volumeId),
     }));
+    sharedPools = withGuest(sharedPools, brick);
   }
-  return { ...state, devices };
+  return { ...state, devices, sharedPools };
 }
 
-/** The state with the room of bricks free again. */
+/** The state with the room of bricks free again; room that clones still live in passes to one of them. */
 export function withBricksGivenBack(state: ControlState, bricks: readonly Brick[]): ControlState {
-  let devices = state.devices;
+  let next = state;
   for (const brick of bricks) {
-    devices = changed(devices, brick.deviceId, (device) => ({
+    const devices = changed(next.devices, brick.deviceId, (device) => ({
       ...device,
       usedKib: device.usedKib - takenKib(brick),
       bricks: device.bricks.delete(brick.brickId),
     }));
+    next = withPoolLeft({ ...next, devices }, brick);
   }
-  return { ...state, devices };
+  return next;
 }
 
-function withoutVolume(state: ControlState, volumeId: VolumeId): ControlState {
+/** The state without a volume: its name, its bricks and their room are free. */
+export function withoutVolume(state: ControlState, volumeId: VolumeId): ControlState {
   const volume = state.volumes.get(volumeId);
   if (volume === undefined) return state;
   const named = {

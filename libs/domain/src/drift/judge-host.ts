@@ -161,7 +161,8 @@ function* brickFindings(hearing: Hearing, volume: Volume, brick: Brick): Generat
     finding(hearing, { class: kind, subject, expected, found });
   const fact = bricksByPath(hearing.report).get(path);
   if (fact === undefined) {
-    yield told('brick-missing', path, '');
+    // Gluster itself mounts the bricks of a clone; a driver that cannot see them says nothing of them.
+    if (brick.poolOf === undefined) yield told('brick-missing', path, '');
     return;
   }
   if (fact.sizeKib !== undefined && fact.sizeKib !== sizeKib) {
@@ -304,7 +305,12 @@ function namesBeingRemoved({ clusterId }: Node, state: ControlState): ReadonlySe
     plan.kind === 'remove-residue' ? plan.residue : [],
   );
   const tasks = [...residue, ...removing].map(({ task }) => task);
-  return new Set(tasks.flatMap((task) => (task.type === 'DeleteGlusterVolume' ? [task.volume.name] : [])));
+  return new Set(
+    tasks.flatMap((task) => {
+      if (task.type === 'DeleteGlusterVolume') return [task.volume.name];
+      return task.type === 'DeleteGlusterClone' ? [task.cloning.clone.name] : [];
+    }),
+  );
 }
 
 /** Gluster's own id of a node's host, when it has told it. */

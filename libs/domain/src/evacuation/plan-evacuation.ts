@@ -11,7 +11,8 @@ import { devicesOf, isRedundant, leavingBricks, moverOf, type LeavingBrick, type
 const BLOCKED_NAMED_MAX = 32;
 
 function replacementOf({ mover, device }: Chosen, state: ControlState): Brick {
-  const { brick, newBrickId } = mover;
+  const { newBrickId } = mover;
+  const { poolOf: _, foreign: __, ...brick } = mover.brick; // It will live in a pool of its own, and be ours.
   const { poolKib, metadataKib } = mover.footprint(state.devices.get(device.deviceId)?.extentKib ?? 1);
   const brickId = BrickId.parse(newBrickId);
   return {

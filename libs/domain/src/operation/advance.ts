@@ -116,6 +116,9 @@ export function abandonment(
   return { ...given, residue: [...residue, ...lateEffects(operation, state, task, direction, step)] };
 }
 
+/** A volume that is served too late is not stopped but deleted; a question takes nothing back. */
+const LEAVES_NOTHING: ReadonlySet<string> = new Set(['StopGlusterVolume', 'ReadGlusterClone']);
+
 /**
  * A host that does not answer may still be at it, and do what it was told after others have taken it back: what its effect
  * would need undone is listed for its return, unless the undo goes to that host anyway and waits there behind the act.
@@ -130,8 +133,7 @@ function lateEffects(
   const wasGiven = operation.current?.tasks.has(taskId) === true;
   if (direction !== 'act' || !wasGiven) return [];
   const undo = ordersOf(operation, state, { step, direction: 'undo', attempt: 1 })[indexOf(taskId)];
-  // A volume that is served too late is not stopped but deleted.
-  if (undo === undefined || undo.nodeId === nodeId || undo.task.type === 'StopGlusterVolume') return [];
+  if (undo === undefined || undo.nodeId === nodeId || LEAVES_NOTHING.has(undo.task.type)) return [];
   return [{ nodeId, task: undo.task }];
 }
 

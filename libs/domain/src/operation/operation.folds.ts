@@ -3,6 +3,7 @@ import type { EventOf, NodeId, OperationId, Residue, TaskId, VolumeId } from '@b
 import type { Recorded } from '@brickyard/event-sourcing';
 import type { ControlState, Volume } from '../control/control.state';
 import { changed } from '../control/fold-tools';
+import { inSetOrder } from './orders';
 import {
   isEvacuation,
   type EndedOperation,
@@ -95,7 +96,20 @@ export function taskSucceeded(state: ControlState, { event }: Recorded<EventOf<'
   if (result.kind === 'device') {
     return withOperation(done, operationId, (operation) => ({ ...operation, deviceResult: result }));
   }
+  if (result.kind === 'clone') return withClonePaths(done, operationId, result.paths);
   return result.kind === 'volume' ? withGlusterOptions(done, operationId, result.options) : done;
+}
+
+/** Where Gluster put the bricks of a clone, in set order; a host that knows of none changes nothing. */
+function withClonePaths(state: ControlState, operationId: OperationId, paths: readonly string[]): ControlState {
+  const plan = state.operations.get(operationId)?.plan;
+  if (plan?.kind !== 'clone-volume') return state;
+  const volumes = changed(state.volumes, plan.volumeId, (volume) => {
+    const { bricks } = volume;
+    if (paths.length !== bricks.length) return volume;
+    return { ...volume, bricks: inSetOrder(bricks).map((brick, index) => ({ ...brick, path: paths[index] ?? '' })) };
+  });
+  return { ...state, volumes };
 }
 
 /**
@@ -125,7 +139,7 @@ function grown(volume: Volume, options: Readonly<Record<string, string>>): Volum
 }
 
 function madeBy(plan: OperationPlan): VolumeId | undefined {
-  if (plan.kind === 'create-volume') return plan.volumeId;
+  if (plan.kind === 'create-volume' || plan.kind === 'clone-volume') return plan.volumeId;
   const isAdopted = plan.kind === 'restore-drift' && plan.finding.class === 'volume-missing';
   return isAdopted && 'volumeId' in plan.finding.subject ? plan.finding.subject.volumeId : undefined;
 }

@@ -40,6 +40,7 @@ export type OperationPlan =
       readonly brickIds: readonly BrickId[];
     }
   | { readonly kind: 'delete-volume'; readonly volumeId: VolumeId }
+  | { readonly kind: 'clone-volume'; readonly volumeId: VolumeId; readonly originId: VolumeId }
   | { readonly kind: 'remove-residue'; readonly nodeId: NodeId; readonly residue: readonly Residue[] }
   | {
       readonly kind: 'evict-brick';

@@ -44,9 +44,9 @@ export function coordinator(
 
 /** What a node's agent must know to make or remove a brick. */
 export function brickSpec(state: ControlState, volume: Volume, brick: Brick): BrickSpec {
-  const { brickId, deviceId, path, sizeKib, poolKib, metadataKib } = brick;
-  const deviceName = state.devices.get(deviceId)?.name ?? '';
-  return { brickId, deviceId, path, sizeKib, poolKib, metadataKib, deviceName, gid: volume.spec.gid };
+  const { nodeId: _, set: __, place: ___, foreign: ____, ...spec } = brick;
+  const deviceName = state.devices.get(brick.deviceId)?.name ?? '';
+  return { ...spec, deviceName, gid: volume.spec.gid };
 }
 
 /** One task for each brick, on the brick's own node; directories of somebody else's are neither made nor removed. */
@@ -68,14 +68,16 @@ export const brickOrders = (
 export const glusterDurability = ({ durability, options }: VolumeSpec): Durability =>
   hasArbiter(durability, options) ? { kind: 'arbiter' } : durability;
 
+/** Bricks as Gluster lists them. */
+export const inSetOrder = (bricks: readonly Brick[]): Brick[] =>
+  [...bricks].sort((one, other) => one.set - other.set || one.place - other.place);
+
 /** Bricks as Gluster names them, by storage name, in set order. */
 export function brickLocations(state: ControlState, bricks: readonly Brick[]): BrickLocation[] {
-  return [...bricks]
-    .sort((one, other) => one.set - other.set || one.place - other.place)
-    .flatMap(({ brickId, nodeId, path }) => {
-      const host = state.nodes.get(nodeId)?.hostnames.storage[0];
-      return host === undefined ? [] : [{ brickId, host, path }];
-    });
+  return inSetOrder(bricks).flatMap(({ brickId, nodeId, path }) => {
+    const host = state.nodes.get(nodeId)?.hostnames.storage[0];
+    return host === undefined ? [] : [{ brickId, host, path }];
+  });
 }
 
 /** One Gluster task for a volume, on the cluster's coordinator; on any member when none speaks, to wait there. */

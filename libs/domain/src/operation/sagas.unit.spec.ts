@@ -17,6 +17,7 @@ import { freeKib, type ControlState } from '../control/control.state';
 import {
   addDevice,
   addNode,
+  cloneVolume,
   clusterOf,
   createVolume,
   defaultPolicy,
@@ -87,6 +88,10 @@ const cases: Readonly<Record<string, () => { plane: ControlPlane; command: Contr
   'delete-volume': () => {
     const { plane, volumeId } = withVolume();
     return { plane, command: remove(volumeId) };
+  },
+  'clone-volume': () => {
+    const { plane, volumeId } = withVolume();
+    return { plane, command: cloneVolume(volumeId, 'copy') };
   },
   'add-node': () => ({ plane: threeNodes(), command: addNode(4, 4) }),
   'remove-node': () => {

@@ -21,6 +21,45 @@ const NO_SPACE = 'Failed to allocate new volume: No space';
 
 export const volumeRows = (): readonly Row[] => [
   {
+    id: 'V21',
+    title: 'a clone is a volume like its origin that takes no room',
+    run: withSite({ zones: [1, 2, 3] }, async ({ server }, site) => {
+      const origin = await makeVolume(server, site.cluster, { size: 4, ...replica(3), gid: 2001 });
+      const used = await usedKib(server, site);
+      const path = `/volumes/${origin.text('id')}/clone`;
+      const name = newName('clone');
+      const clone = await server.make(path, { name });
+      assert.notEqual(clone.text('id'), origin.text('id'));
+      assert.deepEqual(
+        [clone.text('name'), clone.number('size'), clone.number('gid'), clone.text('cluster')],
+        [name, 4, 2001, site.cluster],
+      );
+      assert.deepEqual(clone.at('durability').value, origin.at('durability').value);
+      const devices = (of: typeof clone): string[] =>
+        of
+          .list('bricks')
+          .map((one) => one.text('device'))
+          .sort();
+      assert.deepEqual(devices(clone), devices(origin));
+      assert.deepEqual(await usedKib(server, site), used);
+      assert.match((await server.make(path, {})).text('name'), /^vol_[0-9a-f]{32}$/);
+      expectText(
+        await server.post(path, { name: 'bad name' }),
+        400,
+        /^validation failed: name: must be in a valid format/,
+      );
+      expectText(await server.post('/volumes/abc/clone', {}), 404, 'Id not found');
+      const hosting = await makeVolume(server, site.cluster, { size: 10, block: true });
+      expectText(
+        await server.post(`/volumes/${hosting.text('id')}/clone`, {}),
+        500,
+        `Failed clone volume ${hosting.text('id')}: Cloning of block hosting volumes is not supported`,
+      );
+      await expectDone(server, 'DELETE', `/volumes/${origin.text('id')}`);
+      assert.deepEqual(devices(await server.read(`/volumes/${clone.text('id')}`)), devices(clone));
+    }),
+  },
+  {
     id: 'V01',
     title: 'a size is enough',
     run: withSite({ zones: [1], devices: 1 }, async ({ server }, site) => {

@@ -76,6 +76,7 @@ const TYPES: Partial<Record<Operation['plan']['kind'], number>> = {
   'create-volume': 1,
   'delete-volume': 2,
   'expand-volume': 3,
+  'clone-volume': 7,
 };
 const CHANGES: Readonly<Record<string, number>> = {
   'Add brick': 1,
@@ -83,6 +84,9 @@ const CHANGES: Readonly<Record<string, number>> = {
   'Delete brick': 3,
   'Delete volume': 4,
   'Expand volume': 5,
+  'Clone volume from': 9,
+  'Snapshot volume': 10,
+  'Expand volume to': 11,
 };
 
 /** Everything, what is being made and taken away included. */
@@ -164,7 +168,7 @@ const brickEntry =
     TpSize: brick.poolKib,
     PoolMetadataSize: brick.metadataKib,
     Pending: { Id: pendingOf(state, volume, brick) },
-    LvmThinPool: `tp_${brick.brickId}`,
+    LvmThinPool: `tp_${brick.poolOf ?? brick.brickId}`,
     LvmLv: '',
     SubType: isArbiter(volume, brick) ? 2 : 1,
   });

@@ -45,6 +45,7 @@ const TYPE_NAMES: Partial<Record<OperationKind, string>> = {
   'create-volume': 'create-volume',
   'delete-volume': 'delete-volume',
   'expand-volume': 'expand-volume',
+  'clone-volume': 'clone-volume',
   'evict-brick': 'evict-brick',
   'evacuate-device': 'remove-device',
   'evacuate-node': 'remove-device',
@@ -94,6 +95,14 @@ export function changesOf(state: ControlState, plan: OperationPlan): ChangeView[
   }
   if (plan.kind === 'delete-volume') {
     return [...brickChanges(state, plan, 'Delete brick'), { id: plan.volumeId, description: 'Delete volume' }];
+  }
+  if (plan.kind === 'clone-volume') {
+    return [
+      ...brickChanges(state, plan, 'Add brick'),
+      { id: plan.originId, description: 'Clone volume from' },
+      { id: plan.originId, description: 'Snapshot volume' },
+      { id: plan.volumeId, description: 'Expand volume to' },
+    ];
   }
   if (plan.kind === 'evict-brick') return evictionChanges(state, plan);
   if (plan.kind === 'evacuate-device') return [{ id: plan.deviceId, description: 'Remove device' }, ...childOf(plan)];
@@ -151,6 +160,7 @@ function residueChanges(state: ControlState, id: string): readonly ChangeView[] 
 
 function residueChange(task: AgentTask): readonly ChangeView[] {
   if (task.type === 'DeleteBrick') return [{ id: task.brick.brickId, description: 'Delete brick' }];
+  if ('cloning' in task) return [{ id: task.cloning.clone.volumeId, description: 'Delete volume' }];
   if ('volume' in task) return [{ id: task.volume.volumeId, description: 'Delete volume' }];
   return 'expansion' in task ? [{ id: task.expansion.volumeId, description: 'Expand volume' }] : [];
 }

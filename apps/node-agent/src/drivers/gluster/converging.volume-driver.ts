@@ -3,7 +3,7 @@ import { MOUNT_ROOT } from '../../brick-path';
 import { DONE, failureOf, learned, outcomeOf, presence } from '../step-failure';
 import type { VolumeDriver } from '../volume.driver';
 import { PATIENCE, type Patience } from './converge';
-import type { Gluster } from './gluster.port';
+import type { Gluster, VolumeInfo } from './gluster.port';
 import { awaitHeal, checkReplacement, isReplaced, replaceBrick } from './brick-replacement';
 import { addPeer, removePeer } from './peer-changes';
 import {
@@ -17,6 +17,7 @@ import {
   stopVolume,
   type VolumeContext,
 } from './volume-changes';
+import { cloneVolume, deleteClone, findClone, pathOf } from './volume-clone';
 import { ownerOf } from './volume-plan';
 import { adoptVolume, changeOptions } from './volume-repair';
 
@@ -49,6 +50,9 @@ export function convergingVolumeDriver(gluster: Gluster, options: ConvergingOpti
         const { uuid, options: set } = await startVolume(context, volume);
         return learned({ kind: 'volume', uuid, options: set });
       }),
+    ensureCloned: (cloning) => outcomeOf(async () => cloneTold(await cloneVolume(context, cloning))),
+    ensureNoClone: (cloning) => done(() => deleteClone(context, cloning)),
+    readClone: (cloning) => outcomeOf(async () => cloneTold(await findClone(context, cloning))),
     ensureStopped: (volume) => done(() => stopVolume(context, volume)),
     ensureBricksAdded: (expansion) =>
       outcomeOf(async () => learned({ kind: 'volume', ...(await expandVolume(context, expansion)) })),
@@ -80,6 +84,13 @@ export function convergingVolumeDriver(gluster: Gluster, options: ConvergingOpti
     readHeal: (name) => gluster.healPending(name),
   };
 }
+
+const cloneTold = (info: VolumeInfo | undefined): Outcome =>
+  learned({
+    kind: 'clone',
+    paths: (info?.bricks ?? []).map(({ name }) => pathOf(name)),
+    options: { ...info?.options },
+  });
 
 /** Forced, since a plain start refuses a started volume; so nothing is forced that is not known to be mounted. */
 async function serve(gluster: Gluster, isServable: (path: string) => boolean): Promise<readonly string[]> {

@@ -66,6 +66,22 @@ export const volumesIn = (body: unknown): readonly VolumeInfo[] =>
     options: Object.fromEntries(volume.options.map(({ name, value }) => [name, value])),
   }));
 
+const SnapshotInfo = z.object({
+  snapInfo: z.looseObject({
+    snapshots: z.union([
+      empty.transform(() => undefined),
+      z.looseObject({ snapshot: z.looseObject({ snapVolume: z.looseObject({ status: text }) }) }),
+    ]),
+  }),
+});
+
+/** How the one snapshot that `snapshot info` was asked about stands. */
+export function snapshotIn(body: unknown): 'absent' | 'inactive' | 'active' {
+  const { snapshots } = SnapshotInfo.parse(body).snapInfo;
+  if (snapshots === undefined) return 'absent';
+  return snapshots.snapshot.snapVolume.status === 'Started' ? 'active' : 'inactive';
+}
+
 const Heal = z.object({
   healInfo: z.object({
     bricks: list(

@@ -5,7 +5,15 @@ import { causeOf, commandFailed, type CommandResult, type HostCommand, mustRun }
 import { isListening } from '../local-socket';
 import { passing, unsure } from '../step-failure';
 import { readClaim, removeClaim } from './brick-claim';
-import { brickHealsIn, healPendingIn, idleBricksIn, membersIn, migrationIn, volumesIn } from './gluster-answers';
+import {
+  brickHealsIn,
+  healPendingIn,
+  idleBricksIn,
+  membersIn,
+  migrationIn,
+  snapshotIn,
+  volumesIn,
+} from './gluster-answers';
 import { type Answer, answerIn, replyTo, troubleOf } from './gluster-reply';
 import type { BrickHeal, Gluster, Member, Migration, Reply, VolumeInfo } from './gluster.port';
 import { shapeWords } from './volume-plan';
@@ -20,6 +28,7 @@ const READS_AT_ONCE = 2;
 /** How long an answering socket is taken for a ready daemon. */
 const READY_FOR_MS = 30_000;
 const NO_SUCH_VOLUME = 30806;
+const NO_SUCH_SNAPSHOT = 30807;
 
 /** How this host's `gluster` is reached. */
 export interface GlusterCliOptions {
@@ -58,6 +67,11 @@ export function glusterCli(options: GlusterCliOptions): Gluster {
     stop: (name) => change('volume', 'stop', name, 'force'),
     delete: (name) => change('volume', 'delete', name),
     startRebalance: (name) => change('volume', 'rebalance', name, 'start'),
+    snapshot: (name) => cli.snapshot(name),
+    createSnapshot: (name, volume) => change('snapshot', 'create', name, volume, 'no-timestamp'),
+    activateSnapshot: (name) => change('snapshot', 'activate', name),
+    cloneSnapshot: (clone, name) => change('snapshot', 'clone', clone, name),
+    deleteSnapshot: (name) => change('snapshot', 'delete', name),
     hasStaleClaim: (path) => cli.hasStaleClaim(path),
     clearClaim: (path) => removeClaim(options.run, path),
     idleBricks: () => cli.idleBricks(),
@@ -144,6 +158,14 @@ class GlusterCli {
     const volumes = await this.volumes('all');
     // A volume that lists other bricks only has let go of this one, or never got as far as taking it.
     return !volumes.some(({ bricks }) => bricks.some(({ name }) => name.endsWith(`:${path}`)));
+  }
+
+  async snapshot(name: string): Promise<'absent' | 'inactive' | 'active'> {
+    const { answer, result } = await this.read(['snapshot', 'info', name]);
+    if (answer.kind === 'success') return snapshotIn(answer.body);
+    const isMissing = answer.kind === 'failure' && answer.errno === NO_SUCH_SNAPSHOT;
+    if (isMissing || /does not exist/i.test(answer.message)) return 'absent';
+    throw this.unreadable(answer, result);
   }
 
   async healPending(name: string): Promise<number | undefined> {

@@ -88,6 +88,14 @@ export interface Gluster {
   stop(name: string): Promise<Reply>;
   delete(name: string): Promise<Reply>;
   startRebalance(name: string): Promise<Reply>;
+  /** A snapshot's bricks are served only when it is active, and only then can it be cloned. */
+  snapshot(name: string): Promise<'absent' | 'inactive' | 'active'>;
+  /** Refused unless every brick is a thin volume, and up. */
+  createSnapshot(name: string, volume: string): Promise<Reply>;
+  activateSnapshot(name: string): Promise<Reply>;
+  /** A volume with the snapshot's content, and with the options of the volume that was snapped, its owner's included. */
+  cloneSnapshot(clone: string, name: string): Promise<Reply>;
+  deleteSnapshot(name: string): Promise<Reply>;
   /** Whether a directory of this host is marked as a brick of a volume that nobody knows. */
   hasStaleClaim(path: string): Promise<boolean>;
   /** Takes the mark away; refuses a directory that holds files. */

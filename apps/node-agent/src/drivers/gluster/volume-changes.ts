@@ -7,7 +7,7 @@ import type {
   GlusterVolumeSpec,
 } from '@brickyard/contracts';
 import { bricksPerSet } from '@brickyard/contracts';
-import { partsOf } from '../../brick-path';
+import { clonePlaceOf, partsOf } from '../../brick-path';
 import { failureOf as failureIn, passing, refusal } from '../step-failure';
 import { type Change, converge, type Patience, until } from './converge';
 import type { Gluster, Reply, VolumeInfo } from './gluster.port';
@@ -226,7 +226,10 @@ export function checkOurs(info: VolumeInfo, { volumeId, name }: GlusterVolumeRef
   if (owner === volumeId) return;
   if (owner !== undefined) throw refusal(`the Gluster volume named ${name} belongs to ${owner}, not to ${volumeId}`);
   // No owner yet: what an unfinished create of ours leaves has our kind of bricks.
-  const areOurs = info.bricks.every((brick) => partsOf(brick.name.replace(/^[^/]*:/, ''), mountRoot) !== undefined);
+  const areOurs = info.bricks.every(({ name: brick }) => {
+    const path = brick.replace(/^[^/]*:/, '');
+    return (partsOf(path, mountRoot) ?? clonePlaceOf(path)) !== undefined;
+  });
   if (!areOurs) throw refusal(`the Gluster volume named ${name} was not made by Brickyard; it is left alone`);
 }
 

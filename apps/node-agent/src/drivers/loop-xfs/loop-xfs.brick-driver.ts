@@ -55,6 +55,8 @@ export function loopXfsBrickDriver(options: LoopXfsOptions): BrickDriver {
     openDeviceIndex(options.directory),
   );
   return {
+    kind: 'loop-xfs',
+    clones: false,
     ensureDevice: (device) => outcomeOf(() => driver.takeDevice(device)),
     ensureNoDevice: (device) => outcomeOf(() => driver.giveDeviceBack(device)),
     readDevice: (device) => outcomeOf(() => driver.lookAtDevice(device)),

@@ -1,7 +1,7 @@
 import { chmod, chown, mkdir, rmdir, stat } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { type BrickSpec, DeviceId, type Outcome } from '@brickyard/contracts';
-import { checkInside, MOUNT_ROOT, mountPointOf, partsOf } from '../../brick-path';
+import { checkInside, type ClonePlace, clonePlaceOf, MOUNT_ROOT, mountPointOf, partsOf } from '../../brick-path';
 import { mkfsWords } from '../brick-file-system';
 import type { BrickDriver, BrickState, DeviceName, DeviceRef, DeviceSpec, DeviceState } from '../brick.driver';
 import { checkWipe } from '../device-claim';
@@ -37,6 +37,8 @@ export function lvmThinBrickDriver(options: LvmThinOptions): BrickDriver {
   const { run, mountRoot = MOUNT_ROOT } = options;
   const driver = new LvmThinBrickDriver(run, lvmTools(run), openFstab(options.fstab), mountRoot);
   return {
+    kind: 'lvm-thin',
+    clones: true,
     ensureDevice: (device) => outcomeOf(() => driver.takeDevice(device)),
     ensureNoDevice: (device) => outcomeOf(() => driver.giveDeviceBack(device)),
     readDevice: (device) => outcomeOf(() => driver.lookAtDevice(device)),
@@ -54,6 +56,10 @@ const groupOf = (deviceId: string): string => `vg_${deviceId}`;
 const poolOf = (brickId: string): string => `tp_${brickId}`;
 const volumeOf = (brickId: string): string => `brick_${brickId}`;
 const nodeOf = (deviceId: string, brickId: string): string => `/dev/mapper/${groupOf(deviceId)}-${volumeOf(brickId)}`;
+
+const cloneNodeOf = (group: string, volume: string): string => `/dev/mapper/${group}-${volume}`;
+/** How Gluster names the thin volume of a snapshot or clone. */
+const CLONE_VOLUME = /^[0-9a-f]{32}_\d+$/;
 
 class LvmThinBrickDriver {
   constructor(
@@ -186,6 +192,11 @@ class LvmThinBrickDriver {
   }
 
   async removeBrick(brick: BrickSpec): Promise<Outcome> {
+    const clone = clonePlaceOf(brick.path);
+    if (clone !== undefined) {
+      await this.clearClone(brick, clone);
+      return DONE;
+    }
     const target = mountPointOf(brick, this.mountRoot);
     await checkInside(target, this.mountRoot);
     await this.clear(brick, target);
@@ -202,11 +213,32 @@ class LvmThinBrickDriver {
     }
     await this.fstab.ensureNot(target);
     await this.lvm.removeVolume(`${group}/${volumeOf(brickId)}`);
-    // Clones of the brick live in the same pool and keep it.
-    if ((await this.lvm.thinCount(`${group}/${poolOf(brickId)}`)) === 0) {
-      await this.lvm.removeVolume(`${group}/${poolOf(brickId)}`);
-    }
+    await this.removePool(`${group}/${poolOf(brickId)}`);
     await rmdir(target).catch(unless('ENOENT'));
+  }
+
+  /** Clones of a brick live in the same pool and keep it. */
+  private async removePool(pool: string): Promise<void> {
+    if ((await this.lvm.thinCount(pool)) === 0) await this.lvm.removeVolume(pool);
+  }
+
+  /** Gluster made this one and has forgotten it: unmounted by us, in no fstab, removed only from the pool it belongs to. */
+  private async clearClone({ brickId, deviceId, poolOf: owner }: BrickSpec, place: ClonePlace): Promise<void> {
+    if (owner === undefined) throw refusal(`brick ${brickId} lies at ${place.target}, and no pool is known to hold it`);
+    const group = groupOf(deviceId);
+    const pool = poolOf(owner);
+    const volume = `${group}/${place.volume}`;
+    const mount = await mountAt(this.run, place.target);
+    if (mount !== undefined) checkMount(mount, cloneNodeOf(group, place.volume));
+    const found = await this.lvm.poolOf(volume);
+    if (found !== undefined && found !== pool) {
+      throw refusal(`${volume} is in pool ${found}, not in ${pool}: it is not brick ${brickId}`);
+    }
+    if (mount !== undefined) await ensureUnmounted(this.run, place.target);
+    await this.lvm.removeVolume(volume);
+    await this.removePool(`${group}/${pool}`);
+    await rmdir(place.target).catch(unless('ENOENT'));
+    await rmdir(posix.dirname(place.target)).catch(unless('ENOENT', 'ENOTEMPTY')); // Other bricks of the clone may be here.
   }
 
   async findBrick(brick: BrickSpec): Promise<Outcome> {
@@ -239,6 +271,8 @@ class LvmThinBrickDriver {
 
   /** A brick that somebody unmounted is mounted again; one that is gone is not made anew. */
   async serveAgain(brick: BrickSpec): Promise<Outcome> {
+    const clone = clonePlaceOf(brick.path);
+    if (clone !== undefined) return this.checkClone(brick, clone);
     const target = mountPointOf(brick, this.mountRoot);
     await checkInside(target, this.mountRoot);
     const { deviceId, brickId } = brick;
@@ -251,10 +285,20 @@ class LvmThinBrickDriver {
     return DONE;
   }
 
+  /** glusterd mounts the bricks of clones when it starts. */
+  private async checkClone({ brickId, deviceId }: BrickSpec, { target, volume }: ClonePlace): Promise<Outcome> {
+    const mount = await mountAt(this.run, target);
+    if (mount?.source === cloneNodeOf(groupOf(deviceId), volume)) return DONE;
+    throw refusal(
+      `brick ${brickId} of a clone is not mounted at ${target}; restart glusterd of this host: it mounts them`,
+    );
+  }
+
   /** What LVM has, not what the fstab says: a line that somebody removed must not hide a brick. */
   async lookAtAll(): Promise<readonly BrickState[]> {
     const [mounts, volumes] = await Promise.all([mountTable(this.run), this.lvm.volumes()]);
     return volumes.flatMap(({ group, name, sizeKib }): BrickState[] => {
+      if (CLONE_VOLUME.test(name)) return mountedClone(mounts, group, name);
       const target = posix.join(this.mountRoot, group, name);
       const path = posix.join(target, 'brick');
       const parts = partsOf(path, this.mountRoot);
@@ -292,6 +336,13 @@ class LvmThinBrickDriver {
     if (mount.source === device) return { path, mounted: true };
     return { path, mounted: false, problem: `${target} carries ${mount.source}` };
   }
+}
+
+/** A snapshot's volume looks the same; only one that is mounted can be a brick that is served. */
+function mountedClone(mounts: ReadonlyMap<string, Mount>, group: string, name: string): BrickState[] {
+  const source = cloneNodeOf(group, name);
+  const mount = [...mounts.values()].find((each) => each.source === source);
+  return mount === undefined ? [] : [{ path: posix.join(mount.target, 'brick'), mounted: true }];
 }
 
 function checkMount(mount: Mount, device: string): void {

@@ -195,6 +195,80 @@ describe('lvm-thin brick driver', () => {
     expect(made.changes).toEqual([`lvremove --autobackup=n -f ${VG}/brick_${BRICK}`]);
   });
 
+  describe('on a brick of a clone, which Gluster has made', () => {
+    const SNAP = '5'.repeat(32);
+    const TARGET = `/run/gluster/snaps/${SNAP}/brick3`;
+    const LV = `${SNAP}_2`;
+    const clone = (made: Host, change: Partial<BrickSpec> = {}): BrickSpec =>
+      brick(made, {
+        brickId: BrickId.parse('c'.repeat(32)),
+        path: `${TARGET}/brick`,
+        poolKib: kib(0),
+        metadataKib: kib(0),
+        poolOf: BRICK,
+        ...change,
+      });
+    const at = (source: string): string =>
+      JSON.stringify({ filesystems: [{ target: TARGET, source, fstype: 'xfs', uuid: null }] });
+
+    it('removes the thin volume, and the pool with the last one in it', async () => {
+      let isMounted = true;
+      const made = host([
+        ['findmnt', 0, at(`/dev/mapper/${VG}-${LV}`)],
+        [`lvs --noheadings --options=pool_lv ${VG}/${LV}`, 0, `  tp_${BRICK}\n`],
+        ['lvs --noheadings --options=thin_count', 0, ' 0\n'],
+      ]);
+      const driver = lvmThinBrickDriver({
+        fstab: '/nonexistent',
+        run: async (argv, limits) => {
+          if (argv[0] === 'umount') isMounted = false;
+          if (argv[0] === 'findmnt' && !isMounted) return { argv, exit: 1, out: '', err: '' };
+          return made.run(argv, limits);
+        },
+      });
+      expect(await driver.ensureNoBrick(clone(made))).toMatchObject({ ok: true });
+      expect(made.changes).toEqual([
+        `umount ${TARGET}`,
+        `lvremove --autobackup=n -f ${VG}/${LV}`,
+        `lvremove --autobackup=n -f ${VG}/tp_${BRICK}`,
+      ]);
+    });
+
+    it('does nothing when it is gone, but for a pool that is empty', async () => {
+      const made = host([
+        ['findmnt', 1],
+        ['lvs', 5, '', 'Failed to find logical volume'],
+      ]);
+      expect(await made.driver.ensureNoBrick(clone(made))).toMatchObject({ ok: true });
+      expect(made.changes).toEqual([`lvremove --autobackup=n -f ${VG}/${LV}`]);
+    });
+
+    it('refuses a volume of another pool, another mount, and a path with no pool to it', async () => {
+      const stranger = host([
+        ['findmnt', 1],
+        ['lvs', 0, '  tp_other\n'],
+      ]);
+      const otherPool = await stranger.driver.ensureNoBrick(clone(stranger));
+      expect(otherPool).toHaveProperty('failure.detail', expect.stringContaining('is in pool tp_other'));
+      const covered = host([['findmnt', 0, at('/dev/mapper/vg_system-root')]]);
+      const otherMount = await covered.driver.ensureNoBrick(clone(covered));
+      expect(otherMount).toHaveProperty('failure.detail', expect.stringContaining('which is not this brick'));
+      const { poolOf: _, ...unowned } = clone(covered);
+      expect(await covered.driver.ensureNoBrick(unowned)).toMatchObject({ ok: false });
+      expect([...stranger.changes, ...covered.changes]).toEqual([]);
+    });
+
+    it('lists those that are mounted, never a snapshot that is not', async () => {
+      const other = `${'6'.repeat(32)}_0`;
+      const lv = (name: string): object => ({ lv_name: name, vg_name: VG, lv_size: '1048576' });
+      const made = host([
+        ['findmnt', 0, at(`/dev/mapper/${VG}-${LV}`)],
+        ['lvs', 0, JSON.stringify({ report: [{ lv: [lv(LV), lv(other), lv(`tp_${BRICK}`)] }] })],
+      ]);
+      expect(await made.driver.readBricks()).toEqual([{ path: `${TARGET}/brick`, mounted: true }]);
+    });
+  });
+
   it('mounts what the fstab lists after a reboot, and says what it cannot', async () => {
     const made = host(
       [

@@ -74,6 +74,8 @@ export interface Lvm {
   createThin(thin: ThinVolume): Promise<void>;
   hasVolume(volume: string): Promise<boolean>;
   removeVolume(volume: string): Promise<void>;
+  /** The pool a thin volume is in; undefined when there is no such volume. */
+  poolOf(volume: string): Promise<string | undefined>;
   /** Thin volumes in a pool; undefined when there is no such pool. */
   thinCount(pool: string): Promise<number | undefined>;
   wipe(device: string): Promise<void>;
@@ -166,6 +168,10 @@ export function lvmTools(run: HostCommand): Lvm {
     },
     async removeVolume(volume) {
       await orAbsent(['lvremove', '--autobackup=n', '-f', volume], `${volume} cannot be removed`);
+    },
+    async poolOf(volume) {
+      const argv = ['lvs', '--noheadings', '--options=pool_lv', volume];
+      return (await orAbsent(argv, `${volume} cannot be looked at`))?.out.trim();
     },
     async thinCount(pool) {
       const argv = ['lvs', '--noheadings', '--options=thin_count', pool];

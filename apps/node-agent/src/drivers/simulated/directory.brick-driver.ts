@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { type BrickSpec, DeviceId, type Kib, kib, type Outcome } from '@brickyard/contracts';
-import { MOUNT_ROOT, mountPointOf, partsOf } from '../../brick-path';
+import { clonePlaceOf, MOUNT_ROOT, mountPointOf, partsOf } from '../../brick-path';
 import type { Disk } from '../../disk';
 import { nodeDisk } from '../../node.disk';
 import type { BrickDriver, BrickState, DeviceName, DeviceRef, DeviceSpec, DeviceState } from '../brick.driver';
@@ -18,6 +18,8 @@ export interface DirectoryOptions {
   readonly directory: string;
   readonly mountRoot?: string;
   readonly deviceSizeKib?: number;
+  /** Whether the Gluster above pretends to take snapshots, as that of simulated hosts does. */
+  readonly clones?: boolean;
   /** This machine's file system when absent. */
   readonly disk?: Disk;
 }
@@ -26,6 +28,8 @@ export interface DirectoryOptions {
 export function directoryBrickDriver(options: DirectoryOptions): BrickDriver {
   const driver = new DirectoryBrickDriver(options);
   return {
+    kind: 'directory',
+    clones: options.clones ?? false,
     ensureDevice: (device) => outcomeOf(() => driver.takeDevice(device)),
     ensureNoDevice: (device) => outcomeOf(() => driver.giveDeviceBack(device)),
     readDevice: (device) => outcomeOf(() => driver.lookAtDevice(device)),
@@ -124,6 +128,7 @@ class DirectoryBrickDriver {
   }
 
   async removeBrick(brick: BrickSpec): Promise<Outcome> {
+    if (clonePlaceOf(brick.path) !== undefined) return DONE; // Nobody made a directory for it.
     const place = this.brickPlace(brick);
     await this.disk.removeDirectory(place).catch(async (error: unknown) => {
       if (codeOf(error) === 'ENOENT') return;
@@ -138,6 +143,7 @@ class DirectoryBrickDriver {
   }
 
   async checkThere(brick: BrickSpec): Promise<Outcome> {
+    if (clonePlaceOf(brick.path) !== undefined) return DONE;
     if (!(await this.disk.isDirectory(this.brickPlace(brick))))
       throw refusal(`brick ${brick.brickId} is not on ${brick.deviceName}`);
     return DONE;

@@ -6,7 +6,7 @@ import type { Disk } from '../../disk';
 import { type Journal, openJournal } from '../../journal';
 import type { BrickHeal, Gluster, ListedBrick, Member, Reply, Trouble, VolumeInfo } from '../gluster/gluster.port';
 import { passing } from '../step-failure';
-import { type Line, RecordedState, type RecordedVolume } from './recorded.state';
+import { type Line, type RecordedSnapshot, RecordedState, type RecordedVolume } from './recorded.state';
 
 const COMPACT_AFTER_LINES = 50_000;
 
@@ -106,6 +106,11 @@ class RecordedModel {
       stop: (name) => change(() => this.stop(host, name)),
       delete: (name) => change(() => this.delete(host, name)),
       startRebalance: (name) => change(() => this.startRebalance(host, name)),
+      snapshot: (name) => this.read(host, () => this.snapshotSeen(host, name)),
+      createSnapshot: (name, volume) => change(() => this.createSnapshot(host, name, volume)),
+      activateSnapshot: (name) => change(() => this.activateSnapshot(host, name)),
+      cloneSnapshot: (clone, name) => change(() => this.cloneSnapshot(host, clone, name)),
+      deleteSnapshot: (name) => change(() => this.deleteSnapshot(host, name)),
       hasStaleClaim: (path) => Promise.resolve(this.staleClaim(host, path) !== undefined),
       clearClaim: async (path) => {
         const brick = this.staleClaim(host, path);
@@ -414,11 +419,73 @@ class RecordedModel {
       if (volume.status === 'started') {
         return refused(`Volume ${name} has been started.Volume needs to be stopped before deletion.`);
       }
+      const pool = this.poolOf(host);
+      const snapshots = [...this.state.snapshots].filter(
+        ([key, snapshot]) => key.startsWith(`${pool}/`) && snapshot.volume === name,
+      );
+      if (snapshots.length > 0) {
+        return refused(`Cannot delete Volume ${name} ,as it has ${String(snapshots.length)} snapshots.`);
+      }
       if (this.peersOf(host).some(([peer]) => this.isDown(peer))) {
         return refused('Some of the peers are down', 'peer-away');
       }
       return undefined;
     });
+  }
+
+  private snapshotOf(host: string, name: string): RecordedSnapshot | undefined {
+    return this.state.snapshots.get(`${this.poolOf(host)}/${name}`);
+  }
+
+  private snapshotSeen(host: string, name: string): 'absent' | 'inactive' | 'active' {
+    const found = this.snapshotOf(host, name);
+    if (found === undefined) return 'absent';
+    return found.active ? 'active' : 'inactive';
+  }
+
+  private writeSnapshot(host: string, name: string, snapshot: RecordedSnapshot | null): Reply {
+    void this.write({ is: 'snapshot', pool: this.poolOf(host), name, snapshot });
+    return OK;
+  }
+
+  private createSnapshot(host: string, name: string, volumeName: string): Reply {
+    const pool = this.poolOf(host);
+    const volume = this.volumesOf(host).get(volumeName);
+    if (volume === undefined) return refused(`Volume (${volumeName}) does not exist`);
+    if (this.snapshotOf(host, name) !== undefined) return refused(`Snapshot ${name} already exists`);
+    if (volume.status !== 'started') return refused(`volume ${volumeName} is not in started state`);
+    if (volume.bricks.some((brick) => this.isDown(this.agentNamed(pool, hostOf(brick)) ?? ''))) {
+      return refused(`quorum is not met`, 'peer-away');
+    }
+    return this.writeSnapshot(host, name, { volume: volumeName, active: false, of: volume });
+  }
+
+  private activateSnapshot(host: string, name: string): Reply {
+    const found = this.snapshotOf(host, name);
+    if (found === undefined) return refused(`Snapshot (${name}) does not exist.`);
+    if (found.active) return refused(`Snapshot ${name} is already activated.`);
+    return this.writeSnapshot(host, name, { ...found, active: true });
+  }
+
+  /** As Gluster does: other directories on the same hosts, the options of the volume that was snapped. */
+  private cloneSnapshot(host: string, name: string, snapshot: string): Reply {
+    const pool = this.poolOf(host);
+    const found = this.snapshotOf(host, snapshot);
+    if (found === undefined) return refused(`Snapshot (${snapshot}) does not exist.`);
+    if (!found.active) return refused(`Snapshot ${snapshot} is not activated`);
+    if (this.volumesOf(host).has(name)) return refused(`Volume with name:${name} already exists`);
+    const uuid = randomUUID();
+    const place = `/run/gluster/snaps/${uuid.replaceAll('-', '')}`;
+    const bricks = found.of.bricks.map((brick, at) => `${hostOf(brick)}:${place}/brick${String(at + 1)}/brick`);
+    this.claim(pool, bricks, uuid);
+    const volume = { ...found.of, name, uuid, bricks, status: 'created' as const, healPending: 0, leaving: [] };
+    void this.write({ is: 'volume', pool, name, volume });
+    return OK;
+  }
+
+  private deleteSnapshot(host: string, name: string): Reply {
+    if (this.snapshotOf(host, name) === undefined) return refused(`Snapshot (${name}) does not exist.`);
+    return this.writeSnapshot(host, name, null);
   }
 
   private startRebalance(host: string, name: string): Reply {

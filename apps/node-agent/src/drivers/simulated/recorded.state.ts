@@ -21,6 +21,16 @@ const RecordedMember = z.strictObject({ uuid: z.string(), pool: z.string(), host
 /** A simulated host: its identity, its pool, and the name its peers know it by. */
 export type RecordedMember = z.infer<typeof RecordedMember>;
 
+const RecordedSnapshot = z.strictObject({
+  volume: z.string(),
+  active: z.boolean(),
+  /** The volume as it was. */
+  of: RecordedVolume,
+});
+
+/** A snapshot of a simulated volume. */
+export type RecordedSnapshot = z.infer<typeof RecordedSnapshot>;
+
 const Line = z.discriminatedUnion('is', [
   z.strictObject({ is: z.literal('member'), host: z.string(), member: RecordedMember.nullable() }),
   z.strictObject({
@@ -28,6 +38,12 @@ const Line = z.discriminatedUnion('is', [
     pool: z.string(),
     name: z.string(),
     volume: RecordedVolume.nullable(),
+  }),
+  z.strictObject({
+    is: z.literal('snapshot'),
+    pool: z.string(),
+    name: z.string(),
+    snapshot: RecordedSnapshot.nullable(),
   }),
   z.strictObject({ is: z.literal('claim'), brick: z.string(), uuid: z.string().nullable() }),
 ]);
@@ -39,6 +55,8 @@ export type Line = z.infer<typeof Line>;
 export class RecordedState {
   readonly members = new Map<string, RecordedMember>();
   readonly pools = new Map<string, Map<string, RecordedVolume>>();
+  /** By `pool/name`. */
+  readonly snapshots = new Map<string, RecordedSnapshot>();
   /** Volume UUIDs on brick directories, by `host:path`. */
   readonly claims = new Map<string, string>();
 
@@ -54,6 +72,9 @@ export class RecordedState {
         return;
       case 'volume':
         put(this.volumesOf(line.pool), line.name, line.volume);
+        return;
+      case 'snapshot':
+        put(this.snapshots, `${line.pool}/${line.name}`, line.snapshot);
         return;
       case 'claim':
         put(this.claims, line.brick, line.uuid);
@@ -75,6 +96,10 @@ export class RecordedState {
       ...[...this.pools].flatMap(([pool, volumes]) =>
         [...volumes].map(([name, volume]) => ({ is: 'volume', pool, name, volume }) as const),
       ),
+      ...[...this.snapshots].map(([key, snapshot]) => {
+        const slash = key.indexOf('/');
+        return { is: 'snapshot', pool: key.slice(0, slash), name: key.slice(slash + 1), snapshot } as const;
+      }),
       ...[...this.claims].map(([brick, uuid]) => ({ is: 'claim', brick, uuid }) as const),
     ];
   }

@@ -81,12 +81,14 @@ function isResidueStill(task: AgentTask, state: ControlState, nodeId: NodeId): b
     return kept.size > 0 && bricks.every(({ brickId }) => !kept.has(brickId));
   }
   if (task.type === 'DetachPeer') return !state.nodes.has(task.nodeId);
-  // A volume that is not to be is deleted, running or not.
-  return task.type !== 'StopGlusterVolume';
+  if (task.type === 'DeleteGlusterClone') return !state.volumes.has(task.cloning.clone.volumeId);
+  // A volume that is not to be is deleted, running or not; and a question that nobody answered is not asked again.
+  return task.type !== 'StopGlusterVolume' && task.type !== 'ReadGlusterClone';
 }
 
 function resourceOf(task: Order['task']): string {
   if ('volume' in task) return `volume:${task.volume.volumeId}`;
+  if ('cloning' in task) return `volume:${task.cloning.clone.volumeId}`;
   if ('change' in task) return `volume:${task.change.volumeId}`;
   if ('expansion' in task) return `volume:${task.expansion.volumeId}`;
   if ('deviceId' in task) return `device:${task.deviceId}`;

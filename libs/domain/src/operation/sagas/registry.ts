@@ -7,6 +7,7 @@ import { addNodeSaga, removeNodeSaga, removeResidueSaga } from './node.sagas';
 import { restoreDriftSaga } from './drift.sagas';
 import type { OperationSaga, SagaPlan } from './saga.types';
 import { evacuateDeviceSaga, evacuateNodeSaga, evictBrickSaga } from './brick.sagas';
+import { cloneVolumeSaga } from './clone.saga';
 import { createVolumeSaga, deleteVolumeSaga, expandVolumeSaga } from './volume.sagas';
 
 type PlanOf<Kind extends OperationKind> = Extract<OperationPlan, { readonly kind: Kind }>;
@@ -21,6 +22,7 @@ export const sagas: { readonly [Kind in OperationKind]: OperationSaga<SagaPlan<P
   'create-volume': createVolumeSaga,
   'expand-volume': expandVolumeSaga,
   'delete-volume': deleteVolumeSaga,
+  'clone-volume': cloneVolumeSaga,
   'remove-residue': removeResidueSaga,
   'evict-brick': evictBrickSaga,
   'evacuate-device': evacuateDeviceSaga,
@@ -52,6 +54,10 @@ export function doneEvent(operation: Operation, state: ControlState): ControlEve
       return { type: 'VolumeExpanded', version: 1, operationId, volumeId: plan.volumeId };
     case 'delete-volume':
       return { type: 'VolumeDeleted', version: 1, operationId, volumeId: plan.volumeId };
+    case 'clone-volume': {
+      const { volumeId, originId } = plan;
+      return { type: 'VolumeCloned', version: 1, operationId, volumeId, originId };
+    }
     case 'remove-residue':
       return { type: 'ResidueRemoved', version: 1, operationId, nodeId: plan.nodeId };
     case 'evict-brick':
@@ -116,6 +122,8 @@ export function undoneEvent({ operationId, plan, failure }: Operation): ControlE
       return { type: 'VolumeExpansionUndone', ...why, volumeId: plan.volumeId };
     case 'delete-volume':
       return { type: 'VolumeDeletionUndone', ...why, volumeId: plan.volumeId };
+    case 'clone-volume':
+      return { type: 'VolumeCloneUndone', ...why, volumeId: plan.volumeId, originId: plan.originId };
     case 'remove-residue':
       return { type: 'ResidueRemovalUndone', ...why, nodeId: plan.nodeId };
     case 'evict-brick': {
