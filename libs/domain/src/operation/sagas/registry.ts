@@ -7,7 +7,7 @@ import { addNodeSaga, removeNodeSaga, removeResidueSaga } from './node.sagas';
 import { restoreDriftSaga } from './drift.sagas';
 import type { OperationSaga, SagaPlan } from './saga.types';
 import { evacuateDeviceSaga, evacuateNodeSaga, evictBrickSaga } from './brick.sagas';
-import { cloneVolumeSaga } from './clone.saga';
+import { cloneVolumeSaga } from './clone.sagas';
 import { createVolumeSaga, deleteVolumeSaga, expandVolumeSaga } from './volume.sagas';
 
 type PlanOf<Kind extends OperationKind> = Extract<OperationPlan, { readonly kind: Kind }>;
