@@ -31,13 +31,16 @@ export function createLogger(options: LoggerOptions, destination?: DestinationSt
   return withSafeChildren(destination === undefined ? pino(settings) : pino(settings, destination));
 }
 
+interface ChildMaker {
+  child(bindings: Record<string, unknown>): Logger;
+}
+
 /** The fields of a child do not pass the formatter: they are looked at once, when it is made. */
 function withSafeChildren(log: Logger): Logger {
-  // Children inherit this function and call it on themselves.
-  const makeChild: unknown = Reflect.get(log, 'child');
+  const pinos = Object.getPrototypeOf(log) as ChildMaker;
   return Object.assign(log, {
-    child(this: Logger, bindings: Record<string, unknown>) {
-      return Reflect.apply(makeChild as () => Logger, this, [hideSecrets(bindings)]);
+    child(this: Logger, bindings: Record<string, unknown>): Logger {
+      return pinos.child.call(this, hideSecrets(bindings));
     },
   });
 }
