@@ -52,7 +52,20 @@ export interface DriftWatcher {
   offer(events: readonly StoredEvent[]): void;
   /** Asks every host to tell what it sees: after a start, or when the bus was away. */
   askAll(): void;
+  /** How far the comparison of log and hosts is. */
+  standing(): DriftStanding;
   stop(): Promise<void>;
+}
+
+/** What has been compared. */
+export interface DriftStanding {
+  /** Nodes whose hosts have told what they see, and those that have not; lost ones are not waited for. */
+  readonly compared: number;
+  readonly silent: number;
+  /** Differences that were seen once and are looked at again. */
+  readonly doubts: number;
+  /** The newest order that any host has seen. */
+  readonly seenGeneration: number;
 }
 
 /** The last whole report of a host, and one that is still coming in. */
@@ -113,6 +126,17 @@ class Watcher implements DriftWatcher {
 
   askAll(): void {
     for (const node of this.options.state().nodes.values()) this.ask(node);
+  }
+
+  standing(): DriftStanding {
+    const awaited = [...this.options.state().nodes.values()].filter(({ lifecycle }) => lifecycle === 'ready');
+    const reports = awaited.map((node) => ({ node, report: this.reportOf(node.nodeId) }));
+    return {
+      compared: reports.filter(({ report }) => report !== undefined).length,
+      silent: reports.filter(({ node, report }) => report === undefined && node.lostSince === undefined).length,
+      doubts: this.candidates.size,
+      seenGeneration: Math.max(0, ...reports.map(({ report }) => report?.seenGeneration ?? 0)),
+    };
   }
 
   private ask(node: Node): void {
@@ -213,8 +237,8 @@ class Watcher implements DriftWatcher {
   }
 
   private heal(): void {
-    if (this.options.policy === 'none') return;
     const state = this.options.state();
+    if (this.options.policy === 'none' || state.hold !== undefined) return;
     for (const driftId of this.healed.keys()) if (!state.drift.has(driftId)) this.forgetLater(driftId);
     for (const drift of state.drift.values()) {
       if (!isTrivial(drift.class) || drift.operationId !== undefined || !mayBeHealed(drift, state)) continue;

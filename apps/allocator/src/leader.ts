@@ -18,6 +18,7 @@ import { watchNodes } from './node-liveness';
 import { createProcessManager, outcomesStream } from './operation.process-manager';
 import { createSnapshotKeeper } from './snapshot.keeper';
 import { tellOperations } from './operation.log';
+import { watchRestore } from './restore.watcher';
 import { answerTaskQuestions, createTaskRelay, tasksStream } from './task.relay';
 
 export interface LeaderOptions {
@@ -78,12 +79,19 @@ export async function lead(options: LeaderOptions): Promise<Leadership> {
     submit: manager.submit,
     ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
   });
+  const restore = watchRestore({
+    log,
+    state: () => writer.state,
+    standing: () => drift.standing(),
+    submit: manager.submit,
+  });
   hooks.committed = (events, state) => {
     tellOperations(log, events);
     relay.offer(events);
     tasks.offer(events, state);
     manager.offer(events);
     drift.offer(events);
+    if (events.some(({ type }) => type === 'LogReleased')) goOn();
     const last = events.at(-1);
     if (last === undefined) return;
     keeper.offer(last.position, state);
@@ -91,10 +99,17 @@ export async function lead(options: LeaderOptions): Promise<Leadership> {
   };
   const begin = async (): Promise<void> => {
     await ensureStreams(bus);
-    await manager.consumeOutcomes();
     relay.retryNow();
-    tasks.sendRunning(writer.state);
     drift.askAll();
+    if (writer.state.hold !== undefined) return; // Put back from a backup: hosts are looked at, and asked for nothing.
+    await manager.consumeOutcomes();
+    tasks.sendRunning(writer.state);
+  };
+  const goOn = (): void => {
+    manager.resume(writer.state);
+    begin().catch((error: unknown) => {
+      log.warn({ error: describeError(error) }, 'hosts are asked once the bus is back');
+    });
   };
   const beginAgain = bus.onConnected(() => {
     begin().catch((error: unknown) => {
@@ -102,7 +117,7 @@ export async function lead(options: LeaderOptions): Promise<Leadership> {
     });
   });
   await begin();
-  manager.resume(writer.state);
+  if (writer.state.hold === undefined) manager.resume(writer.state);
   const questions = answerTaskQuestions(bus, writer);
   const liveness = watchNodes({
     bus,
@@ -124,6 +139,9 @@ export async function lead(options: LeaderOptions): Promise<Leadership> {
           tasks.stop();
         },
         () => liveness.stop(),
+        () => {
+          restore.stop();
+        },
         () => drift.stop(),
         () => questions.close(),
         () => keeper.idle(),

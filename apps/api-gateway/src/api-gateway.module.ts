@@ -30,6 +30,7 @@ import { InternalController } from './heketi/server/internal.controller';
 import { MetricsController } from './heketi/server/metrics.controller';
 import { TextErrorFilter } from './heketi/text-error.filter';
 import { VolumesController } from './heketi/volumes.controller';
+import { RestoreController } from './restore/restore.controller';
 import type { ClusterStateReader } from './state/cluster-state.reader';
 import {
   AGENTS,
@@ -90,6 +91,7 @@ export class ApiGatewayModule {
         ExplainController,
         WhatIfController,
         DriftController,
+        RestoreController,
       ],
       providers: [
         { provide: APP_FILTER, useValue: new TextErrorFilter(parts.log) },

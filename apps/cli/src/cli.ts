@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { several, type Shell } from './commands/act';
 import { auditCommands } from './commands/audit.command';
+import { backupCommands } from './commands/backup.command';
 import { blockVolumeCommands } from './commands/blockvolume.command';
 import { clusterCommands } from './commands/cluster.command';
 import { completionCommand } from './commands/completion.command';
@@ -44,6 +45,7 @@ const COMMANDS = [
   driftCommands,
   explainCommands,
   auditCommands,
+  backupCommands,
   registryCommands,
   preflightCommand,
   completionCommand,

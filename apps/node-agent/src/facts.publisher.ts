@@ -29,6 +29,8 @@ export interface FactsOptions {
   readonly incarnation: string;
   readonly simulated: boolean;
   readonly drivers: Drivers;
+  /** The newest order this host has seen. */
+  readonly seenGeneration: () => number;
   /** Absent: nobody counts. */
   readonly metrics?: AgentMetrics | undefined;
   /** True while the host shall seem switched off. */
@@ -163,8 +165,10 @@ class HostFacts implements FactsPublisher {
     const { bus, host, incarnation, simulated, drivers } = this.options;
     const anyhow = this.tellAnyhow;
     this.tellAnyhow = false;
-    const look = await lookAtHost({ host, incarnation, simulated }, drivers, await this.readHealth(), this.healPending);
-    const { observedAt: _, ...facts } = look;
+    const identity = { host, incarnation, simulated, seenGeneration: this.options.seenGeneration() };
+    const look = await lookAtHost(identity, drivers, await this.readHealth(), this.healPending);
+    // What was asked of the host is no news of it.
+    const { observedAt: _, seenGeneration: __, ...facts } = look;
     const text = JSON.stringify(facts);
     if (this.options.isSilent?.() !== true && bus.connected && (anyhow || text !== this.lastFacts)) {
       this.lastFacts = text;

@@ -11,6 +11,8 @@ export interface HostIdentity {
   readonly host: HostName;
   readonly incarnation: string;
   readonly simulated: boolean;
+  /** The newest order it has seen. */
+  readonly seenGeneration: number;
 }
 
 /** NATS takes 1 MiB by default; a message stays well below. */

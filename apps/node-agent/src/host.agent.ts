@@ -54,6 +54,7 @@ class HostAgent implements Agent {
       incarnation: randomUUID(),
       simulated,
       drivers,
+      seenGeneration: () => this.options.ledger.newest,
       metrics: this.options.metrics,
       isSilent: () => this.options.faults.isSilent(host),
       ...(signature === undefined ? {} : { signature }),

@@ -32,6 +32,8 @@ export interface TaskLedger {
   outcomeOf(envelope: TaskEnvelope): TaskOutcome | undefined;
   /** The newest generation accepted for what the task is about; 0 when none was. */
   seen(envelope: TaskEnvelope): number;
+  /** The newest generation accepted for anything; 0 when none was. */
+  readonly newest: number;
   /** Refuses every older task about the same thing from now on; resolves when that is on disk. */
   accept(envelope: TaskEnvelope): Promise<void>;
   /** Remembers the outcome; resolves when it is on disk. */
@@ -51,6 +53,9 @@ export async function openLedger(options: LedgerOptions): Promise<TaskLedger> {
   });
   return {
     outcomeOf: (envelope) => memory.outcomes.get(keyOf(envelope)),
+    get newest() {
+      return memory.newest;
+    },
     seen: (envelope) => memory.generations.get(resourceOf(envelope)) ?? 0,
     accept: async (envelope) => {
       const { generation } = envelope;
@@ -72,6 +77,7 @@ async function write(journal: Journal, memory: LedgerMemory, line: z.infer<typeo
 }
 
 class LedgerMemory {
+  newest = 0;
   readonly generations = new Map<string, number>();
   readonly outcomes = new Map<string, TaskOutcome>();
 
@@ -87,6 +93,7 @@ class LedgerMemory {
   replay(line: z.infer<typeof Line>): void {
     if (line.is === 'done') putLast(this.outcomes, line.key, line.outcome, this.outcomesMax);
     else {
+      this.newest = Math.max(this.newest, line.generation);
       const newest = Math.max(line.generation, this.generations.get(line.resource) ?? 0);
       putLast(this.generations, line.resource, newest, this.resourcesMax);
     }

@@ -190,7 +190,8 @@ class SimulatedAgent implements Agent {
     this.dirty.delete(host);
     const drivers = this.hosts.get(host);
     if (drivers === undefined || this.options.faults.isSilent(host)) return;
-    const identity = { host, incarnation: this.incarnation, simulated: true };
+    const { newest: seenGeneration } = this.options.ledger;
+    const identity = { host, incarnation: this.incarnation, simulated: true, seenGeneration };
     const look = await lookAtHost(identity, drivers, 'running').catch(() => undefined); // Switched off meanwhile.
     for (const message of look === undefined ? [] : messagesOf(look)) this.options.bus.publish(factsOf(host), message);
   }

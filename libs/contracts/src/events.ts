@@ -5,9 +5,16 @@ import { clusterEvents } from './cluster/cluster.events';
 import { driftEvents } from './drift/drift.events';
 import type { DriftSubject } from './drift/drift.objects';
 import { operationEvents } from './operation/operation.events';
+import { restoreEvents } from './restore/restore.events';
 
 /** Schemas of the data of each event type; index 0 is version 1. Only the last is written. */
-export const controlEventSchemas = { ...clusterEvents, ...operationEvents, ...driftEvents, ...adoptionEvents } as const;
+export const controlEventSchemas = {
+  ...clusterEvents,
+  ...operationEvents,
+  ...driftEvents,
+  ...adoptionEvents,
+  ...restoreEvents,
+} as const;
 
 export type ControlEventType = keyof typeof controlEventSchemas;
 
@@ -58,7 +65,7 @@ export function streamOf(event: ControlEvent): string {
   if ('volumeId' in event) return `volume-${event.volumeId}`;
   if ('deviceId' in event) return `device-${event.deviceId}`;
   if ('nodeId' in event) return `node-${event.nodeId}`;
-  if (event.type === 'AdminModeSet') return SYSTEM_STREAM;
+  if (event.type === 'AdminModeSet' || event.type in restoreEvents) return SYSTEM_STREAM;
   if ('clusterId' in event) return `cluster-${event.clusterId}`;
   throw new RangeError(`${event.type} names no stream`);
 }

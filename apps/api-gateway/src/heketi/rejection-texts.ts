@@ -132,6 +132,11 @@ const TABLE: Table = {
     status: 409,
     text: `Drift ${driftId} cannot be settled by ${way}: ${reason}`,
   }),
+  LogHeld: ({ since, source }) => ({
+    status: 503,
+    text: `The log was restored from ${source} at ${since} and is being compared with the hosts; nothing is changed meanwhile`,
+    remedy: 'look at `brickyard restore status`; `brickyard restore confirm` goes on all the same',
+  }),
   NotAdoptable: ({ subject, reason }) => ({ status: 409, text: `${subject} cannot be taken over: ${reason}` }),
   ExpansionNotPlaced: ({ refusal, remedy }) => ({
     status: 500,

@@ -2,9 +2,10 @@
 import type { KeyObject } from 'node:crypto';
 import { copyFile, open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { GENESIS_HASH, type Checkpoint, type RawEvent } from '@brickyard/event-sourcing';
+import { GENESIS_HASH, type Checkpoint } from '@brickyard/event-sourcing';
 import { openAuditSource, readKeyring, type AuditSource } from '@brickyard/event-sourcing/postgres';
 import { UsageError } from '../exit-codes';
+import { eventLine } from './event-line';
 
 export interface ExportOptions {
   readonly pgUrl: string;
@@ -86,12 +87,6 @@ async function hashBefore(source: AuditSource, from: number): Promise<string> {
   for await (const [event] of source.readRaw({ after: from - 2, upTo: from - 1 }))
     if (event !== undefined) return event.hash;
   throw new UsageError(`position ${String(from - 1)} is not in the ledger`);
-}
-
-/** Data and metadata go in as the text that was hashed. */
-function eventLine({ data, metadata, hash, ledger: _, ...header }: RawEvent): string {
-  const start = JSON.stringify({ kind: 'event', ...header }).slice(0, -1);
-  return `${start},"data":${data},"metadata":${metadata},"hash":"${hash}"}\n`;
 }
 
 const checkpointRow = (checkpoint: Checkpoint): string => `${JSON.stringify({ kind: 'checkpoint', ...checkpoint })}\n`;

@@ -30,7 +30,8 @@ export function pgUrlFrom(flag: string | undefined, { outside }: Context): strin
   throw new UsageError(url === '' ? 'no database: give --pg URL or set BRICKYARD_PG_URL' : 'not a URL of Postgres');
 }
 
-function keysFrom(flag: string | undefined, { outside }: Context): { readonly keys?: string } {
+/** Where the trusted public keys are: the flag, else the environment. */
+export function keysFrom(flag: string | undefined, { outside }: Context): { readonly keys?: string } {
   const keys = flag ?? outside.env['BRICKYARD_CHECKPOINT_KEYS'] ?? '';
   return keys === '' ? {} : { keys };
 }

@@ -29,6 +29,8 @@ export const AdoptedNode = z.strictObject({
   hostnames: Hostnames,
   tags: Tags,
   state: AdminState,
+  /** The newest order of an earlier log that its host has seen: what this log asks of it must be newer. */
+  seenGeneration: z.exactOptional(z.int().min(0)),
 });
 export type AdoptedNode = z.infer<typeof AdoptedNode>;
 

@@ -82,6 +82,8 @@ export const NodeFacts = z.strictObject({
   parts: z.int().min(1),
   glusterd: z.enum(['running', 'stopped']),
   simulated: z.boolean(),
+  /** The newest order this host has seen. */
+  seenGeneration: z.exactOptional(z.int().min(0)),
   devices: z.array(DeviceFact),
   bricks: z.array(BrickFact),
   peers: z.array(PeerFact),

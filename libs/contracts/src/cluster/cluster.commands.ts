@@ -4,6 +4,7 @@ import { AdoptCluster, AdoptDevice, AdoptNode, AdoptVolume } from '../adoption/a
 import { DriftFinding } from '../drift/drift.objects';
 import { BrickId, ClusterId, DeviceId, DriftId, HostName, NodeId, OperationId, VolumeId } from '../ids';
 import { Kib } from '../quantities';
+import { ConfirmRestore, ReleaseLog } from '../restore/restore.commands';
 import { TaskOutcome } from '../agent/agent.outcomes';
 import {
   AdminMode,
@@ -195,6 +196,7 @@ export const ClientCommand = z.discriminatedUnion('type', [
   AdoptNode,
   AdoptDevice,
   AdoptVolume,
+  ConfirmRestore,
 ]);
 export type ClientCommand = z.infer<typeof ClientCommand>;
 
@@ -220,6 +222,7 @@ export const InternalCommand = z.discriminatedUnion('type', [
   DeclareNodeReturned,
   RetryStep,
   RecordDrift,
+  ReleaseLog,
 ]);
 export type InternalCommand = z.infer<typeof InternalCommand>;
 

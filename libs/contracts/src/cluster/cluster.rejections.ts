@@ -87,6 +87,8 @@ export const Rejection = z.discriminatedUnion('kind', [
     way: z.enum(['accept', 'restore']),
     reason: z.string(),
   }),
+  /** The log was put back from a backup and is being compared with the hosts. */
+  z.strictObject({ kind: z.literal('LogHeld'), since: z.string(), source: z.string() }),
   /** It does not fit what the log knows already. */
   z.strictObject({ kind: z.literal('NotAdoptable'), subject: z.string(), reason: z.string() }),
   z.strictObject({ kind: z.literal('ExpansionNotPlaced'), refusal: ClusterRefusal, remedy: z.string() }),

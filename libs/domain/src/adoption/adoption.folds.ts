@@ -4,6 +4,7 @@ import { persistentMap, type Recorded } from '@brickyard/event-sourcing';
 import { hostnameKey, volumeNameKey, type ControlState } from '../control/control.state';
 import { changed, withCluster, withMember, withRingRefreshed } from '../control/fold-tools';
 import { withBricksTaken } from '../control/volume.folds';
+import { withGenerationsAbove } from '../restore/restore.folds';
 
 export const clusterAdopted = (state: ControlState, { event }: Recorded<EventOf<'ClusterAdopted'>>): ControlState => ({
   ...state,
@@ -17,8 +18,8 @@ export const clusterAdopted = (state: ControlState, { event }: Recorded<EventOf<
   }),
 });
 
-export function nodeAdopted(state: ControlState, { event }: Recorded<EventOf<'NodeAdopted'>>): ControlState {
-  const { nodeId, clusterId, zone, hostnames, tags, state: adminState } = event;
+export function nodeAdopted(state: ControlState, { event, position }: Recorded<EventOf<'NodeAdopted'>>): ControlState {
+  const { nodeId, clusterId, zone, hostnames, tags, state: adminState, seenGeneration = 0 } = event;
   let names = state.hostnames;
   for (const name of hostnames.manage) names = names.set(hostnameKey('manage', name), nodeId);
   for (const name of hostnames.storage) names = names.set(hostnameKey('storage', name), nodeId);
@@ -33,7 +34,8 @@ export function nodeAdopted(state: ControlState, { event }: Recorded<EventOf<'No
     deviceIds: [],
     residue: [],
   });
-  return withCluster({ ...state, nodes, hostnames: names }, clusterId, (cluster) => ({
+  const fenced = withGenerationsAbove({ ...state, nodes, hostnames: names }, seenGeneration, position);
+  return withCluster(fenced, clusterId, (cluster) => ({
     ...cluster,
     nodeIds: withMember(cluster.nodeIds, nodeId),
   }));

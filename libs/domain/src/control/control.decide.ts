@@ -12,6 +12,7 @@ import {
   recordOutcome,
   retryStepNow,
 } from '../operation/operation-commands';
+import { confirmRestore, heldBack, releaseLog } from '../restore/restore-commands';
 import { createCluster, removeCluster, setClusterFlags } from './cluster-commands';
 import { eventAsRead, newEvent } from './control.codec';
 import { evolve } from './control.evolve';
@@ -56,6 +57,8 @@ const decideCommand: (command: ControlCommand, state: ControlState) => ControlDe
   AdoptNode: adoptNode,
   AdoptDevice: adoptDevice,
   AdoptVolume: adoptVolume,
+  ConfirmRestore: confirmRestore,
+  ReleaseLog: releaseLog,
   RecordOutcome: recordOutcome,
   DeclareNodeLost: declareNodeLost,
   DeclareNodeReturned: declareNodeReturned,
@@ -142,14 +145,14 @@ export function decide(
   state: ControlState,
   context: DecisionContext,
 ): Decision<ControlEvent, Rejection> {
-  const decision = decideCommand(command, state);
+  const decision = heldBack(command, state) ?? decideCommand(command, state);
   if (decision.kind === 'rejected') return decision;
   return { kind: 'accepted', events: followed(decision.events, state, context, asItIs).facts };
 }
 
 /** The same, for the writer of the log: the state after the decision need not be folded a second time. */
 export function decideForLog(command: ControlCommand, state: ControlState, context: DecisionContext): StoredDecision {
-  const decision = decideCommand(command, state);
+  const decision = heldBack(command, state) ?? decideCommand(command, state);
   if (decision.kind === 'rejected') return decision;
   const { facts, state: next } = followed(decision.events, state, context, forLog);
   return { kind: 'accepted', events: facts, state: next };

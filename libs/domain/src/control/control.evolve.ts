@@ -5,6 +5,7 @@ import * as evacuation from '../evacuation/evacuation.folds';
 import * as adoption from '../adoption/adoption.folds';
 import * as drift from '../drift/drift.folds';
 import * as operation from '../operation/operation.folds';
+import * as restore from '../restore/restore.folds';
 import * as clone from './clone.folds';
 import * as cluster from './cluster.folds';
 import { recordedEvent } from './control.codec';
@@ -88,6 +89,9 @@ const folds: Folds = {
   NodeAdopted: adoption.nodeAdopted,
   DeviceAdopted: adoption.deviceAdopted,
   VolumeAdopted: adoption.volumeAdopted,
+  LogRestored: restore.logRestored,
+  RestoreConfirmed: restore.restoreConfirmed,
+  LogReleased: restore.logReleased,
 };
 
 /** The state after one more fact. */

@@ -155,6 +155,21 @@ export interface ControlState {
   readonly adminMode: AdminMode;
   /** Where hosts and log differ, as far as it is known and not settled. */
   readonly drift: PersistentMap<DriftId, Drift>;
+  /** How much newer orders are than their positions: hosts may remember those of an earlier log. */
+  readonly generationOffset: number;
+  /** Present while the log, put back from a backup, is compared with the hosts. */
+  readonly hold?: Hold;
+}
+
+/** Why nothing is asked of any host. */
+export interface Hold {
+  readonly since: string;
+  readonly sincePosition: number;
+  /** The backup, and its last event. */
+  readonly source: string;
+  readonly restoredUpTo: number;
+  /** Somebody wants it to go on all the same. */
+  readonly confirmed: boolean;
 }
 
 /** Before the first event. */
@@ -173,6 +188,7 @@ export const emptyControlState: ControlState = {
   endedCount: 0,
   adminMode: 'normal',
   drift: persistentMap(),
+  generationOffset: 0,
 };
 
 /** The key of a volume's name within its cluster. */

@@ -13,6 +13,7 @@ import {
   type Cluster,
   type ControlState,
   type Device,
+  type Hold,
   type Node,
   type RingDevice,
   type Volume,
@@ -43,6 +44,8 @@ interface Lines {
   readonly endedCount: number;
   readonly adminMode: ControlState['adminMode'];
   readonly drift: Drift;
+  readonly generationOffset: number;
+  readonly hold: Hold;
 }
 
 type Kind = keyof Lines;
@@ -87,6 +90,8 @@ export function* encodeSnapshot(state: ControlState): Generator<string> {
   // Only what is not as ever, so that states from before there were modes give the lines they always gave.
   yield* linesOf('adminMode', state.adminMode === 'normal' ? [] : [state.adminMode]);
   yield* linesOf('drift', sortedValues(state.drift));
+  yield* linesOf('generationOffset', state.generationOffset === 0 ? [] : [state.generationOffset]);
+  yield* linesOf('hold', state.hold === undefined ? [] : [state.hold]);
 }
 
 /** Lines of a snapshot, sorted by kind. */
@@ -101,6 +106,8 @@ function collect(lines: Iterable<string>): { readonly [K in Kind]: Lines[K][] } 
     endedCount: [],
     adminMode: [],
     drift: [],
+    generationOffset: [],
+    hold: [],
   };
   for (const line of lines) {
     const { kind, items } = JSON.parse(line) as { readonly kind: Kind; readonly items: readonly never[] };
@@ -165,6 +172,7 @@ function operationOf({ current, ...operation }: PlainOperation): readonly [Opera
 export function decodeSnapshot(lines: Iterable<string>): ControlState {
   const all = collect(lines);
   const devices = devicesOf(all.devices, all.volumes);
+  const [hold] = all.hold;
   return {
     clusters: persistentMap(clustersOf(all, devices).map((cluster) => [cluster.clusterId, cluster] as const)),
     nodes: persistentMap(all.nodes.map((node) => [node.nodeId, node] as const)),
@@ -184,5 +192,7 @@ export function decodeSnapshot(lines: Iterable<string>): ControlState {
     endedCount: all.endedCount[0] ?? 0,
     adminMode: all.adminMode[0] ?? 'normal',
     drift: persistentMap(all.drift.map((drift) => [drift.driftId, drift] as const)),
+    generationOffset: all.generationOffset[0] ?? 0,
+    ...(hold === undefined ? {} : { hold }),
   };
 }

@@ -83,7 +83,7 @@ export function stepStarted(
       name: event.name,
       direction: event.direction,
       attempt: event.attempt,
-      generation: position,
+      generation: position + state.generationOffset,
       startedAt: at,
       tasks: new Map(event.tasks.map((planned) => [planned.taskId, { planned, status: 'running' }])),
     },

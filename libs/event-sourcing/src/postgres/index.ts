@@ -9,6 +9,7 @@ export type { Candidacy, Leadership, LedgerStorage } from './ledger-storage';
 export { openLedgerWriter, openLedgerWriterOn } from './ledger-writer';
 export { ensureLogins, type Login } from './logins';
 export { ensureSchema, migrate } from './migrate';
+export { openRestoration, type KeptAnswer, type Restoration, type Streams } from './restoration';
 export { postgresStorage } from './postgres-storage';
 export { startRelay } from './relay';
 export type { EventFilter, Found, SearchRange } from './event-search';

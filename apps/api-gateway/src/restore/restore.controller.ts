@@ -1,0 +1,36 @@
+import { Controller, Get, Inject, Post, Req, Res } from '@nestjs/common';
+import type { HostFacts } from '../audit/host-facts';
+import type { CommandSender } from '../heketi/command-sender';
+import { sendJson } from '../http/answers';
+import type { GatewayReply, GatewayRequest } from '../http/gateway-request';
+import type { ClusterStateReader } from '../state/cluster-state.reader';
+import { requestedState } from '../state/requested-state';
+import { COMMAND_SENDER, HOST_FACTS, STATE_READER } from '../tokens';
+import { restoreView } from './restore.view';
+
+/** `/v1/restore`: a log that was put back from a backup, and what it waits for. */
+@Controller('v1/restore')
+export class RestoreController {
+  constructor(
+    @Inject(STATE_READER) private readonly reader: ClusterStateReader,
+    @Inject(COMMAND_SENDER) private readonly commands: CommandSender,
+    @Inject(HOST_FACTS) private readonly facts: HostFacts,
+  ) {}
+
+  @Get()
+  async show(@Req() request: GatewayRequest, @Res() reply: GatewayReply): Promise<void> {
+    const { state } = await requestedState(this.reader, request, reply);
+    sendJson(
+      reply,
+      200,
+      restoreView(state, (host) => this.facts.of(host) !== undefined),
+    );
+  }
+
+  /** Goes on in spite of differences. */
+  @Post('confirm')
+  async confirm(@Req() request: GatewayRequest, @Res() reply: GatewayReply): Promise<void> {
+    await this.commands.send(request, reply, { type: 'ConfirmRestore' });
+    sendJson(reply, 200, {});
+  }
+}

@@ -1,0 +1,19 @@
+/** How a log that was put back stands. Pure. */
+import type { ControlState } from '@brickyard/domain';
+
+/** `GET /v1/restore`. */
+export function restoreView(state: ControlState, isHeard: (host: string) => boolean): object {
+  const { hold, drift, nodes } = state;
+  const told = [...nodes.values()]
+    .filter(({ lifecycle }) => lifecycle === 'ready')
+    .map(({ nodeId, hostnames }) => ({ id: nodeId, host: hostnames.manage[0] ?? '' }))
+    .sort((one, other) => (one.id < other.id ? -1 : 1));
+  return {
+    held: hold !== undefined,
+    ...(hold === undefined
+      ? {}
+      : { since: hold.since, source: hold.source, restoredUpTo: hold.restoredUpTo, confirmed: hold.confirmed }),
+    differences: drift.size,
+    nodes: told.map((node) => ({ ...node, heard: isHeard(node.host) })),
+  };
+}
