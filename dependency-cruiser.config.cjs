@@ -29,7 +29,13 @@ module.exports = {
       from: { path: '^(libs|apps|tools|test)/([^/]+)/' },
       to: {
         path: '^libs/[^/]+/src/.+',
-        pathNot: ['^libs/$2/', '/src/index\\.ts$', '/src/testing\\.ts$', '/src/postgres/index\\.ts$'],
+        pathNot: [
+          '^libs/$2/',
+          '/src/index\\.ts$',
+          '/src/testing\\.ts$',
+          '/src/postgres/index\\.ts$',
+          '/src/thread-pool\\.ts$',
+        ],
       },
     },
     {

@@ -31,7 +31,7 @@ const layers = [
     onlyDependOnLibsWithTags: ['type:contracts', 'scope:event-sourcing'],
     allowedExternalImports: ['fast-check'],
   },
-  { sourceTag: 'type:lib', onlyDependOnLibsWithTags: ['type:contracts', 'type:lib', 'scope:servers'] },
+  { sourceTag: 'type:lib', onlyDependOnLibsWithTags: ['type:contracts', 'type:lib', 'scope:servers', 'scope:hosts'] },
   {
     sourceTag: 'type:app',
     onlyDependOnLibsWithTags: ['type:contracts', 'type:domain', 'type:lib', 'scope:servers', 'scope:hosts'],

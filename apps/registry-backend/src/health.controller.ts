@@ -1,7 +1,7 @@
 import type { Metrics } from '@brickyard/service-host';
 import { Controller, Get, HttpStatus, Inject, Res } from '@nestjs/common';
 import type { RegistryService } from './service';
-import type { StorageReport } from './storage';
+import type { StorageReport } from '@brickyard/volume-storage';
 
 export const SERVICE = Symbol('SERVICE');
 export const METRICS = Symbol('METRICS');

@@ -12,8 +12,9 @@ import {
   type Metrics,
 } from '@brickyard/service-host';
 import type { Digest } from '@brickyard/contracts';
+import { VolumeStorage } from '@brickyard/volume-storage';
 import { guardFrom } from './auth/guard-from';
-import type { ContentStore } from './bytes/content-store';
+import { ContentStore } from './bytes/content-store';
 import { emptyConfig, readConfigFile } from './config-file';
 import { behindCopy, endOfCopy, rebuildFacts, type Rebuilt } from './facts/facts-copy';
 import type { Origin } from './facts/registry-facts';
@@ -26,7 +27,6 @@ import { REGISTRY_LEDGER } from './facts/registry-writer';
 import { OciError } from './http/oci-error';
 import { type OpenRegistry, openRegistry } from './open-registry';
 import type { RegistrySettings } from './settings';
-import { RegistryStorage } from './storage';
 
 const COMPARE_MS = 500;
 const WATCH_MS = 10_000;
@@ -44,7 +44,7 @@ export interface Serving {
 
 /** Everything a replica runs. */
 export interface RegistryService {
-  readonly storage: RegistryStorage;
+  readonly storage: VolumeStorage<ContentStore>;
   readonly facts: RegistryFacts | undefined;
   readonly open: OpenRegistry | undefined;
   /** What an operator may ask for; absent without a log. */
@@ -90,7 +90,7 @@ export async function createService(
 interface Parts {
   readonly settings: RegistrySettings;
   readonly ledger: NonNullable<RegistrySettings['ledger']>;
-  readonly storage: RegistryStorage;
+  readonly storage: VolumeStorage<ContentStore>;
   readonly bus: Bus;
   readonly log: Logger;
   readonly metrics: Metrics;
@@ -192,7 +192,7 @@ async function createServing({ settings, ledger, storage, bus, log, metrics }: P
 /** Nothing is written into a log that lacks what the volume knows: it would be another history. */
 async function compare(
   copy: { isCompared: boolean; behind: string },
-  storage: RegistryStorage,
+  storage: VolumeStorage<ContentStore>,
   facts: RegistryFacts,
 ): Promise<boolean> {
   try {
@@ -207,7 +207,7 @@ async function compare(
 }
 
 /** How the volume is, and what is in the middle of being sent. */
-function watchStorage(metrics: Metrics, storage: RegistryStorage, { registry }: OpenRegistry): void {
+function watchStorage(metrics: Metrics, storage: VolumeStorage<ContentStore>, { registry }: OpenRegistry): void {
   const free = metrics.gauge({ name: 'registry_volume_free_bytes', help: 'Free space of the volume.' });
   const size = metrics.gauge({ name: 'registry_volume_size_bytes', help: 'Size of the volume.' });
   const uploads = metrics.gauge({ name: 'registry_upload_sessions', help: 'Uploads that have begun and not ended.' });
@@ -226,11 +226,13 @@ function watchStorage(metrics: Metrics, storage: RegistryStorage, { registry }: 
   timer.unref();
 }
 
-function storageFrom(settings: RegistrySettings, log: Logger): RegistryStorage {
+function storageFrom(settings: RegistrySettings, log: Logger): VolumeStorage<ContentStore> {
   const { api, instance, volume, stateFile, mountDirectory, localFolder, expansion } = settings;
-  return new RegistryStorage({
+  return new VolumeStorage({
+    what: 'images',
+    open: (folder, volumeId) => ContentStore.open(folder, volumeId),
     api: api === undefined ? undefined : createApiClient({ url: api.url, user: 'admin', key: api.key }),
-    wish: { instance, name: volume.name, sizeGib: volume.sizeGib, stateFile },
+    wish: { kind: 'registry', instance, name: volume.name, sizeGib: volume.sizeGib, stateFile },
     mountDirectory,
     localFolder,
     expansion,

@@ -2,9 +2,8 @@
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import type { Digest, DigestAlgorithm, UploadPart } from '@brickyard/contracts';
-import type { ContentStore } from './content-store';
-import type { PartFile } from './part-file';
-import { VolumeTrouble } from './volume-errors';
+import { VolumeTrouble } from '@brickyard/volume-storage';
+import type { ContentPart, ContentStore } from './content-store';
 
 const READ_BYTES = 1024 * 1024;
 
@@ -13,7 +12,7 @@ export async function assemble(
   store: ContentStore,
   parts: readonly UploadPart[],
   algorithm: DigestAlgorithm,
-): Promise<{ readonly part: PartFile; readonly digest: Digest }> {
+): Promise<{ readonly part: ContentPart; readonly digest: Digest }> {
   const whole = await store.begin('assembled');
   const hash = createHash(algorithm);
   try {

@@ -5,72 +5,54 @@
  */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, link, mkdir, open, readFile, rename, rm, stat, unlink, writeFile } from 'node:fs/promises';
+import { type FileHandle, link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ContentFile, Digest, UploadPart } from '@brickyard/contracts';
-import { z } from 'zod';
-import { volumeErrorFrom, VolumeTrouble } from './volume-errors';
-import { PartFile } from './part-file';
+import { guarded, guardedWrite, PartFile, syncFolder, VolumeFolder, volumeErrorFrom } from '@brickyard/volume-storage';
 
 /** Folder of the registry on its volume; everything else there is somebody else's. */
 const FOLDER = 'brickyard-registry';
-const MARKER = 'volume.json';
 const FOLDERS = ['uploads', 'blobs', 'blobs/sha256', 'blobs/sha512', 'log'];
 
-/** Says which volume a folder is on, and which registry's bytes are in it. */
-const Marker = z.object({ version: z.literal(1), volumeId: z.string(), registryId: z.string() });
-export type Marker = z.infer<typeof Marker>;
+/** A file that bytes of an upload are appended to. */
+export type ContentPart = PartFile<ContentFile>;
 
 /** Bytes below one folder. */
 export class ContentStore {
-  readonly #root: string;
   readonly #madeFolders = new Set<string>();
 
-  private constructor(
-    root: string,
-    readonly marker: Marker,
-  ) {
-    this.#root = root;
-  }
+  private constructor(private readonly folder: VolumeFolder) {}
 
   /** Opens the folder on a volume, making it when the volume is new; refuses the folder of another volume. */
   static async open(volumeFolder: string, volumeId: string): Promise<ContentStore> {
-    const root = join(volumeFolder, FOLDER);
-    await mkdir(root, { recursive: true });
-    const marker = (await readMarker(root)) ?? (await writeMarker(root, volumeId));
-    if (marker.volumeId !== volumeId) {
-      throw new Error(`${root} belongs to volume ${marker.volumeId}, not to ${volumeId}`);
-    }
-    for (const folder of FOLDERS) await mkdir(join(root, folder), { recursive: true });
-    return new ContentStore(root, marker);
+    const folder = await VolumeFolder.open(volumeFolder, FOLDER, volumeId);
+    for (const name of FOLDERS) await mkdir(join(folder.root, name), { recursive: true });
+    return new ContentStore(folder);
   }
 
   /** Where the folder is. */
   get root(): string {
-    return this.#root;
+    return this.folder.root;
   }
 
   pathOf(file: string): string {
-    return join(this.#root, file);
+    return join(this.folder.root, file);
   }
 
-  /** Rejects unless the folder is still the one that was opened: the mount may be gone and the bare directory in sight. */
-  async confirm(): Promise<void> {
-    const marker = await readMarker(this.#root).catch((error: unknown) => {
-      throw new VolumeTrouble('the volume does not answer', { cause: error });
-    });
-    if (marker?.volumeId !== this.marker.volumeId) throw new VolumeTrouble('the volume is not mounted any more');
+  /** Rejects unless the folder is still the one that was opened. */
+  confirm(): Promise<void> {
+    return this.folder.confirm();
   }
 
   /** A new file for bytes that arrive. */
-  async begin(name: string): Promise<PartFile> {
+  async begin(name: string): Promise<ContentPart> {
     const file = `uploads/${name}.${randomBytes(6).toString('hex')}` as ContentFile;
     const flags = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY;
     return guardedWrite(`make ${file}`, async () => new PartFile(file, await open(this.pathOf(file), flags, 0o644)));
   }
 
   /** A file of an upload that another request or replica wrote and synced. */
-  async reopen({ file, length }: UploadPart): Promise<PartFile> {
+  async reopen({ file, length }: UploadPart): Promise<ContentPart> {
     return guardedWrite(`open ${file}`, async () => new PartFile(file, await open(this.pathOf(file), 'r+'), length));
   }
 
@@ -118,7 +100,7 @@ export class ContentStore {
     try {
       return (await this.#again(() => stat(this.pathOf(file)))).size;
     } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw troubleFrom(`look at ${file}`, error);
+      if (codeOf(error) !== 'ENOENT') throw volumeErrorFrom(`look at ${file}`, error);
       await this.confirm(); // Nothing is there, or the volume itself is not.
       return undefined;
     }
@@ -130,22 +112,8 @@ export class ContentStore {
   }
 
   /** Writes, syncs, renames and reads: what every push needs of the volume. */
-  async probe(): Promise<void> {
-    await this.confirm();
-    const name = join(this.#root, 'uploads', `probe.${randomBytes(6).toString('hex')}`);
-    await guardedWrite('probe the volume', async () => {
-      const handle = await open(name, 'wx');
-      try {
-        await handle.writeFile('probe');
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
-      await rename(name, `${name}.done`);
-      const text = await readFile(`${name}.done`, 'utf8');
-      await unlink(`${name}.done`);
-      if (text !== 'probe') throw new Error('it gives back other bytes than were written');
-    });
+  probe(): Promise<void> {
+    return this.folder.probe('uploads');
   }
 
   async #ensureFolder(folder: string): Promise<void> {
@@ -169,57 +137,4 @@ export class ContentStore {
   }
 }
 
-async function readMarker(root: string): Promise<Marker | undefined> {
-  try {
-    return Marker.parse(JSON.parse(await readFile(join(root, MARKER), 'utf8')));
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined;
-    throw error;
-  }
-}
-
-/** Two replicas may come to a new volume at once: the first one's marker stays. */
-async function writeMarker(root: string, volumeId: string): Promise<Marker> {
-  const marker: Marker = { version: 1, volumeId, registryId: randomBytes(16).toString('hex') };
-  try {
-    await writeFile(join(root, MARKER), `${JSON.stringify(marker)}\n`, { flag: 'wx', flush: true });
-    await syncFolder(root);
-    return marker;
-  } catch (error) {
-    if (codeOf(error) !== 'EEXIST') throw error;
-    return Marker.parse(JSON.parse(await readFile(join(root, MARKER), 'utf8')));
-  }
-}
-
-/** Makes renames in a folder durable. */
-export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
 const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code;
-
-/** A missing file is told as such: it may be the answer. */
-const troubleFrom = (what: string, error: unknown): Error =>
-  codeOf(error) === 'ENOENT' ? (error as Error) : volumeErrorFrom(what, error);
-
-async function guarded<T>(what: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw troubleFrom(what, error);
-  }
-}
-
-/** What is missing in the middle of a write is the volume itself. */
-async function guardedWrite<T>(what: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw volumeErrorFrom(what, error);
-  }
-}

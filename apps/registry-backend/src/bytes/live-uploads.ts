@@ -1,16 +1,16 @@
 /** What this replica has in hand of uploads: open files with the hash of what is in them. The log knows the rest. */
 import { createHash, type Hash } from 'node:crypto';
 import type { DigestAlgorithm, UploadId } from '@brickyard/contracts';
+import { Turns } from '@brickyard/volume-storage';
 import type { Upload } from '../domain/registry.state';
-import type { ContentStore } from './content-store';
-import type { PartFile } from './part-file';
+import type { ContentPart, ContentStore } from './content-store';
 
 const IDLE_MS = 10 * 60_000;
 const OPEN_MAX = 512;
 
 /** A file this replica may go on writing to. */
 export interface LiveUpload {
-  readonly part: PartFile;
+  readonly part: ContentPart;
   /** Of everything before and in the part; absent when another replica wrote what was before. */
   readonly hash: Hash | undefined;
   readonly algorithm: DigestAlgorithm;
@@ -26,24 +26,16 @@ interface Held {
 /** Open uploads by id; one request at a time has each. */
 export class LiveUploads {
   readonly #held = new Map<UploadId, Held>();
-  readonly #queues = new Map<UploadId, Promise<unknown>>();
+  readonly #turns = new Turns();
 
   /** Requests in the middle of an upload, and open files. */
   get counts(): { readonly busy: number; readonly open: number } {
-    return { busy: this.#queues.size, open: this.#held.size };
+    return { busy: this.#turns.busy, open: this.#held.size };
   }
 
   /** Does the work when all earlier work on the same upload is done. */
-  async inTurn<T>(uploadId: UploadId, work: () => Promise<T>): Promise<T> {
-    const before = this.#queues.get(uploadId) ?? Promise.resolve();
-    const mine = before.then(work, work);
-    const settled = mine.catch(() => undefined);
-    this.#queues.set(uploadId, settled);
-    try {
-      return await mine;
-    } finally {
-      if (this.#queues.get(uploadId) === settled) this.#queues.delete(uploadId);
-    }
+  inTurn<T>(uploadId: UploadId, work: () => Promise<T>): Promise<T> {
+    return this.#turns.inTurn(uploadId, work);
   }
 
   /** The file to go on with, taken out of here: the one in hand if it ends where the upload does, else a new one. */

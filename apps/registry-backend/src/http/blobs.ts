@@ -1,20 +1,14 @@
 /** Reading and unlinking blobs. */
 import type { FileHandle } from 'node:fs/promises';
-import type { ServerResponse } from 'node:http';
 import { type Digest, type RepositoryName } from '@brickyard/contracts';
 import type { Blob, Repository } from '../domain/registry.state';
 import { accepted, type Registry, repositoryOf } from '../registry';
-import { VolumeTrouble } from '../bytes/volume-errors';
-import { type ByteRange, rangeOf } from './byte-range';
+import { type ByteRange, rangeOf, sendRange, VolumeTrouble } from '@brickyard/volume-storage';
 import type { Exchange } from './exchange';
 import { OciError } from './oci-error';
 import { digestIn } from './route';
 import { STALE_WARNING } from './stale';
 
-const READ_BYTES = 1024 * 1024;
-/** With many readers at once the pieces are smaller, so that memory stays bounded. */
-const READ_BYTES_CROWDED = 256 * 1024;
-const CROWD = 24;
 const YEAR = 'max-age=31536000';
 
 const digestInvalid = (text: string): OciError =>
@@ -122,8 +116,6 @@ interface Answer {
   readonly range: ByteRange;
 }
 
-let readersNow = 0;
-
 /** Sends bytes of a file; a short or failing read breaks the connection, never the body. */
 async function sendBytes(
   registry: Registry,
@@ -137,22 +129,16 @@ async function sendBytes(
     return;
   }
   const handle = await openBlob(registry, digest, blob);
-  readersNow += 1;
   try {
-    const piece = readersNow > CROWD ? READ_BYTES_CROWDED : READ_BYTES;
-    await pump(handle, exchange, {
-      range,
-      piece,
-      begin: () => {
-        exchange.begin(status, headers);
-      },
+    await sendRange(handle, exchange.response, range, () => {
+      exchange.begin(status, headers);
     });
+    if (!exchange.response.destroyed) exchange.response.end();
   } catch (error) {
     if (!exchange.response.headersSent) throw error;
     registry.suspect(digest, 'it could not be read to its end');
     exchange.response.destroy();
   } finally {
-    readersNow -= 1;
     await handle.close().catch(() => undefined);
   }
 }
@@ -166,50 +152,6 @@ async function openBlob(registry: Registry, digest: Digest, { file }: Blob): Pro
     // The log says that the bytes are here: what is wrong is the storage, and nobody should believe them gone.
     throw new VolumeTrouble(`${file} is not on the volume`, { cause: error });
   }
-}
-
-interface Pumping {
-  readonly range: ByteRange;
-  readonly piece: number;
-  readonly begin: () => void;
-}
-
-/** Reads the next piece while the one before is on its way; two buffers are all it takes. */
-async function pump(handle: FileHandle, { response }: Exchange, { range, piece, begin }: Pumping): Promise<void> {
-  const length = range.last - range.first + 1;
-  const buffers = [Buffer.allocUnsafe(Math.min(piece, length))];
-  if (length > piece) buffers.push(Buffer.allocUnsafe(piece));
-  let sending: Promise<void> = Promise.resolve();
-  let turn = 0;
-  for (let at = range.first; at <= range.last && !response.destroyed;) {
-    const buffer = buffers[turn++ % buffers.length];
-    if (buffer === undefined) return;
-    const wanted = Math.min(buffer.length, range.last - at + 1);
-    const { bytesRead } = await handle.read(buffer, 0, wanted, at);
-    if (bytesRead === 0) throw new VolumeTrouble('the file is shorter than the log says');
-    if (at === range.first) begin();
-    await sending;
-    sending = written(response, buffer.subarray(0, bytesRead));
-    at += bytesRead;
-  }
-  await sending;
-  if (!response.destroyed) response.end();
-}
-
-/** Resolves when the kernel has the bytes, or the client is gone. */
-function written(response: ServerResponse, bytes: Buffer): Promise<void> {
-  return new Promise((done) => {
-    if (response.destroyed) {
-      done();
-      return;
-    }
-    const finish = (): void => {
-      response.off('close', finish);
-      done();
-    };
-    response.once('close', finish);
-    response.write(bytes, finish);
-  });
 }
 
 /** `DELETE /v2/<name>/blobs/<digest>`: the link goes; the bytes follow when nobody has them any more. */

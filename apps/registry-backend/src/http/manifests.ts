@@ -1,6 +1,6 @@
 /** Manifests and tags: pushed whole, answered from memory, byte for byte as they came. */
 import { type ContentFile, type Digest, type RegistryCommand, type RepositoryName, Tag } from '@brickyard/contracts';
-import { VolumeTrouble } from '../bytes/volume-errors';
+import { VolumeTrouble } from '@brickyard/volume-storage';
 import type { Manifest, Repository } from '../domain/registry.state';
 import type { ReadableState } from '../facts/registry-facts';
 import { momentIn } from '../history/past-facts';

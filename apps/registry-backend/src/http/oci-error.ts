@@ -2,7 +2,7 @@
 import type { RegistryRejection } from '@brickyard/contracts';
 import { Overloaded, Unavailable as LogUnavailable } from '@brickyard/event-sourcing';
 import { describeError, Unavailable } from '@brickyard/service-host';
-import { VolumeFull, VolumeTrouble } from '../bytes/volume-errors';
+import { VolumeFull, VolumeTrouble } from '@brickyard/volume-storage';
 
 const STATUS = {
   BLOB_UNKNOWN: 404,

@@ -1,4 +1,5 @@
-import { chunkRangeOf, rangeOf } from './byte-range';
+import { rangeOf } from '@brickyard/volume-storage';
+import { chunkRangeOf } from './chunk-range';
 import { routeOf } from './route';
 
 describe('routeOf', () => {

@@ -11,11 +11,11 @@ import {
 import { assemble, digestOf } from '../bytes/assemble';
 import type { ContentStore } from '../bytes/content-store';
 import type { LiveUpload } from '../bytes/live-uploads';
-import type { PartFile } from '../bytes/part-file';
-import { receive } from '../bytes/receive';
+import type { ContentPart } from '../bytes/content-store';
+import { receive } from '@brickyard/volume-storage';
 import type { Upload } from '../domain/registry.state';
 import { accepted, isRejected, type Registry } from '../registry';
-import { chunkRangeOf } from './byte-range';
+import { chunkRangeOf } from './chunk-range';
 import type { Exchange } from './exchange';
 import { algorithmOf } from './manifest-shape';
 import { OciError } from './oci-error';
@@ -146,7 +146,7 @@ async function takeBody({ request, declaredLength }: Exchange, live: LiveUpload)
 
 interface Finished {
   readonly digest: Digest;
-  readonly part: PartFile;
+  readonly part: ContentPart;
   readonly store: ContentStore;
   readonly uploadId?: UploadId;
   /** The log names the part: it must stay until the log says that the upload is done. */
@@ -288,7 +288,7 @@ async function advance(registry: Registry, exchange: Exchange, session: Session)
 }
 
 /** A file that the log names must stay; any other is of no use to anybody. */
-async function abandonPart(store: ContentStore, upload: Upload, part: PartFile): Promise<void> {
+async function abandonPart(store: ContentStore, upload: Upload, part: ContentPart): Promise<void> {
   const isNamed = upload.parts.some(({ file }) => file === part.file);
   if (isNamed) await part.close().catch(() => undefined);
   else await part.discard(store);
@@ -348,7 +348,7 @@ async function finish(registry: Registry, exchange: Exchange, wanted: Finish): P
     hasBody || upload.offset === 0
       ? await registry.uploads.take(uploadId, upload, upload.offset === 0 ? algorithm : upload.algorithm, store)
       : registry.uploads.peek(uploadId, upload);
-  let part: PartFile | undefined;
+  let part: ContentPart | undefined;
   try {
     if (live !== undefined && hasBody) {
       const bytes = await takeBody(exchange, live);
@@ -397,7 +397,7 @@ async function wholeOf(
   upload: Upload,
   live: LiveUpload | undefined,
   algorithm: DigestAlgorithm,
-): Promise<{ readonly part: PartFile; readonly digest: Digest }> {
+): Promise<{ readonly part: ContentPart; readonly digest: Digest }> {
   const parts = partsWith(upload, live);
   if (live !== undefined && parts.length === 1) {
     const digest = live.algorithm === algorithm && live.hash !== undefined ? digestSoFar(live) : undefined;

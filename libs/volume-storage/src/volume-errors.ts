@@ -1,4 +1,4 @@
-/** What can go wrong with the volume, as a push or pull must tell it. */
+/** What can go wrong with the volume, as whoever reads or writes must tell it. */
 
 /** No room: nothing was stored; it helps to expand the volume or to remove something. */
 export class VolumeFull extends Error {
@@ -19,4 +19,22 @@ export function volumeErrorFrom(what: string, error: unknown): VolumeFull | Volu
   return code !== undefined && FULL.has(code)
     ? new VolumeFull(what, { cause: error })
     : new VolumeTrouble(what, { cause: error });
+}
+
+/** Runs what reads: a missing file is told as such, since it may be the answer. */
+export async function guarded<T>(what: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw (error as NodeJS.ErrnoException).code === 'ENOENT' ? error : volumeErrorFrom(what, error);
+  }
+}
+
+/** Runs what writes: what is missing in the middle of a write is the volume itself. */
+export async function guardedWrite<T>(what: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw volumeErrorFrom(what, error);
+  }
 }

@@ -1,20 +1,19 @@
-/** A file that bytes of one upload are appended to, by one replica and one request at a time. */
+/** A file that bytes are appended to, by one process and one request at a time. */
 import type { FileHandle } from 'node:fs/promises';
-import type { ContentFile } from '@brickyard/contracts';
 import { volumeErrorFrom } from './volume-errors';
 
 /** Whoever can remove it again. */
-interface Remover {
-  remove(file: ContentFile): Promise<void>;
+interface Remover<File> {
+  remove(file: File): Promise<void>;
 }
 
 /** Knows how much it wrote itself; the size that the file system tells may be an old one. */
-export class PartFile {
+export class PartFile<File extends string = string> {
   #length: number;
   #isClosed = false;
 
   constructor(
-    readonly file: ContentFile,
+    readonly file: File,
     private readonly handle: FileHandle,
     length = 0,
   ) {
@@ -40,7 +39,7 @@ export class PartFile {
     try {
       await this.handle.sync();
     } catch (error) {
-      throw volumeErrorFrom('make the upload durable', error);
+      throw volumeErrorFrom(`make ${this.file} durable`, error);
     }
   }
 
@@ -50,12 +49,12 @@ export class PartFile {
     try {
       await this.handle.close();
     } catch (error) {
-      throw volumeErrorFrom('close the upload', error);
+      throw volumeErrorFrom(`close ${this.file}`, error);
     }
   }
 
   /** Takes the bytes back; a file that cannot be removed now is found by the sweep. */
-  async discard(store: Remover): Promise<void> {
+  async discard(store: Remover<File>): Promise<void> {
     await this.close().catch(() => undefined);
     await store.remove(this.file).catch(() => undefined);
   }
@@ -68,7 +67,7 @@ export class PartFile {
       }
       return (await this.handle.writev([...chunks], this.#length)).bytesWritten;
     } catch (error) {
-      throw volumeErrorFrom('write the upload', error);
+      throw volumeErrorFrom(`write ${this.file}`, error);
     }
   }
 }

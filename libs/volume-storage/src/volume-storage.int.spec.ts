@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { json } from 'node:stream/consumers';
 import { type ApiClient, createApiClient, createLogger } from '@brickyard/service-host';
 import type { ClaimRecord } from './claim-record';
-import { RegistryStorage, type StorageReport } from './storage';
+import { VolumeStorage, type StorageReport } from './volume-storage';
 
 const log = createLogger({ service: 'test', level: 'silent' });
 const VOLUME = {
@@ -87,21 +87,32 @@ class VolumeServer {
   }
 }
 
+interface Probed {
+  probe(): Promise<void>;
+}
+const stored = { what: 'bytes', open: () => Promise.resolve({ probe: () => Promise.resolve() }) };
+
 let folder: string;
 let server: VolumeServer;
 let api: ApiClient;
-const running: RegistryStorage[] = [];
+const running: VolumeStorage<Probed>[] = [];
 
-function begin(mountDirectory?: string): RegistryStorage {
-  const wish = { instance: 'one', name: 'registry', sizeGib: 2, stateFile: join(folder, 'deep/state.json') };
-  const storage = new RegistryStorage({ api, wish, mountDirectory, log });
+function begin(mountDirectory?: string): VolumeStorage<Probed> {
+  const wish = {
+    kind: 'registry' as const,
+    instance: 'one',
+    name: 'registry',
+    sizeGib: 2,
+    stateFile: join(folder, 'deep/state.json'),
+  };
+  const storage = new VolumeStorage<Probed>({ ...stored, api, wish, mountDirectory, log });
   running.push(storage);
   storage.start();
   return storage;
 }
 
 async function untilReport(
-  storage: RegistryStorage,
+  storage: VolumeStorage<Probed>,
   holds: (report: StorageReport) => boolean,
 ): Promise<StorageReport> {
   for (;;) {
@@ -126,7 +137,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-describe('RegistryStorage', () => {
+describe('VolumeStorage', () => {
   it('claims its volume once and finds it again by its id after a restart', async () => {
     const first = begin();
     const report = await untilReport(first, ({ status }) => status === 'ready');
@@ -180,8 +191,8 @@ describe('RegistryStorage', () => {
   it('does not overwrite a record that it does not understand', async () => {
     const file = join(folder, 'state.json');
     writeFileSync(file, '{"version":2}');
-    const wish = { instance: 'one', name: 'registry', sizeGib: 2, stateFile: file };
-    const storage = new RegistryStorage({ api, wish, mountDirectory: undefined, log });
+    const wish = { kind: 'registry' as const, instance: 'one', name: 'registry', sizeGib: 2, stateFile: file };
+    const storage = new VolumeStorage<Probed>({ ...stored, api, wish, mountDirectory: undefined, log });
     storage.start();
     const report = await untilReport(storage, ({ detail }) => detail?.includes('version') ?? false);
     expect([report.status, readFileSync(file, 'utf8'), server.keys]).toEqual(['not ready', '{"version":2}', []]);

@@ -1,6 +1,4 @@
 /** From a request's body into a file, hashed on the way: gathered into large writes, never more than two of them in memory. */
-import type { Hash } from 'node:crypto';
-import type { Readable } from 'node:stream';
 import type { PartFile } from './part-file';
 
 /** Large enough that a write costs little, small enough for many uploads at once. */
@@ -15,11 +13,16 @@ export interface Received {
   readonly isTooMuch: boolean;
 }
 
+/** Whoever must see every byte in order, such as a hash. */
+interface Witness {
+  update(chunk: Buffer): unknown;
+}
+
 /** Writes everything the client sends, as long as it is not more than `bytesMax`. Rejects with trouble of the volume only. */
 export async function receive(
-  body: Readable,
-  part: PartFile,
-  hash: Hash | undefined,
+  body: AsyncIterable<Buffer>,
+  part: Pick<PartFile, 'append'>,
+  hash: Witness | undefined,
   bytesMax: number,
 ): Promise<Received> {
   let bytes = 0;
@@ -36,7 +39,7 @@ export async function receive(
     writing = part.append(chunks);
     writing.catch(() => undefined); // Awaited with the next one, or at the end.
   };
-  const reader = body[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+  const reader = body[Symbol.asyncIterator]();
   for (;;) {
     const next = await reader.next().catch(() => undefined);
     if (next === undefined) isWhole = false; // The connection broke.

@@ -1,4 +1,4 @@
-/** Gets the registry its volume from the API, as any client of heketi's protocol would, and finds it again. */
+/** Gets a service its volume from the API, as any client of heketi's protocol would, and finds it again. */
 import { createHash } from 'node:crypto';
 import { type ApiAnswer, type ApiClient, ApiError, isPassing, type Logger } from '@brickyard/service-host';
 import { z } from 'zod';
@@ -42,18 +42,20 @@ const VolumeList = z.object({ volumes: z.array(z.string()) });
 
 /** Which volume is wanted, by whom, and where that is remembered. */
 export interface VolumeWish {
+  /** What the service is, at the front of its keys. */
+  readonly kind: 'registry' | 'objects';
   readonly instance: string;
   readonly name: string;
   readonly sizeGib: number;
   readonly stateFile: string;
 }
 
-/** The key of one attempt: a repeated request, also by a restarted registry, is the same command. */
-export function claimKey({ instance, name }: VolumeWish, attempt: number): string {
+/** The key of one attempt: a repeated request, also by a restarted service, is the same command. */
+export function claimKey({ kind, instance, name }: VolumeWish, attempt: number): string {
   const digest = createHash('sha256')
     .update(JSON.stringify([instance, name, attempt]))
     .digest('hex');
-  return `registry-${digest.slice(0, 32)}`;
+  return `${kind}-${digest.slice(0, 32)}`;
 }
 
 /** The recorded volume, else the one of that name, else a new one. Rejects when the API refuses or is not there. */
@@ -68,7 +70,7 @@ export async function claimVolume(api: ApiClient, wish: VolumeWish, log: Logger,
     (await volumeNamed(api, wish.name, signal)) ?? (await createVolume(api, wish, afterLoss(record), signal));
   const latest = await readClaimRecord(wish.stateFile);
   await writeClaimRecord(wish.stateFile, { ...latest, volumeId: volume.id });
-  log.info({ volumeId: volume.id, name: volume.name, sizeGib: volume.size }, 'the registry has its volume');
+  log.info({ volumeId: volume.id, name: volume.name, sizeGib: volume.size }, 'the volume is there');
   return volume;
 }
 
@@ -130,7 +132,7 @@ async function createVolume(
 /** Grows a volume; replicas that ask at the same size ask for the same growth. */
 export async function expandVolume(
   api: ApiClient,
-  { instance }: VolumeWish,
+  { kind, instance }: VolumeWish,
   { id, size }: Volume,
   byGib: number,
   signal: AbortSignal,
@@ -139,7 +141,7 @@ export async function expandVolume(
     .update(JSON.stringify([instance, id, size, byGib]))
     .digest('hex');
   const body = { expand_size: byGib };
-  const options = { idempotencyKey: `registry-grow-${digest.slice(0, 32)}`, signal };
+  const options = { idempotencyKey: `${kind}-grow-${digest.slice(0, 32)}`, signal };
   return volumeFrom(await api.post(`/volumes/${encodeURIComponent(id)}/expand`, body, options));
 }
 

@@ -1,12 +1,11 @@
-/** Keeps the registry's storage there: claims the volume, mounts it, mounts it again when the mount is lost. */
+/** Keeps the storage of a service there: claims the volume, mounts it, mounts it again when the mount is lost. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { type ApiClient, ApiError, describeError, type Logger, Unavailable } from '@brickyard/service-host';
-import { ContentStore } from './bytes/content-store';
-import { VolumeTrouble } from './bytes/volume-errors';
 import { readClaimRecord, writeClaimRecord } from './claim-record';
 import { ensureMounted, type Fill, readFill, readMount, unmount } from './gluster-mount';
 import { isVolumeMount } from './mount-table';
 import { claimVolume, expandVolume, type Volume, type VolumeWish } from './volume-claim';
+import { VolumeTrouble } from './volume-errors';
 
 const RETRY_MS = { first: 500, max: 30_000 };
 const WATCH_MS = 10_000;
@@ -23,8 +22,18 @@ export interface StorageReport {
   readonly detail?: string;
 }
 
-/** What a registry needs to come to its storage. */
-export interface StorageOptions {
+/** What a service keeps on its volume. */
+interface Store {
+  /** Really writes; rejects when that cannot be done. */
+  probe(): Promise<void>;
+}
+
+/** What a service needs to come to its storage. */
+export interface StorageOptions<S extends Store> {
+  /** What is stored, for people: `images`. */
+  readonly what: string;
+  /** Opens what is kept on the volume that is mounted on the folder; refuses the folder of another volume. */
+  readonly open: (folder: string, volumeId: string) => Promise<S>;
   /** Absent: no API is configured and nothing is claimed. */
   readonly api: ApiClient | undefined;
   readonly wish: VolumeWish;
@@ -37,18 +46,18 @@ export interface StorageOptions {
   readonly log: Logger;
 }
 
-/** The volume of this registry over the life of the process. */
-export class RegistryStorage {
-  readonly #options: StorageOptions;
+/** The volume of a service over the life of its process. */
+export class VolumeStorage<S extends Store> {
+  readonly #options: StorageOptions<S>;
   readonly #stopping = new AbortController();
   #volume: Volume | undefined;
   #trouble: string | undefined;
   #keeping: Promise<void> | undefined;
   #reading: Promise<Fill> | undefined;
-  #store: ContentStore | undefined;
+  #store: S | undefined;
   #probing: Promise<void> | undefined;
 
-  constructor(options: StorageOptions) {
+  constructor(options: StorageOptions<S>) {
     this.#options = options;
   }
 
@@ -57,7 +66,7 @@ export class RegistryStorage {
     this.#keeping ??= this.#keep();
   }
 
-  /** Ends the watch and unmounts what this registry mounted. */
+  /** Ends the watch and unmounts what this service mounted. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#keeping;
@@ -70,7 +79,7 @@ export class RegistryStorage {
   }
 
   /** The bytes; throws while the volume is not there. */
-  store(): ContentStore {
+  store(): S {
     if (this.#store === undefined) throw new VolumeTrouble(this.#trouble ?? 'no volume yet');
     return this.#store;
   }
@@ -125,7 +134,7 @@ export class RegistryStorage {
     try {
       await this.#probe();
       const why = this.#options.api === undefined ? 'no API is configured' : 'simulated storage hosts';
-      const detail = `${why}: images are stored in a folder of this machine, not on a Gluster volume`;
+      const detail = `${why}: ${this.#options.what} are stored in a folder of this machine, not on a Gluster volume`;
       const mount = { state: 'local folder', directory, ...(await this.#readFill(directory)) } as const;
       return { status: 'ready', ...named, mount, detail };
     } catch (error) {
@@ -171,8 +180,11 @@ export class RegistryStorage {
     if (api !== undefined) this.#volume ??= await claimVolume(api, wish, log, this.#stopping.signal);
     if (mountDirectory === undefined || this.#volume === undefined) {
       if (localFolder !== undefined && this.#store === undefined) {
-        this.#store = await ContentStore.open(localFolder, this.#volume?.id ?? 'local');
-        log.warn({ folder: localFolder }, 'images are stored in a folder of this machine, not on a Gluster volume');
+        this.#store = await this.#options.open(localFolder, this.#volume?.id ?? 'local');
+        log.warn(
+          { folder: localFolder },
+          `${this.#options.what} are stored in a folder of this machine, not on a Gluster volume`,
+        );
       }
       return;
     }
@@ -181,7 +193,7 @@ export class RegistryStorage {
       await writeClaimRecord(wish.stateFile, { ...record, mountedOn: mountDirectory });
       log.info({ directory: mountDirectory }, 'mounting the volume');
     });
-    this.#store ??= await ContentStore.open(mountDirectory, this.#volume.id);
+    this.#store ??= await this.#options.open(mountDirectory, this.#volume.id);
     await this.#expandWhenFull(api, this.#volume, mountDirectory);
   }
 

@@ -1,4 +1,4 @@
-/** What the registry must remember about its volume when it is started again. */
+/** What a service must remember about its volume when it is started again. */
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
@@ -8,7 +8,7 @@ const ClaimRecord = z.object({
   /** Counts the attempts that failed for good: each has an idempotency key of its own. */
   attempt: z.int().min(0),
   volumeId: z.string().optional(),
-  /** Where this registry mounted the volume and has not unmounted it. */
+  /** Where this service mounted the volume and has not unmounted it. */
   mountedOn: z.string().optional(),
 });
 export type ClaimRecord = z.infer<typeof ClaimRecord>;

@@ -1,0 +1,12 @@
+export { type ByteRange, rangeOf } from './byte-range';
+export { drained, drainState, type DrainState, whileDraining } from './drain';
+export type { Fill } from './gluster-mount';
+export { createByteServer, type Handle, type TlsFiles } from './http-server';
+export { PartFile } from './part-file';
+export { receive, type Received } from './receive';
+export { sendRange } from './send-range';
+export { Turns } from './turns';
+export type { VolumeWish } from './volume-claim';
+export { guarded, guardedWrite, VolumeFull, VolumeTrouble, volumeErrorFrom } from './volume-errors';
+export { syncFolder, VolumeFolder } from './volume-folder';
+export { type StorageOptions, type StorageReport, VolumeStorage } from './volume-storage';
