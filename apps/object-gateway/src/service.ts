@@ -1,0 +1,120 @@
+/** One replica of the object gateway as a running thing: storage, protocol, and the work behind them. */
+import { createApiClient, describeError, type Logger, type Metrics } from '@brickyard/service-host';
+import { type DrainState, type Handle, VolumeStorage, whileDraining } from '@brickyard/volume-storage';
+import { Credentials } from './auth/credentials';
+import { createHandler } from './http/handler';
+import { watchRequests } from './request-watcher';
+import type { ObjectSettings } from './settings';
+import { ObjectStore } from './store/object-store';
+import { sweep } from './store/sweep';
+
+const FILL_MS = 10_000;
+
+export interface ObjectService {
+  readonly storage: VolumeStorage<ObjectStore>;
+  readonly handle: Handle;
+  /** Begins and returns at once; the health tells what becomes of it. */
+  start(): void;
+  stop(): Promise<void>;
+}
+
+/** Puts a replica together; nothing runs before `start`. */
+export function createService(
+  settings: ObjectSettings,
+  log: Logger,
+  metrics: Metrics,
+  drain: DrainState,
+): ObjectService {
+  const storage = storageFrom(settings, log);
+  const answer = createHandler({
+    gateway: { store: () => storage.store(), region: settings.region, log, now: () => Date.now() },
+    credentials: new Credentials(settings.credentials),
+    domain: settings.domain,
+    watcher: watchRequests(log, metrics, settings.accessLog),
+    whyClosed: () => (drain.isOn ? 'This replica is about to stop.' : undefined),
+  });
+  const handle: Handle = (request, response, isContinueExpected) => {
+    whileDraining(drain, response);
+    answer(request, response, isContinueExpected);
+  };
+  const timers: NodeJS.Timeout[] = [];
+  return {
+    storage,
+    handle,
+    start: () => {
+      storage.start();
+      timers.push(watchFill(storage, metrics));
+      if (settings.sweepEveryMs > 0) timers.push(sweepRegularly(settings, storage, log, metrics));
+    },
+    stop: async () => {
+      for (const timer of timers) clearInterval(timer);
+      await settled(storage);
+      await storage.stop();
+    },
+  };
+}
+
+async function settled(storage: VolumeStorage<ObjectStore>): Promise<void> {
+  try {
+    await storage.store().settle();
+  } catch {
+    // There is no volume: nothing was begun on it.
+  }
+}
+
+function watchFill(storage: VolumeStorage<ObjectStore>, metrics: Metrics): NodeJS.Timeout {
+  const free = metrics.gauge({ name: 'objects_volume_free_bytes', help: 'Free space of the volume.' });
+  const size = metrics.gauge({ name: 'objects_volume_size_bytes', help: 'Size of the volume.' });
+  const look = (): void => {
+    storage.fill().then(
+      (fill) => {
+        if (fill === undefined) return;
+        free.set(fill.freeBytes);
+        size.set(fill.sizeBytes);
+      },
+      () => undefined, // The health tells.
+    );
+  };
+  return setInterval(look, FILL_MS).unref();
+}
+
+/** Each replica begins at another moment; two at once would only do the work twice. */
+function sweepRegularly(
+  { sweepEveryMs, graceMs, uploadAgeMs }: ObjectSettings,
+  storage: VolumeStorage<ObjectStore>,
+  log: Logger,
+  metrics: Metrics,
+): NodeJS.Timeout {
+  const labels = ['kind'] as const;
+  const swept = metrics.counter({ name: 'objects_swept_total', help: 'Leftovers that were removed.', labels });
+  let isRunning = false;
+  const run = async (): Promise<void> => {
+    if (isRunning) return;
+    isRunning = true;
+    try {
+      const { files, uploads } = await sweep(storage.store(), { now: Date.now(), graceMs, uploadAgeMs });
+      swept.inc({ kind: 'file' }, files);
+      swept.inc({ kind: 'upload' }, uploads);
+      if (files + uploads > 0) log.info({ files, uploads }, 'leftovers were removed');
+    } catch (error) {
+      log.warn({ reason: describeError(error) }, 'the sweep could not be finished');
+    } finally {
+      isRunning = false;
+    }
+  };
+  return setInterval(() => void run(), sweepEveryMs * (1 + Math.random() / 10)).unref();
+}
+
+function storageFrom(settings: ObjectSettings, log: Logger): VolumeStorage<ObjectStore> {
+  const { api, instance, volume, stateFile, mountDirectory, localFolder, expansion } = settings;
+  return new VolumeStorage({
+    what: 'objects',
+    open: (folder, volumeId) => ObjectStore.open(folder, volumeId),
+    api: api === undefined ? undefined : createApiClient({ url: api.url, user: 'admin', key: api.key }),
+    wish: { kind: 'objects', instance, name: volume.name, sizeGib: volume.sizeGib, stateFile },
+    mountDirectory,
+    localFolder,
+    expansion,
+    log,
+  });
+}
