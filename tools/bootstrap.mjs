@@ -96,13 +96,17 @@ const HOSTS = {
   'mount.glusterfs': 'glusterfs-client',
 };
 
-/** What only tests need: a browser that looks at the console, clients that push and pull images. */
+/** What only tests need: a browser that looks at the console, clients of images and of objects, another registry. */
 const TESTS = {
   chromium: 'chromium',
   buildah: 'buildah',
   podman: 'podman',
   skopeo: 'skopeo',
   promtool: 'prometheus',
+  s3cmd: 's3cmd',
+  rclone: 'rclone',
+  aws: 'awscli',
+  'docker-registry': 'docker-registry',
 };
 
 /** Debian's names of what is missing: the servers, with `hosts` what storage hosts on this machine need, with `tests` what tests do. */

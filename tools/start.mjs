@@ -1,7 +1,9 @@
 /** `npm start`: the whole system on this machine. */
 import { begin, build, enter, installDependencies, installPackages, say } from './bootstrap.mjs';
 
-const APPS = ['api-gateway', 'allocator', 'node-agent', 'registry-backend', 'cli'].map((name) => `apps/${name}`);
+const APPS = ['api-gateway', 'allocator', 'node-agent', 'registry-backend', 'object-gateway', 'cli'].map(
+  (name) => `apps/${name}`,
+);
 
 await begin(async () => {
   const isSimulated = /--hosts[= ]simulated/.test(process.argv.join(' '));

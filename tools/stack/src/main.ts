@@ -95,6 +95,8 @@ function tell(stack: RunningStack, options: StartOptions): void {
   write(`API       ${stack.apiUrl}   (heketi's protocol; described at /docs)`);
   write(`console   ${stack.apiUrl}/console/`);
   if (stack.registryUrl !== undefined) write(`registry  ${stack.registryUrl}   (container images)`);
+  const [objectsUrl] = stack.objects.urls;
+  if (objectsUrl !== undefined) write(`objects   ${objectsUrl}   (S3; the keys are in the file of keys)`);
   if (hosts.length > 0) write(`hosts     ${hosts.join(', ')}${options.hosts === 'simulated' ? ' - simulated' : ''}`);
   write(`keys      source ${shown}/env`);
   write(`logs      ${shown}/logs`);

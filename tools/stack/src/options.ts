@@ -31,6 +31,8 @@ export interface StackOptions {
   readonly loadTopology?: boolean;
   /** Starts the registry backend; true when absent. */
   readonly registry?: boolean;
+  /** Replicas of the object gateway (S3), which share a volume; none when absent. */
+  readonly objects?: number;
   /** More variables for all services. */
   readonly env?: Readonly<Record<string, string>>;
   onProgress?(text: string): void;
@@ -53,6 +55,7 @@ const defaults = {
   gateways: 1,
   loadTopology: true,
   registry: true,
+  objects: 0,
   env: {},
   onProgress: () => undefined,
 };

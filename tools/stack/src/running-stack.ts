@@ -8,7 +8,7 @@ import type { StackPlan } from './options';
 import { checkLeader, eventually } from './readiness';
 import type { Servers } from './servers';
 import type { Service } from './service';
-import type { Gateway, HealthyService } from './services';
+import { type Gateway, type HealthyService, type ObjectKeys, objectKeysOf } from './services';
 
 const QUEUE_POLL_MS = 50;
 const LEADER_TIMEOUT_MS = 60_000;
@@ -23,9 +23,11 @@ export interface RunningStack {
   readonly userKey: string;
   /** Where the registry backend answers; absent when it was not started. */
   readonly registryUrl?: string;
+  /** Where the object gateways answer, and the key they take; empty when none was started. */
+  readonly objects: { readonly urls: readonly string[]; readonly keys: ObjectKeys };
   /** Variables for a shell or a child process that wants to use the system. */
   readonly env: Readonly<Record<string, string>>;
-  /** By name: `postgres`, `nats`, `allocator-1`, `api-gateway-1`, `node-agent-storage-1` or `node-agents`, `registry-backend`. */
+  /** By name: `postgres`, `nats`, `allocator-1`, `api-gateway-1`, `node-agent-storage-1` or `node-agents`, `registry-backend`, `object-gateway-1`. */
   readonly services: ReadonlyMap<string, Service>;
   /** Storage hosts as the topology names them. */
   readonly hosts: readonly HostPlace[];
@@ -64,6 +66,7 @@ export interface Parts {
   readonly allocators: readonly HealthyService[];
   readonly gateways: readonly Gateway[];
   readonly registry?: HealthyService;
+  readonly objects: readonly Gateway[];
   stop(): Promise<void>;
 }
 
@@ -72,7 +75,11 @@ export function runningStack(parts: Parts): RunningStack {
   const { door, fleet, allocators, registry } = parts;
   const services = servicesOf(parts);
   const registryUrl = registry === undefined ? undefined : `http://127.0.0.1:${String(registry.healthPort)}`;
-  const env = envOf(parts, registryUrl);
+  const objects = {
+    urls: parts.objects.map(({ httpPort }) => `http://127.0.0.1:${String(httpPort)}`),
+    keys: objectKeysOf(parts.data),
+  };
+  const env = { ...envOf(parts, registryUrl), ...objectEnv(objects) };
   writeEnv(parts.data.env, env);
   let stopping: Promise<void> | undefined;
   return {
@@ -81,6 +88,7 @@ export function runningStack(parts: Parts): RunningStack {
     adminKey: door.adminKey,
     userKey: door.userKey,
     ...(registryUrl === undefined ? {} : { registryUrl }),
+    objects,
     env,
     services,
     hosts: fleet.places,
@@ -104,8 +112,8 @@ async function tracesOfSystem(
   return [...processes, ...(process.platform === 'linux' ? await tracesOf({ directory: hosts }) : [])];
 }
 
-function servicesOf({ servers, allocators, gateways, registry, fleet }: Parts): ReadonlyMap<string, Service> {
-  const healthy = [...allocators, ...gateways, ...(registry === undefined ? [] : [registry])];
+function servicesOf({ servers, allocators, gateways, registry, objects, fleet }: Parts): ReadonlyMap<string, Service> {
+  const healthy = [...allocators, ...gateways, ...(registry === undefined ? [] : [registry]), ...objects];
   const all = [servers.postgres, servers.nats, ...healthy.map(({ service }) => service), ...fleet.agents];
   return new Map(all.map((service) => [service.name, service]));
 }
@@ -119,6 +127,18 @@ function envOf({ plan, door, servers }: Parts, registryUrl: string | undefined):
     ...servers.reach,
     ...(registryUrl === undefined ? {} : { BRICKYARD_REGISTRY_URL: registryUrl }),
     BRICKYARD_HOSTS: plan.hosts,
+  };
+}
+
+/** Under the names that Amazon's tools read. */
+function objectEnv({ urls: [url], keys }: RunningStack['objects']): Readonly<Record<string, string>> {
+  if (url === undefined) return {};
+  return {
+    BRICKYARD_OBJECTS_URL: url,
+    AWS_ENDPOINT_URL: url,
+    AWS_DEFAULT_REGION: 'us-east-1',
+    AWS_ACCESS_KEY_ID: keys.accessKey,
+    AWS_SECRET_ACCESS_KEY: keys.secretKey,
   };
 }
 

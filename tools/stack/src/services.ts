@@ -1,4 +1,5 @@
 /** The processes of the control plane: what each is called, what it is told, where it answers. */
+import { createHmac } from 'node:crypto';
 import { join } from 'node:path';
 import type { DataDirectory } from './data-directory';
 import { lastingPort } from './free-port';
@@ -19,6 +20,18 @@ export interface HealthyService {
 /** A gateway, and the port its clients use. */
 export interface Gateway extends HealthyService {
   readonly httpPort: number;
+}
+
+/** The access key of the object gateway, as its clients must have it. */
+export interface ObjectKeys {
+  readonly accessKey: string;
+  readonly secretKey: string;
+}
+
+/** The key that belongs to a system: the same at every start. */
+export function objectKeysOf({ kept }: Pick<DataDirectory, 'kept'>): ObjectKeys {
+  const secretKey = createHmac('sha256', kept.busPassword).update('objects').digest('hex').slice(0, 40);
+  return { accessKey: 'brickyard', secretKey };
 }
 
 /** What every service is started with. */
@@ -81,6 +94,31 @@ export async function registryBackend(
     [plan.hosts === 'real' ? 'BRICKYARD_REGISTRY_MOUNT' : 'BRICKYARD_REGISTRY_FOLDER']: join(data.path, 'registry'),
   };
   return { healthPort, service: serviceOf(context, 'registry-backend', 'registry-backend', env) };
+}
+
+/** A replica of the object gateway, and the port its clients use; all replicas share one volume. */
+export async function objectGateway(
+  context: ServiceContext,
+  number: number,
+  door: { readonly url: string; readonly adminKey: string; readonly keys: ObjectKeys },
+): Promise<Gateway> {
+  const { plan, data } = context;
+  const [httpPort, healthPort] = [await lastingPort(LOOPBACK), await lastingPort(LOOPBACK)];
+  const name = `object-gateway-${String(number)}`;
+  const folder = plan.hosts === 'real' ? join(data.path, name) : join(data.path, 'objects');
+  const env = {
+    BRICKYARD_API_URL: door.url,
+    BRICKYARD_API_KEY: door.adminKey,
+    BRICKYARD_OBJECTS_HOST: LOOPBACK,
+    BRICKYARD_OBJECTS_PORT: String(httpPort),
+    BRICKYARD_HEALTH_HOST: LOOPBACK,
+    BRICKYARD_HEALTH_PORT: String(healthPort),
+    BRICKYARD_OBJECTS_STATE: join(data.path, `${name}.json`),
+    BRICKYARD_OBJECTS_ACCESS_KEY: door.keys.accessKey,
+    BRICKYARD_OBJECTS_SECRET_KEY: door.keys.secretKey,
+    [plan.hosts === 'real' ? 'BRICKYARD_OBJECTS_MOUNT' : 'BRICKYARD_OBJECTS_FOLDER']: folder,
+  };
+  return { httpPort, healthPort, service: serviceOf(context, name, 'object-gateway', env) };
 }
 
 function serviceOf(context: ServiceContext, name: string, app: string, env: Readonly<Record<string, string>>): Service {

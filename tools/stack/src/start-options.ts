@@ -20,6 +20,7 @@ export const USAGE = `npm start -- [options]     starts Brickyard on this machin
   --fresh                  deletes what is kept there first
   --config FILE            configuration file of heketi's; its keys, port and policies are used
   --device-size SIZE       size of each device, such as 500GiB (20GiB when absent); takes only the room that is written
+  --objects                an object gateway (S3), too, on a volume of its own
   --faults FILE            faults for the agents to produce
   --help                   this text
 `;
@@ -51,6 +52,7 @@ export function startOptionsFrom(
     port: numberFrom('--port', given.port, 65_535) ?? fromFile ?? PORT_DEFAULT,
     dataDir: dataDirOf(given.data),
     fresh: given.fresh ?? false,
+    objects: given.objects === true ? 1 : 0,
     ...(configFile === undefined ? {} : { configFile }),
     ...(given['device-size'] === undefined ? {} : { deviceSizeKib: sizeFrom(given['device-size']) }),
     ...(given.faults === undefined ? {} : { faultsFile: typedPath(given.faults) }),
@@ -66,6 +68,7 @@ interface Given {
   readonly config?: string;
   readonly 'device-size'?: string;
   readonly faults?: string;
+  readonly objects?: boolean;
   readonly help?: boolean;
 }
 
@@ -74,7 +77,7 @@ function parse(argv: readonly string[]): Given {
   const flag = { type: 'boolean' } as const;
   const values = { hosts: text, nodes: text, port: text, data: text, config: text, 'device-size': text, faults: text };
   try {
-    return parseArgs({ args: [...argv], options: { ...values, fresh: flag, help: flag } }).values;
+    return parseArgs({ args: [...argv], options: { ...values, objects: flag, fresh: flag, help: flag } }).values;
   } catch (error) {
     throw new WrongOption(error instanceof Error ? error.message : String(error));
   }

@@ -4,9 +4,10 @@ const noFile = (): undefined => undefined;
 
 describe('npm start', () => {
   it('reads every option', () => {
-    const argv = '--hosts simulated --nodes 5 --port 0 --data /srv/x --fresh --device-size 2TiB --faults /f.json'.split(
-      ' ',
-    );
+    const argv =
+      '--hosts simulated --nodes 5 --port 0 --data /srv/x --fresh --device-size 2TiB --faults /f.json --objects'.split(
+        ' ',
+      );
     expect(startOptionsFrom(argv, noFile)).toMatchObject({
       hosts: 'simulated',
       nodes: 5,
@@ -16,6 +17,7 @@ describe('npm start', () => {
       deviceSizeKib: 2 * 1024 ** 3,
       faultsFile: '/f.json',
       loadTopology: true,
+      objects: 1,
     });
   });
 

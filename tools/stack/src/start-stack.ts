@@ -16,6 +16,8 @@ import {
   type Gateway,
   gateway,
   type HealthyService,
+  objectGateway,
+  objectKeysOf,
   registryBackend,
   type ServiceContext,
 } from './services';
@@ -24,7 +26,7 @@ import { loadTopology, sampleTopology } from './topology';
 
 const READY_TIMEOUT_MS = 60_000;
 const REGISTRY_TIMEOUT_MS = 60_000;
-/** Replicas of the registry's volume: with fewer hosts it cannot have one. */
+/** Replicas of the volumes of registry and objects: with fewer hosts it cannot have one. */
 const REGISTRY_HOSTS_MIN = 3;
 const LOG_LINES = 5;
 
@@ -70,7 +72,7 @@ async function checkPort(port: number): Promise<void> {
   }
 }
 
-type Started = Pick<Parts, 'door' | 'allocators' | 'gateways' | 'registry'>;
+type Started = Pick<Parts, 'door' | 'allocators' | 'gateways' | 'registry' | 'objects'>;
 
 async function startParts(context: ServiceContext, fleet: Fleet, servers: Servers, undo: Undo): Promise<Started> {
   const { plan, data } = context;
@@ -92,7 +94,8 @@ async function startParts(context: ServiceContext, fleet: Fleet, servers: Server
   // Standbys come now and not before: loading them would only slow the others down.
   await allDone([load(plan, door, fleet), standBy(allocators.slice(1))]);
   const registry = await startRegistry(context, door, undo);
-  return { door, allocators, gateways, ...(registry === undefined ? {} : { registry }) };
+  const objects = await startObjects(context, door, undo);
+  return { door, allocators, gateways, objects, ...(registry === undefined ? {} : { registry }) };
 }
 
 async function makeGateways(context: ServiceContext): Promise<{ gateways: readonly Gateway[]; door: Door }> {
@@ -169,17 +172,33 @@ async function startRegistry(context: ServiceContext, door: Door, undo: Undo): P
   const registry = await registryBackend(context, { url: door.urls[0], adminKey: door.adminKey });
   undo.push(() => registry.service.stop());
   await registry.service.start();
-  await eventually('the registry has no volume', REGISTRY_TIMEOUT_MS, () => checkReady(registry.healthPort)).then(
-    () => {
-      const where = plan.hosts === 'real' ? '' : ': a FOLDER of this machine, as the storage hosts are simulated';
-      plan.onProgress(`registry backend has its volume${where}`);
-    },
-    (error: unknown) => {
-      // It keeps trying by itself, and the rest of the system is of use without it.
-      plan.onProgress(error instanceof Error ? error.message : String(error));
-    },
-  );
+  await untilStored(plan, 'registry backend', registry.healthPort);
   return registry;
+}
+
+/** The first replica makes the volume; the others find it. */
+async function startObjects(context: ServiceContext, door: Door, undo: Undo): Promise<readonly Gateway[]> {
+  const { plan, data } = context;
+  if (!plan.loadTopology || plan.nodes < REGISTRY_HOSTS_MIN) return [];
+  const way = { url: door.urls[0], adminKey: door.adminKey, keys: objectKeysOf(data) };
+  const replicas = await repeat(plan.objects, (number) => objectGateway(context, number, way));
+  for (const { service, healthPort } of replicas) {
+    undo.push(() => service.stop());
+    await service.start();
+    await untilStored(plan, service.name, healthPort);
+  }
+  return replicas;
+}
+
+/** It keeps trying by itself, and the rest of the system is of use without it: a failure is only told. */
+async function untilStored(plan: StackPlan, name: string, healthPort: number): Promise<void> {
+  try {
+    await eventually(`${name} has no volume`, REGISTRY_TIMEOUT_MS, () => checkReady(healthPort));
+    const where = plan.hosts === 'real' ? '' : ': a FOLDER of this machine, as the storage hosts are simulated';
+    plan.onProgress(`${name} has its volume${where}`);
+  } catch (error) {
+    plan.onProgress(error instanceof Error ? error.message : String(error));
+  }
 }
 
 /** Ends what was started, last first; one that fails does not keep the others from ending. */
