@@ -94,9 +94,10 @@ const HOSTS = {
   glusterd: 'glusterfs-server',
   gluster: 'glusterfs-cli',
   'mount.glusterfs': 'glusterfs-client',
+  tgtd: 'tgt',
 };
 
-/** What only tests need: a browser that looks at the console, clients of images and of objects, another registry. */
+/** What only tests need: a browser that looks at the console, clients of images, objects and disks, another registry. */
 const TESTS = {
   chromium: 'chromium',
   buildah: 'buildah',
@@ -107,13 +108,15 @@ const TESTS = {
   rclone: 'rclone',
   aws: 'awscli',
   'docker-registry': 'docker-registry',
+  'iscsi-ls': 'libiscsi-bin',
+  'qemu-io': 'qemu-utils qemu-block-extra',
 };
 
 /** Debian's names of what is missing: the servers, with `hosts` what storage hosts on this machine need, with `tests` what tests do. */
 export function missingPackages({ hosts, tests = false }) {
   const wanted = { ...SERVERS, ...(hosts && canHoldHosts() ? HOSTS : {}), ...(tests ? TESTS : {}) };
   const missing = Object.keys(wanted).filter((program) => !isInstalled(program));
-  return [...new Set(missing.map((program) => wanted[program]))];
+  return [...new Set(missing.flatMap((program) => wanted[program].split(' ')))];
 }
 
 const isRoot = () => process.getuid?.() === 0;

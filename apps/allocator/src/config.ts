@@ -1,4 +1,4 @@
-import { busVariables } from '@brickyard/service-host';
+import { busVariables, chapVariables } from '@brickyard/service-host';
 import { z } from 'zod';
 
 const seconds = (fallback: number): z.ZodType<number> => z.coerce.number().positive().default(fallback);
@@ -7,6 +7,7 @@ const seconds = (fallback: number): z.ZodType<number> => z.coerce.number().posit
 export const AllocatorConfig = z.object({
   BRICKYARD_PG_URL: z.url(),
   ...busVariables,
+  ...chapVariables,
   /** Port of health and metrics; 0 takes a free one. */
   BRICKYARD_HEALTH_PORT: z.coerce.number().int().min(0).default(0),
   /** Address they are served on. */

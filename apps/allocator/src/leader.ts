@@ -8,7 +8,7 @@ import {
   type Relay,
 } from '@brickyard/event-sourcing/postgres';
 import type { ControlState } from '@brickyard/domain';
-import { describeError, type Bus, type Logger, type Metrics } from '@brickyard/service-host';
+import { describeError, type Bus, type ChapKeys, type Logger, type Metrics } from '@brickyard/service-host';
 import { startCheckpointKeeper, type CheckpointKeeper, type CheckpointOptions } from './checkpoint.keeper';
 import { decideForLog, evolveForLog, type ControlWriter } from './control-writer';
 import { eventsStream, startEventRelay } from './event.relay';
@@ -19,7 +19,7 @@ import { createProcessManager, outcomesStream } from './operation.process-manage
 import { createSnapshotKeeper } from './snapshot.keeper';
 import { tellOperations } from './operation.log';
 import { watchRestore } from './restore.watcher';
-import { answerTaskQuestions, createTaskRelay, tasksStream } from './task.relay';
+import { answerTaskQuestions, chapSecretOf, createTaskRelay, tasksStream } from './task.relay';
 
 export interface LeaderOptions {
   readonly storage: LedgerStorage;
@@ -32,6 +32,8 @@ export interface LeaderOptions {
   /** Which differences between log and hosts are settled without a human. */
   readonly healPolicy: HealPolicy;
   readonly metrics?: Metrics;
+  /** Absent: block volumes that ask for a secret cannot be offered. */
+  readonly chapKeys?: ChapKeys;
   /** Absent: the log is not signed. */
   readonly checkpoints?: CheckpointOptions;
   readonly signal: AbortSignal;
@@ -66,7 +68,13 @@ export async function lead(options: LeaderOptions): Promise<Leadership> {
   log.info({ epoch: writer.epoch, position: writer.position }, 'leading');
 
   const processes: { of(host: string): string } = { of: (host) => host };
-  const tasks = createTaskRelay({ bus, log, epoch: writer.epoch, processOf: (host) => processes.of(host) });
+  const tasks = createTaskRelay({
+    bus,
+    log,
+    epoch: writer.epoch,
+    processOf: (host) => processes.of(host),
+    secretOf: (task) => chapSecretOf(task, options.chapKeys),
+  });
   const manager = createProcessManager(() => writer, bus, log);
   const keeper = createSnapshotKeeper(reader, options.snapshotEvents, writer.position, log);
   const checkpoints = await startCheckpoints(options);

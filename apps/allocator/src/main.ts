@@ -6,6 +6,7 @@ import { Transport, type NatsOptions } from '@nestjs/microservices';
 import type { INestMicroservice } from '@nestjs/common';
 import { ensureSchema, ensureSigningKey, postgresStorage } from '@brickyard/event-sourcing/postgres';
 import {
+  chapKeysFrom,
   busSettings,
   connectBus,
   connectionSettings,
@@ -96,6 +97,7 @@ async function main(): Promise<void> {
   const config = readConfig(AllocatorConfig, process.env);
   const log = createLogger({ service: 'allocator', level: config.BRICKYARD_LOG_LEVEL });
   const checkpoints = await checkpointOptions(config, log);
+  const chapKeys = chapKeysFrom(config);
   const metrics = createMetrics('allocator');
   const ending = new AbortController();
   const term: Term = {};
@@ -138,6 +140,7 @@ async function main(): Promise<void> {
     lostAfterMs: config.BRICKYARD_NODE_LOST_SECONDS * 1_000,
     snapshotEvents: config.BRICKYARD_SNAPSHOT_EVENTS,
     healPolicy: config.BRICKYARD_DRIFT_HEAL,
+    ...(chapKeys === undefined ? {} : { chapKeys }),
     metrics,
     ...(checkpoints === undefined ? {} : { checkpoints }),
     signal: ending.signal,

@@ -5,6 +5,7 @@ import {
   TASKS_STREAM,
   TASKS_WANTED,
   tasksOf,
+  type AgentTask,
   type OperationId,
   type PlannedTask,
   type TaskAnswer,
@@ -13,7 +14,7 @@ import {
 import type { ControlState, Operation } from '@brickyard/domain';
 import { recordedEvent } from '@brickyard/domain';
 import type { StoredEvent } from '@brickyard/event-sourcing';
-import { describeError, type Bus, type Logger, type Subscription } from '@brickyard/service-host';
+import { describeError, type Bus, type ChapKeys, type Logger, type Subscription } from '@brickyard/service-host';
 import type { ControlWriter } from './control-writer';
 import { createHold } from './hold';
 
@@ -46,6 +47,14 @@ export interface TaskRelayOptions {
   readonly epoch: number;
   /** Names the process that serves a host: tasks for the hosts of one process travel together. */
   readonly processOf?: (host: string) => string;
+  /** What a task needs and the log does not hold; absent: nothing. */
+  readonly secretOf?: (task: AgentTask) => string | undefined;
+}
+
+/** The secret that an export needs: it travels with the task and is written nowhere on the way but in the queue. */
+export function chapSecretOf(task: AgentTask, keys: ChapKeys | undefined): string | undefined {
+  if (task.type !== 'ExportBlockVolume' || task.target.chap === undefined) return undefined;
+  return keys?.secretOf(task.target.chap.keyId, task.target.blockVolumeId);
 }
 
 function envelope(operation: Operation, task: PlannedTask, traceparent: string | undefined): TaskEnvelope {
@@ -116,8 +125,19 @@ export function* parcels(
   for (const parcel of open.values()) yield parcel.tasks;
 }
 
-export function createTaskRelay({ bus, log, epoch, processOf = (host) => host }: TaskRelayOptions): TaskRelay {
-  const publish = (tasks: readonly TaskEnvelope[], nth = ''): void => {
+export function createTaskRelay({
+  bus,
+  log,
+  epoch,
+  processOf = (host) => host,
+  secretOf = () => undefined,
+}: TaskRelayOptions): TaskRelay {
+  const withSecret = (envelope: TaskEnvelope): TaskEnvelope => {
+    const secret = secretOf(envelope.task);
+    return secret === undefined ? envelope : { ...envelope, secret };
+  };
+  const publish = (planned: readonly TaskEnvelope[], nth = ''): void => {
+    const tasks = planned.map(withSecret);
     const [first] = tasks;
     if (first === undefined) return;
     const { taskId, host } = first;

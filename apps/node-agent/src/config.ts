@@ -21,6 +21,11 @@ export const AgentConfig = z
     BRICKYARD_AGENT_SIMULATED: z.enum(['0', '1']).default('0').describe('1 plays every host in one process'),
     BRICKYARD_BRICK_DRIVER: z.enum(['lvm-thin', 'loop-xfs', 'directory']).default('lvm-thin'),
     BRICKYARD_VOLUME_DRIVER: z.enum(['gluster-cli', 'recorded']).default('gluster-cli'),
+    BRICKYARD_BLOCK_DRIVER: z
+      .enum(['tgt', 'recorded'])
+      .default('tgt')
+      .describe('what offers block volumes; hosts whose Gluster is recorded have none that is real'),
+    BRICKYARD_ISCSI_PORT: z.coerce.number().int().min(1).max(65_535).default(3260),
     BRICKYARD_MOUNT_ROOT: absolute.default(MOUNT_ROOT).describe('bricks live below it, nothing else is touched'),
     BRICKYARD_FSTAB: absolute.default('/etc/fstab').describe('where lvm-thin notes its mounts'),
     BRICKYARD_HOST_COMMAND: z

@@ -1,5 +1,6 @@
 /** Which driver call each agent task is. */
 import type { AgentTask, Outcome, TaskOf } from '@brickyard/contracts';
+import type { BlockTargetDriver } from './drivers/block-target.driver';
 import type { BrickDriver } from './drivers/brick.driver';
 import { until } from './drivers/gluster/converge';
 import { DONE, outcomeOf, passing } from './drivers/step-failure';
@@ -13,9 +14,16 @@ const SERVED_LOOK_MS = 500;
 export interface Drivers {
   readonly bricks: BrickDriver;
   readonly volumes: VolumeDriver;
+  readonly blocks: BlockTargetDriver;
 }
 
-type Handlers = { readonly [Type in AgentTask['type']]: (task: TaskOf<Type>, drivers: Drivers) => Promise<Outcome> };
+type Handlers = {
+  readonly [Type in AgentTask['type']]: (
+    task: TaskOf<Type>,
+    drivers: Drivers,
+    secret: string | undefined,
+  ) => Promise<Outcome>;
+};
 
 const handlers: Handlers = {
   CheckNode: (_, { volumes }) =>
@@ -59,11 +67,18 @@ const handlers: Handlers = {
   CloneGlusterVolume: ({ cloning }, { volumes }) => volumes.ensureCloned(cloning),
   DeleteGlusterClone: ({ cloning }, { volumes }) => volumes.ensureNoClone(cloning),
   ReadGlusterClone: ({ cloning }, { volumes }) => volumes.readClone(cloning),
+  CreateBlockFile: ({ file }, { blocks }) => blocks.ensureFile(file),
+  GrowBlockFile: ({ file }, { blocks }) => blocks.ensureGrown(file),
+  DeleteBlockFile: ({ file }, { blocks }) => blocks.ensureNoFile(file),
+  ReadBlockFile: ({ file }, { blocks }) => blocks.readFile(file),
+  ExportBlockVolume: ({ target }, { blocks }, secret) => blocks.ensureExported(target, secret),
+  UnexportBlockVolume: ({ target }, { blocks }) => blocks.ensureNotExported(target),
+  ReadBlockTarget: ({ target }, { blocks }) => blocks.readTarget(target),
   StartRebalance: ({ volume }, { volumes }) => volumes.ensureRebalance(volume),
 };
 
 /** Starts the process of a mounted brick, if its volume is started and it does not run; a volume that is not started is served by its start. */
-async function serveBrick(path: string, { bricks, volumes }: Drivers): Promise<Outcome> {
+async function serveBrick(path: string, { bricks, volumes }: Pick<Drivers, 'bricks' | 'volumes'>): Promise<Outcome> {
   if ((await volumes.readHealth()) !== 'running') {
     throw passing('glusterd of this host does not answer; the brick is served once it does');
   }
@@ -78,7 +93,11 @@ async function serveBrick(path: string, { bricks, volumes }: Drivers): Promise<O
 }
 
 /** Does a task on one host; a task without its line above does not compile. */
-export function execute<Type extends AgentTask['type']>(task: TaskOf<Type>, drivers: Drivers): Promise<Outcome> {
-  const handler: (task: TaskOf<Type>, drivers: Drivers) => Promise<Outcome> = handlers[task.type];
-  return handler(task, drivers);
+export function execute<Type extends AgentTask['type']>(
+  task: TaskOf<Type>,
+  drivers: Drivers,
+  secret?: string,
+): Promise<Outcome> {
+  const handler: Handlers[Type] = handlers[task.type];
+  return handler(task, drivers, secret);
 }

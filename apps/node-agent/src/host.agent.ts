@@ -1,9 +1,11 @@
 /** The agent of a real host: bricks are mounted first, then Gluster may serve them, then tasks are taken. */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { type HostName, taskConsumerOf, tasksOf } from '@brickyard/contracts';
 import { type Bus, type Check, describeError, type Logger, type Subscription } from '@brickyard/service-host';
 import { type Agent, eventually } from './agent';
 import type { AgentMetrics } from './agent-metrics';
+import type { TargetState } from './drivers/block-target.driver';
 import type { GlusterdSupervisor } from './drivers/glusterd.supervisor';
 import { type Drivers, execute } from './execute';
 import { type FactsPublisher, publishFacts } from './facts.publisher';
@@ -13,6 +15,8 @@ import { consumeTasks } from './task.consumer';
 
 const TASKS_AT_ONCE = 4;
 const GLUSTERD_LOOK_MS = 5_000;
+/** How soon a block volume whose daemon has died is offered again, at most. */
+const TARGETS_LOOK_MS = 3_000;
 
 /** What the agent of a host is made of. */
 export interface HostAgentOptions {
@@ -40,6 +44,8 @@ class HostAgent implements Agent {
   private facts: FactsPublisher | undefined;
   private tasks: Subscription | undefined;
   private unmounted: readonly string[] = ['(not looked at yet)'];
+  private withheld: readonly TargetState[] = [];
+  private keeping: Promise<void> | undefined;
 
   constructor(private readonly options: HostAgentOptions) {}
 
@@ -60,6 +66,7 @@ class HostAgent implements Agent {
       ...(signature === undefined ? {} : { signature }),
       onGlusterdStarted: () => void this.serve(),
     });
+    this.keeping = this.keepTargets();
     const { signal } = this.stopping;
     this.tasks = await eventually('take tasks from the queue', () => this.consume(), { log, signal });
   }
@@ -84,7 +91,7 @@ class HostAgent implements Agent {
       consumer: taskConsumerOf(host),
       concurrency: tasksAtOnce,
       isOurs: (wanted) => wanted === host,
-      execute: (envelope) => faults.around(envelope, () => execute(envelope.task, drivers)),
+      execute: (envelope) => faults.around(envelope, () => execute(envelope.task, drivers, envelope.secret)),
       onDone: ({ task }, { outcome, tookMs }) => {
         this.options.metrics?.tasks.inc({ task: task.type, outcome: outcome.kind });
         this.options.metrics?.seconds.observe({ task: task.type }, tookMs / 1_000);
@@ -108,6 +115,33 @@ class HostAgent implements Agent {
     }
   }
 
+  /** Block volumes are offered again after a restart of whatever offers them, for as long as the agent lives. */
+  private async keepTargets(): Promise<void> {
+    const { drivers, log } = this.options;
+    const { signal } = this.stopping;
+    while (!signal.aborted) {
+      try {
+        this.tellTargets(await drivers.blocks.ensureServing());
+      } catch (error) {
+        log.warn({ err: error }, `block volumes were not looked after: ${describeError(error)}`);
+      }
+      await pause(TARGETS_LOOK_MS, undefined, { signal, ref: false }).catch(() => undefined); // Stopping ends the pause.
+    }
+  }
+
+  /** Once for each problem, and once when it is over. */
+  private tellTargets(states: readonly TargetState[]): void {
+    const { log } = this.options;
+    const before = new Map(this.withheld.map(({ blockVolumeId, problem }) => [blockVolumeId, problem]));
+    this.withheld = states.filter(({ isOffered }) => !isOffered);
+    for (const { blockVolumeId, isOffered, problem } of states) {
+      if (!isOffered && before.get(blockVolumeId) !== problem) {
+        log.error({ blockVolumeId, problem }, 'a block volume is not offered');
+      }
+      if (isOffered && before.has(blockVolumeId)) log.info({ blockVolumeId }, 'a block volume is offered again');
+    }
+  }
+
   async ready(): Promise<Record<string, Check>> {
     const glusterd = await this.options.drivers.volumes.readHealth();
     const bricks = this.unmounted.length === 0;
@@ -115,6 +149,12 @@ class HostAgent implements Agent {
       bus: { ok: this.options.bus.connected },
       tasks: { ok: this.tasks !== undefined },
       glusterd: { ok: glusterd === 'running', detail: glusterd },
+      targets: {
+        ok: this.withheld.length === 0,
+        ...(this.withheld.length === 0
+          ? {}
+          : { detail: `not offered: ${this.withheld.map(({ blockVolumeId }) => blockVolumeId).join(', ')}` }),
+      },
       bricks: { ok: bricks, ...(bricks ? {} : { detail: `not mounted: ${this.unmounted.join(', ')}` }) },
     };
   }
@@ -124,6 +164,7 @@ class HostAgent implements Agent {
     this.options.faults.close();
     await this.tasks?.close();
     await this.facts?.close();
+    await this.keeping;
     await this.options.glusterd.stop();
     await this.options.ledger.close();
   }

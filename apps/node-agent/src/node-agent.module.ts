@@ -4,6 +4,8 @@ import { type Bus, ConfigError, type Logger } from '@brickyard/service-host';
 import type { AgentMetrics } from './agent-metrics';
 import type { AgentConfig } from './config';
 import type { BrickDriver } from './drivers/brick.driver';
+import { tgtBlockTargetDriver } from './drivers/block/tgt.block-target-driver';
+import type { BlockTargetDriver } from './drivers/block-target.driver';
 import { convergingVolumeDriver } from './drivers/gluster/converging.volume-driver';
 import { glusterCli } from './drivers/gluster/gluster-cli';
 import { superviseGlusterd } from './drivers/glusterd.supervisor';
@@ -11,6 +13,7 @@ import { hostCommand } from './drivers/host-command';
 import { loopXfsBrickDriver } from './drivers/loop-xfs/loop-xfs.brick-driver';
 import { lvmThinBrickDriver } from './drivers/lvm/lvm-thin.brick-driver';
 import { directoryBrickDriver } from './drivers/simulated/directory.brick-driver';
+import { openRecordedBlocks, type RecordedBlocks } from './drivers/simulated/recorded.blocks';
 import { openRecordedGlusters, type RecordedGlusters } from './drivers/simulated/recorded.gluster';
 import type { VolumeDriver } from './drivers/volume.driver';
 import type { Drivers } from './execute';
@@ -19,7 +22,7 @@ import { hostAgent } from './host.agent';
 import { hostSignature, type SignatureOptions } from './host-signature';
 import { openLedger, type TaskLedger } from './ledger';
 import { simulatedAgent } from './simulated.agent';
-import { AGENT, DRIVERS, FAULTS, LEDGER, RECORDED } from './tokens';
+import { AGENT, DRIVERS, FAULTS, LEDGER, RECORDED, RECORDED_BLOCKS } from './tokens';
 
 /** What the process brings along. */
 export interface AgentParts {
@@ -35,7 +38,10 @@ export class NodeAgentModule {
   static of(parts: AgentParts): DynamicModule {
     const isSimulated = parts.config.BRICKYARD_AGENT_SIMULATED === '1';
     const own = isSimulated ? [simulated(parts)] : [drivers(parts), real(parts)];
-    return { module: NodeAgentModule, providers: [faults(parts), ledger(parts), recorded(parts), ...own] };
+    return {
+      module: NodeAgentModule,
+      providers: [faults(parts), ledger(parts), recorded(parts), recordedBlocks(parts), ...own],
+    };
   }
 }
 
@@ -65,14 +71,36 @@ const recorded = ({ config }: AgentParts): Provider => ({
   },
 });
 
+const recordedBlocks = ({ config }: AgentParts): Provider => ({
+  provide: RECORDED_BLOCKS,
+  inject: [RECORDED],
+  useFactory: (glusters: RecordedGlusters | undefined): Promise<RecordedBlocks | undefined> => {
+    const isUsed = glusters !== undefined || config.BRICKYARD_BLOCK_DRIVER === 'recorded';
+    if (!isUsed) return Promise.resolve(undefined);
+    return openRecordedBlocks({
+      file: join(config.BRICKYARD_AGENT_DIR, 'blocks.journal'),
+      isServed: async (host, { name }) =>
+        glusters === undefined || (await glusters.on(host).volume(name))?.status === 'started',
+    });
+  },
+});
+
 const drivers = ({ config }: AgentParts): Provider => ({
   provide: DRIVERS,
-  inject: [RECORDED],
-  useFactory: (glusters: RecordedGlusters | undefined): Drivers => ({
+  inject: [RECORDED, RECORDED_BLOCKS],
+  useFactory: (glusters: RecordedGlusters | undefined, blocks: RecordedBlocks | undefined): Drivers => ({
     bricks: brickDriver(config),
     volumes: volumeDriver(config, glusters),
+    blocks: blockDriver(config, blocks),
   }),
 });
+
+function blockDriver(config: AgentConfig, blocks: RecordedBlocks | undefined): BlockTargetDriver {
+  if (blocks !== undefined) return blocks.on(hostOf(config));
+  const prefix = config.BRICKYARD_HOST_COMMAND;
+  const { BRICKYARD_AGENT_DIR: directory, BRICKYARD_ISCSI_PORT: port } = config;
+  return tgtBlockTargetDriver({ run: hostCommand(prefix), prefix, directory, port });
+}
 
 function brickDriver(config: AgentConfig): BrickDriver {
   const mountRoot = config.BRICKYARD_MOUNT_ROOT;
@@ -137,8 +165,8 @@ const signatureOptions = (config: AgentConfig): SignatureOptions => ({
 
 const simulated = ({ config, bus, log, metrics }: AgentParts): Provider => ({
   provide: AGENT,
-  inject: [LEDGER, FAULTS, RECORDED],
-  useFactory: (tasks: TaskLedger, plan: FaultPlan, glusters: RecordedGlusters) =>
+  inject: [LEDGER, FAULTS, RECORDED, RECORDED_BLOCKS],
+  useFactory: (tasks: TaskLedger, plan: FaultPlan, glusters: RecordedGlusters, blocks: RecordedBlocks) =>
     simulatedAgent({
       bus,
       metrics,
@@ -148,6 +176,7 @@ const simulated = ({ config, bus, log, metrics }: AgentParts): Provider => ({
       deviceSizeKib: config.BRICKYARD_DEVICE_SIZE_KIB,
       ledger: tasks,
       glusters,
+      blocks,
       faults: plan,
       tasksAtOnce: config.BRICKYARD_TASKS_AT_ONCE,
     }),

@@ -22,6 +22,7 @@ import { type Agent, eventually } from './agent';
 import type { AgentMetrics } from './agent-metrics';
 import { convergingVolumeDriver } from './drivers/gluster/converging.volume-driver';
 import { directoryBrickDriver } from './drivers/simulated/directory.brick-driver';
+import type { RecordedBlocks } from './drivers/simulated/recorded.blocks';
 import type { RecordedGlusters } from './drivers/simulated/recorded.gluster';
 import { type Drivers, execute } from './execute';
 import { HEARTBEAT_MS } from './facts.publisher';
@@ -51,6 +52,7 @@ export interface SimulatedAgentOptions {
   readonly deviceSizeKib: number;
   readonly ledger: TaskLedger;
   readonly glusters: RecordedGlusters;
+  readonly blocks: RecordedBlocks;
   readonly faults: FaultPlan;
   readonly tasksAtOnce?: number | undefined;
   /** Absent: nobody counts. */
@@ -109,7 +111,7 @@ class SimulatedAgent implements Agent {
   }
 
   private driversOf(host: HostName): Drivers {
-    const { directory, mountRoot, deviceSizeKib, glusters } = this.options;
+    const { directory, mountRoot, deviceSizeKib, glusters, blocks } = this.options;
     return {
       bricks: directoryBrickDriver({
         directory: join(directory, 'hosts', host),
@@ -118,6 +120,7 @@ class SimulatedAgent implements Agent {
         clones: true,
       }),
       volumes: convergingVolumeDriver(glusters.on(host), { mountRoot, patience: PATIENCE }),
+      blocks: blocks.on(host),
     };
   }
 
@@ -154,7 +157,7 @@ class SimulatedAgent implements Agent {
       execute: async (envelope) => {
         glusters.introduce(envelope.nodeId, envelope.host);
         const drivers = await this.host(envelope.host);
-        return faults.around(envelope, () => execute(envelope.task, drivers));
+        return faults.around(envelope, () => execute(envelope.task, drivers, envelope.secret));
       },
       onDone: ({ host, task }, { outcome, tookMs }) => {
         this.options.metrics?.tasks.inc({ task: task.type, outcome: outcome.kind });
@@ -212,6 +215,7 @@ class SimulatedAgent implements Agent {
     for (const subscription of this.subscriptions.reverse()) await subscription.close();
     await this.known?.close();
     await this.options.ledger.close();
+    await this.options.blocks.close();
     await this.options.glusters.close();
   }
 }

@@ -75,6 +75,10 @@ export async function consumeTasks(options: TaskConsumerOptions): Promise<Subscr
   };
 }
 
+/** A payload as it may be logged. */
+const withoutSecret = (payload: unknown): unknown =>
+  typeof payload === 'object' && payload !== null && 'secret' in payload ? { ...payload, secret: '***' } : payload;
+
 class TaskConsumer {
   private readonly resources = keyedQueue();
   private doubtUntil: number;
@@ -129,7 +133,10 @@ class TaskConsumer {
 
   /** Never executed and never retried: nobody could make sense of it later, either. */
   private async reject({ payload, subject }: DurableMessage, problem: string): Promise<void> {
-    this.options.log.error({ subject, problem, payload }, 'a task makes no sense to this agent and is dropped');
+    this.options.log.error(
+      { subject, problem, payload: withoutSecret(payload) },
+      'a task makes no sense to this agent and is dropped',
+    );
     const about = TaskEnvelope.pick({ taskId: true, operationId: true, host: true, generation: true }).loose();
     const known = about.safeParse(payload);
     // An order that was meant for another host is dropped in silence: this agent may not speak for that one.

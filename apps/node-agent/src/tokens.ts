@@ -4,3 +4,4 @@ export const LEDGER = Symbol('TaskLedger');
 export const FAULTS = Symbol('FaultPlan');
 export const DRIVERS = Symbol('Drivers');
 export const RECORDED = Symbol('RecordedGlusters');
+export const RECORDED_BLOCKS = Symbol('recorded blocks');

@@ -62,6 +62,7 @@ const SYSTEM_STREAM = `system-${'0'.repeat(32)}`;
 export function streamOf(event: ControlEvent): string {
   if ('subject' in event) return streamOfSubject(event.subject);
   if (event.type in operationEvents && 'operationId' in event) return `operation-${event.operationId}`;
+  if ('blockVolumeId' in event) return `blockvolume-${event.blockVolumeId}`;
   if ('volumeId' in event) return `volume-${event.volumeId}`;
   if ('deviceId' in event) return `device-${event.deviceId}`;
   if ('nodeId' in event) return `node-${event.nodeId}`;

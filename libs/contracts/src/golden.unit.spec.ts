@@ -51,7 +51,7 @@ describe('stored events', () => {
     expect(() => {
       checkEvent(event);
     }).not.toThrow();
-    expect(streamOf(event)).toMatch(/^(cluster|node|device|volume|operation|system)-[0-9a-f]{32}$/);
+    expect(streamOf(event)).toMatch(/^(cluster|node|device|volume|blockvolume|operation|system)-[0-9a-f]{32}$/);
   });
 
   it('are refused when a field is missing, wrong or unknown', () => {

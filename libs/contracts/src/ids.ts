@@ -22,6 +22,10 @@ export type BrickId = z.infer<typeof BrickId>;
 export const VolumeId = hex32.brand('VolumeId');
 export type VolumeId = z.infer<typeof VolumeId>;
 
+/** Names one block volume: a file on a hosting volume, offered over iSCSI. */
+export const BlockVolumeId = hex32.brand('BlockVolumeId');
+export type BlockVolumeId = z.infer<typeof BlockVolumeId>;
+
 /** Names one run of a saga; also the id clients poll at `/queue/{id}`. */
 export const OperationId = hex32.brand('OperationId');
 export type OperationId = z.infer<typeof OperationId>;

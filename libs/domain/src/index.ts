@@ -15,6 +15,7 @@ export { sagas } from './operation/sagas/registry';
 export { FOLD_VERSION, decodeSnapshot, encodeSnapshot } from './control/snapshot';
 export { newEvent, recordedEvent } from './control/control.codec';
 export { evolveStored } from './control/control.evolve';
+export * from './block/block-volumes';
 export * from './look/explain-placement';
 export * from './look/outlook';
 export * from './look/what-if';

@@ -1,5 +1,6 @@
 /** For specs: a control plane in memory whose agents answer what the spec says. */
 import type {
+  BlockVolumeId,
   ClusterId,
   CommandOf,
   ControlCommand,
@@ -39,7 +40,13 @@ export const id = (tail: string | number): string => String(tail).padStart(32, '
 export type Answer =
   { readonly kind: 'done'; readonly result: TaskResult } | { readonly kind: 'failed'; readonly failure: TaskFailure };
 
-const QUESTIONS: ReadonlySet<string> = new Set(['ReadBrick', 'ReadGlusterVolume', 'ReadReplacement']);
+const QUESTIONS: ReadonlySet<string> = new Set([
+  'ReadBrick',
+  'ReadGlusterVolume',
+  'ReadReplacement',
+  'ReadBlockFile',
+  'ReadBlockTarget',
+]);
 
 /** Where Gluster would have put the bricks of a clone. */
 function cloneResult({ clone, bricks }: GlusterClone): TaskResult {
@@ -242,5 +249,27 @@ export function createVolume(
     },
     clusters: [],
     policy: defaultPolicy,
+  };
+}
+
+/** A block volume of this size, offered by so many nodes; a hosting volume of 100 GiB is made when it needs one. */
+export function createBlockVolume(
+  name: string,
+  sizeGib: number,
+  change: Partial<CommandOf<'CreateBlockVolume'>> = {},
+): CommandOf<'CreateBlockVolume'> {
+  const digits = Array.from(name, (char) => char.charCodeAt(0).toString(16)).join('');
+  const hosting = createVolume(`host-${name}`, 100, { kind: 'replicate', replica: 3 });
+  return {
+    type: 'CreateBlockVolume',
+    operationId: newOperationId(),
+    blockVolumeId: id(`b10c${digits}`) as BlockVolumeId,
+    name,
+    sizeKib: kibOf(gib(sizeGib)),
+    portals: 2,
+    clusters: [],
+    hosting: { volumeId: hosting.volumeId, spec: { ...hosting.spec, block: true }, isAllowed: true },
+    policy: defaultPolicy,
+    ...change,
   };
 }

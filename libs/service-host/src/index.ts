@@ -14,6 +14,7 @@ export { type BusOptions, connectBus } from './bus';
 export type { Bus, ConsumeOptions, DurableMessage, RespondOptions, StreamSpec, Subscription } from './bus.port';
 export { type BusLogin, natsAuthorization } from './bus-authorization';
 export { type BusSettings, type BusTls, busSettings, busVariables, connectionSettings } from './bus-settings';
+export { type ChapKeys, chapKeysFrom, chapVariables } from './chap-keys';
 export { ConfigError, readConfig } from './config';
 export { describeError, Unavailable } from './errors';
 export { type Check, type HealthServer, type HealthServerOptions, readiness, startHealthServer } from './health';

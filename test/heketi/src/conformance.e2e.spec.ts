@@ -32,7 +32,11 @@ describe('heketi’s checklist, on simulated hosts', () => {
       registry: false,
       loadTopology: false,
       faultsFile,
-      env: { HEKETI_MAX_INFLIGHT_OPERATIONS: '8' },
+      env: {
+        HEKETI_MAX_INFLIGHT_OPERATIONS: '8',
+        HEKETI_AUTO_CREATE_BLOCK_HOSTING_VOLUME: 'true',
+        HEKETI_BLOCK_HOSTING_VOLUME_SIZE: '100',
+      },
     });
     const { stack } = under;
     const address = { url: stack.apiUrl, adminKey: stack.adminKey, userKey: stack.userKey };

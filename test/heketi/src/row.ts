@@ -86,6 +86,9 @@ async function makeNode(
 
 /** Takes a cluster away with all that is in it. */
 export async function removeSite(server: HeketiServer, { cluster, nodes }: Site): Promise<void> {
+  for (const block of (await server.read(`/clusters/${cluster}`)).texts('blockvolumes')) {
+    await expectDone(server, 'DELETE', `/blockvolumes/${block}`);
+  }
   for (const volume of (await server.read(`/clusters/${cluster}`)).texts('volumes')) {
     await expectDone(server, 'DELETE', `/volumes/${volume}`);
   }

@@ -1,6 +1,7 @@
 /** Every row of the checklist: as a test here, or with the place where it is proven. */
 import { authRows, clusterRows, httpRows } from './rows/http.rows';
-import { blockRows, operationRows, serverRows } from './rows/server.rows';
+import { blockRows } from './rows/block.rows';
+import { operationRows, serverRows } from './rows/server.rows';
 import { deviceRows, nodeRows, queueRows } from './rows/topology.rows';
 import { placeRows, sizeRows, volumeRows } from './rows/volume.rows';
 import type { Row } from './row';
@@ -36,7 +37,7 @@ export const elsewhere: Readonly<Record<string, string>> = {
   P08: 'choose-cluster.unit.spec.ts: the limit of volumes in a cluster',
   O03: 'crash specs: an operation goes on by itself after a restart, so none is ever stale',
   'E01-E07': 'evacuation: specs of the domain, and on real hosts',
-  'B01-B10': 'block volumes: not offered yet, but for hosting volumes (S07, B09)',
+  B03: 'block-volumes.unit.spec.ts: hosting volumes that are not made by themselves; one server has one configuration',
   M07: 'import: not offered yet',
   'K01-K08': 'cli.e2e.spec.ts, for our own command line',
 };

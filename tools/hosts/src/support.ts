@@ -19,6 +19,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   glusterd: 'glusterfs-server',
   gluster: 'glusterfs-cli',
   'mount.glusterfs': 'glusterfs-client',
+  tgtd: 'tgt',
 };
 
 /** The answer of `hostsSupported`. `packages` are those that would provide missing programs. */

@@ -38,6 +38,7 @@ export async function agentMain(world: World, proc: Proc, host: HostName): Promi
     drivers: {
       bricks: directoryBrickDriver({ directory: BRICKS_DIRECTORY, deviceSizeKib: options.deviceSizeKib, disk }),
       volumes: convergingVolumeDriver(world.glusters.on(host, proc)),
+      blocks: world.glusters.blocksOn(host, proc),
     },
   }).start();
 }

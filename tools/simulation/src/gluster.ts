@@ -1,9 +1,18 @@
 /** Gluster daemons that take their time, die, hold their cluster's lock, and answer late, wrongly or not at all. */
 import { diskOn, type Platter } from './disk';
 import type { Kernel, Proc } from './kernel';
-import { type Gluster, type Reply, openRecordedGlusters, type RecordedGlusters } from './product';
+import {
+  type BlockTargetDriver,
+  type Gluster,
+  type Reply,
+  openRecordedBlocks,
+  openRecordedGlusters,
+  type RecordedBlocks,
+  type RecordedGlusters,
+} from './product';
 
 export const GLUSTER_FILE = '/pool/gluster.journal';
+export const BLOCKS_FILE = '/pool/blocks.journal';
 
 /** How badly Gluster behaves at the moment: chances, from 0 to 1. */
 export interface GlusterMood {
@@ -42,6 +51,7 @@ export class SimulatedGlusters {
   private constructor(
     private readonly kernel: Kernel,
     readonly recorded: RecordedGlusters,
+    private readonly blocks: RecordedBlocks,
     private readonly downs: Set<string>,
   ) {}
 
@@ -52,7 +62,12 @@ export class SimulatedGlusters {
       disk: diskOn(platter, { kernel }),
       isDown: (host) => downs.has(host),
     });
-    return new SimulatedGlusters(kernel, recorded, downs);
+    const blocks = await openRecordedBlocks({
+      file: BLOCKS_FILE,
+      disk: diskOn(platter, { kernel }),
+      isServed: async (host, { name }) => (await recorded.on(host).volume(name))?.status === 'started',
+    });
+    return new SimulatedGlusters(kernel, recorded, blocks, downs);
   }
 
   kill(host: string): void {
@@ -104,6 +119,21 @@ export class SimulatedGlusters {
       deleteSnapshot: (name) => change(() => real.deleteSnapshot(name)),
       heal: (name) => read(() => real.heal(name)),
       replaceBrick: (...asked) => change(() => real.replaceBrick(...asked)),
+    };
+  }
+
+  /** What one host does with block volumes, as a process on it sees it. */
+  blocksOn(host: string, proc: Proc): BlockTargetDriver {
+    const real = this.blocks.on(host);
+    return {
+      ensureFile: (file) => this.read(proc, () => real.ensureFile(file)),
+      ensureGrown: (file) => this.read(proc, () => real.ensureGrown(file)),
+      ensureNoFile: (file) => this.read(proc, () => real.ensureNoFile(file)),
+      readFile: (file) => this.read(proc, () => real.readFile(file)),
+      ensureExported: (target, secret) => this.read(proc, () => real.ensureExported(target, secret)),
+      ensureNotExported: (target) => this.read(proc, () => real.ensureNotExported(target)),
+      readTarget: (target) => this.read(proc, () => real.readTarget(target)),
+      ensureServing: () => real.ensureServing(),
     };
   }
 

@@ -3,17 +3,17 @@ import type { HostName } from '@brickyard/contracts';
 import type { ControlState } from '@brickyard/domain';
 import { BRICKS_DIRECTORY } from './agent.process';
 import type { Platter } from './disk';
-import { GLUSTER_FILE } from './gluster';
+import { BLOCKS_FILE, GLUSTER_FILE } from './gluster';
 import { demand } from './ledger-checks';
 import type { Matter } from './world';
-import { RecordedState } from './product';
+import { RecordedBlockState, RecordedState } from './product';
 
 const NAME_FILE = 'device-name';
 
 /** What there is, as lines that can be compared: one for each thing. */
 export function inventoryOf(matter: Matter): string[] {
   const hosts = [...matter.hosts].flatMap(([host, platter]) => brickLines(host, platter));
-  return [...hosts, ...glusterLines(matter)].sort();
+  return [...hosts, ...glusterLines(matter), ...blockLines(matter)].sort();
 }
 
 function brickLines(host: HostName, { files, directories }: Platter): string[] {
@@ -29,8 +29,7 @@ function brickLines(host: HostName, { files, directories }: Platter): string[] {
 
 function glusterLines({ pool, hosts: platters }: Matter): string[] {
   const state = new RecordedState();
-  const text = pool.files.get(GLUSTER_FILE)?.text ?? '';
-  for (const line of text.split('\n')) if (line !== '') state.replay(JSON.parse(line));
+  replay(pool, GLUSTER_FILE, state);
   const pools = new Map<string, string[]>();
   for (const [host, { pool: name }] of state.members) pools.set(name, [...(pools.get(name) ?? []), host]);
   const peers = [...pools.values()]
@@ -54,6 +53,27 @@ function glusterLines({ pool, hosts: platters }: Matter): string[] {
   return [...peers, ...volumes, ...stale];
 }
 
+/** Files and targets of block volumes; a file went with the volume it lay on. */
+function blockLines({ pool }: Matter): string[] {
+  const [blocks, glusters] = [new RecordedBlockState(), new RecordedState()];
+  replay(pool, BLOCKS_FILE, blocks);
+  replay(pool, GLUSTER_FILE, glusters);
+  const owners = [...glusters.pools.values()].flatMap((named) =>
+    [...named.values()].map(({ options }) => options['user.brickyard.id']),
+  );
+  const files = [...blocks.files.keys()].filter((key) => owners.includes(key.split('/')[0]));
+  const targets = [...blocks.targets.keys()].map((key) => key.split('/'));
+  return [
+    ...files.map((key) => `file ${key.split('/')[1] ?? ''} on volume ${key.split('/')[0] ?? ''}`),
+    ...targets.map(([host = '', id = '']) => `target ${id} on ${host}`),
+  ];
+}
+
+function replay({ files }: Platter, name: string, state: { replay(line: unknown): void }): void {
+  const text = files.get(name)?.text ?? '';
+  for (const line of text.split('\n')) if (line !== '') state.replay(JSON.parse(line));
+}
+
 /** What should be there, in the same lines. */
 export function inventoryFrom(state: ControlState): string[] {
   const hostOf = (nodeId: string): string =>
@@ -73,7 +93,11 @@ export function inventoryFrom(state: ControlState): string[] {
     .map(({ nodeIds }) => nodeIds.map(hostOf).sort())
     .filter((hosts) => hosts.length > 1)
     .map((hosts) => `pool of ${hosts.join(', ')}`);
-  return [...devices, ...bricks, ...volumes, ...pools].sort();
+  const blocks = [...state.blockVolumes.values()].flatMap(({ blockVolumeId, hostingVolumeId, nodeIds }) => [
+    `file ${blockVolumeId} on volume ${hostingVolumeId}`,
+    ...nodeIds.map((nodeId) => `target ${blockVolumeId} on ${hostOf(nodeId)}`),
+  ]);
+  return [...devices, ...bricks, ...volumes, ...pools, ...blocks].sort();
 }
 
 /** Both must be the same. */

@@ -6,12 +6,18 @@ export { followLedger } from '@brickyard/allocator/dist/ledger-follower';
 export { CommandBus, type Decided } from '@brickyard/api-gateway/dist/command-bus';
 export type { AppendFile, Disk } from '@brickyard/node-agent/dist/disk';
 export { convergingVolumeDriver } from '@brickyard/node-agent/dist/drivers/gluster/converging.volume-driver';
+export type { BlockTargetDriver } from '@brickyard/node-agent/dist/drivers/block-target.driver';
 export type { Gluster, Reply } from '@brickyard/node-agent/dist/drivers/gluster/gluster.port';
 export { directoryBrickDriver } from '@brickyard/node-agent/dist/drivers/simulated/directory.brick-driver';
 export {
   openRecordedGlusters,
   type RecordedGlusters,
 } from '@brickyard/node-agent/dist/drivers/simulated/recorded.gluster';
+export {
+  openRecordedBlocks,
+  type RecordedBlocks,
+  RecordedBlockState,
+} from '@brickyard/node-agent/dist/drivers/simulated/recorded.blocks';
 export { RecordedState } from '@brickyard/node-agent/dist/drivers/simulated/recorded.state';
 export { NO_FAULTS } from '@brickyard/node-agent/dist/faults';
 export { hostAgent } from '@brickyard/node-agent/dist/host.agent';

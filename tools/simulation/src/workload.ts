@@ -1,5 +1,6 @@
 /** What clients ask: commands that make sense for the moment, and some that do not. */
 import {
+  type BlockVolumeId,
   type ClientCommand,
   type ClusterId,
   type DeviceId,
@@ -11,6 +12,7 @@ import {
   type OperationId,
   type PlacementPolicy,
   type VolumeId,
+  type VolumeSpec,
 } from '@brickyard/contracts';
 import type { ControlState } from '@brickyard/domain';
 import type { Random } from './random';
@@ -48,6 +50,7 @@ export function anyCommand(random: Random, state: ControlState, nodes: number): 
   const deviceId = random.oneOf(sorted(state.devices.keys())) ?? (random.hex(32) as DeviceId);
   const nodeId = random.oneOf(sorted(state.nodes.keys())) ?? nodeIdOf(1);
   const dice = random.next();
+  if (dice < 0.1) return blockCommand(random, state, operationId);
   if (dice < 0.42) return createVolume(random, operationId);
   if (dice < 0.55) {
     const addKib = kibOf(gib(1 + random.below(8)));
@@ -65,6 +68,44 @@ export function anyCommand(random: Random, state: ControlState, nodes: number): 
   if (dice < 0.97) return { type: 'RemoveNode', operationId, nodeId };
   return addNode(operationId, 1 + random.below(nodes));
 }
+
+/** Something with block volumes. */
+function blockCommand(random: Random, state: ControlState, operationId: OperationId): ClientCommand {
+  const known = random.oneOf(sorted(state.blockVolumes.keys()));
+  const dice = random.next();
+  if (known !== undefined && dice < 0.35) return { type: 'DeleteBlockVolume', operationId, blockVolumeId: known };
+  if (known !== undefined && dice < 0.5) {
+    const newSizeKib = kibOf(gib(1 + random.below(8)));
+    return { type: 'ExpandBlockVolume', operationId, blockVolumeId: known, newSizeKib };
+  }
+  const blockVolumeId = random.hex(32) as BlockVolumeId;
+  const volumeId = random.hex(32) as VolumeId;
+  const chap = { username: blockVolumeId, keyId: '0'.repeat(16) };
+  return {
+    type: 'CreateBlockVolume',
+    operationId,
+    blockVolumeId,
+    name: random.oneOf(NAMES) ?? 'ada',
+    sizeKib: kibOf(gib(1 + random.below(4))),
+    portals: random.below(4),
+    ...(random.chance(0.3) ? { chap } : {}),
+    clusters: [],
+    hosting: { volumeId, spec: hostingSpec(`vol_${volumeId}`), isAllowed: true },
+    policy,
+  };
+}
+
+const hostingSpec = (name: string): VolumeSpec => ({
+  name,
+  sizeKib: kibOf(gib(10)),
+  durability: { kind: 'replicate', replica: 3 },
+  gid: 0,
+  options: ['group gluster-block'],
+  block: true,
+  snapshots: false,
+  snapshotFactor: '1',
+  requestedDurability: {},
+});
 
 export function createVolume(random: Random, operationId: OperationId): ClientCommand {
   const isStrict = random.chance(0.2);

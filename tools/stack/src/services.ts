@@ -43,12 +43,28 @@ export interface ServiceContext {
   readonly reachOf: Servers['reachOf'];
 }
 
+/** The key that secrets of block volumes follow from: the same for every process of this folder, now and later. */
+const chapKeyOf = ({ data }: ServiceContext): string =>
+  createHmac('sha256', data.kept.busPassword).update('block volumes').digest('hex');
+
+const KIB_PER_GIB = 1024 ** 2;
+
+/** Volumes to hold block volumes are made by themselves, a quarter of a device large: here somebody tries things. */
+const hostingDefaults = ({ plan }: ServiceContext): Readonly<Record<string, string>> =>
+  plan.configFile === undefined
+    ? {
+        HEKETI_AUTO_CREATE_BLOCK_HOSTING_VOLUME: 'true',
+        HEKETI_BLOCK_HOSTING_VOLUME_SIZE: String(Math.max(2, Math.floor(plan.deviceSizeKib / KIB_PER_GIB / 4))),
+      }
+    : {};
+
 /** An allocator; the first to win the lock leads. */
 export async function allocator(context: ServiceContext, number: number): Promise<HealthyService> {
   const healthPort = await lastingPort(LOOPBACK);
   const env = {
     ...context.reachOf('allocator'),
     BRICKYARD_HEALTH_PORT: String(healthPort),
+    BRICKYARD_CHAP_KEYS: chapKeyOf(context),
     BRICKYARD_CHECKPOINT_KEY_FILE: join(context.data.path, 'checkpoint-key.pem'),
     BRICKYARD_CHECKPOINT_FILE: join(context.data.path, 'checkpoints.jsonl'),
   };
@@ -70,7 +86,10 @@ export async function gateway(
     BRICKYARD_HEALTH_PORT: String(healthPort),
     BRICKYARD_ADMIN_KEY: door.adminKey,
     BRICKYARD_USER_KEY: door.userKey,
+    BRICKYARD_CHAP_KEYS: chapKeyOf(context),
     ...(plan.configFile === undefined ? {} : { BRICKYARD_CONFIG: plan.configFile }),
+    ...hostingDefaults(context),
+    ...plan.env,
   };
   const service = serviceOf(context, `api-gateway-${String(number)}`, 'api-gateway', env);
   return { service, healthPort, httpPort: door.httpPort };

@@ -50,6 +50,11 @@ export class HistoryController {
     return this.history('volume', request, reply);
   }
 
+  @Get(`history/blockvolumes/${ID}`)
+  blockVolume(@Req() request: GatewayRequest, @Res() reply: GatewayReply): Promise<void> {
+    return this.history('blockvolume', request, reply);
+  }
+
   @Get(`history/operations/${ID}`)
   operation(@Req() request: GatewayRequest, @Res() reply: GatewayReply): Promise<void> {
     return this.history('operation', request, reply);

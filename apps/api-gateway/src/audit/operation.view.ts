@@ -81,6 +81,7 @@ function endedSummary({ operationId, kind, subjectId, result, detail, endedAt }:
 
 function subjectOf(plan: OperationPlan): string {
   if (plan.kind === 'evict-brick') return plan.brickId;
+  if ('blockVolumeId' in plan) return plan.blockVolumeId;
   if ('volumeId' in plan) return plan.volumeId;
   if (plan.kind === 'restore-drift') return plan.driftId;
   return 'deviceId' in plan ? plan.deviceId : plan.nodeId;

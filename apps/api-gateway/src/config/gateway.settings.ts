@@ -1,7 +1,16 @@
 /** Everything the gateway is told at its start: Brickyard's variables first, then heketi's, then heketi's file, then defaults. */
 import { readFileSync } from 'node:fs';
 import { AdminMode, gib, kibOf, type PlacementPolicy } from '@brickyard/contracts';
-import { type BusSettings, busSettings, busVariables, ConfigError, readConfig } from '@brickyard/service-host';
+import {
+  type BusSettings,
+  busSettings,
+  busVariables,
+  type ChapKeys,
+  chapKeysFrom,
+  chapVariables,
+  ConfigError,
+  readConfig,
+} from '@brickyard/service-host';
 import { z } from 'zod';
 import type { ServerVolumeOptions } from '../heketi/volume-request';
 import { HeketiFile, heketiVariables, type HeketiVariables } from './heketi-file';
@@ -27,6 +36,10 @@ export interface GatewaySettings {
   readonly issuedAtLeewaySeconds: number;
   readonly policy: PlacementPolicy;
   readonly volumeOptions: ServerVolumeOptions;
+  /** Volumes that hold block volumes: whether they are made when one is needed, and how large. */
+  readonly hosting: { readonly isAutomatic: boolean; readonly sizeGib: number };
+  /** Absent: no block volume can ask initiators for a secret. */
+  readonly chapKeys?: ChapKeys;
   /** Volume operations at once before requests are refused with 429; absent: no limit, since commands queue safely. */
   readonly inFlightMax?: number;
   /** The admin mode a start sets; absent: it stays as it was left. */
@@ -37,8 +50,8 @@ export interface GatewaySettings {
 const HTTP_PORT_DEFAULT = 8080;
 const LEEWAY_SECONDS_DEFAULT = 120;
 const HOSTING_OPTIONS_DEFAULT = 'group gluster-block';
-/** heketi's defaults: bricks of 1 GiB to 4 TiB, 32 a volume, 1000 volumes a cluster, 8 operations at once. */
-const DEFAULTS = { brickMinGib: 1, brickMaxGib: 4_096, bricks: 32, volumes: 1_000, inFlight: 8 };
+/** heketi's defaults: bricks of 1 GiB to 4 TiB, 32 a volume, 1000 volumes a cluster, 8 operations at once, 1 TiB for block volumes. */
+const DEFAULTS = { brickMinGib: 1, brickMaxGib: 4_096, bricks: 32, volumes: 1_000, inFlight: 8, hostingGib: 1_024 };
 
 const port = z
   .string()
@@ -58,6 +71,7 @@ const Environment = z.object({
     .describe('PEM; the certificate of the API, with those between it and the authority'),
   BRICKYARD_TLS_KEY: z.string().optional().describe('PEM; its key'),
   ...busVariables,
+  ...chapVariables,
   BRICKYARD_PG_URL: z.string().describe('such as postgres://user@127.0.0.1/brickyard'),
   BRICKYARD_ADMIN_KEY: z.string().optional(),
   BRICKYARD_USER_KEY: z.string().optional(),
@@ -75,6 +89,7 @@ export function readSettings(env: NodeJS.ProcessEnv): GatewaySettings {
   const file = given.BRICKYARD_CONFIG === undefined ? {} : readHeketiFile(given.BRICKYARD_CONFIG);
   const keys = given.BRICKYARD_DISABLE_AUTH ? undefined : keysFrom(given, file);
   const inFlightMax = inFlightFrom(given, file);
+  const chapKeys = chapKeysFrom(given);
   return {
     http: httpFrom(given, file),
     health: { host: given.BRICKYARD_HEALTH_HOST, port: given.BRICKYARD_HEALTH_PORT },
@@ -91,6 +106,8 @@ export function readSettings(env: NodeJS.ProcessEnv): GatewaySettings {
         file.glusterfs?.block_hosting_volume_options ??
         HOSTING_OPTIONS_DEFAULT,
     },
+    hosting: hostingFrom(given, file),
+    ...(chapKeys === undefined ? {} : { chapKeys }),
     ...(inFlightMax === undefined ? {} : { inFlightMax }),
     ...modeFrom(given, file),
     logLevel: given.BRICKYARD_LOG_LEVEL,
@@ -153,6 +170,14 @@ function policyFrom(given: HeketiVariables, { glusterfs = {} }: HeketiFile): Pla
     volumesPerClusterMax: orDefault(volumes, DEFAULTS.volumes),
     zoneChecking: zones === 'strict' ? 'strict' : 'none',
     ...(averageFileKib > 0 ? { averageFileKib } : {}),
+  };
+}
+
+function hostingFrom(given: HeketiVariables, { glusterfs = {} }: HeketiFile): GatewaySettings['hosting'] {
+  const sizeGib = given.HEKETI_BLOCK_HOSTING_VOLUME_SIZE ?? glusterfs.block_hosting_volume_size;
+  return {
+    isAutomatic: given.HEKETI_AUTO_CREATE_BLOCK_HOSTING_VOLUME ?? glusterfs.auto_create_block_hosting_volume ?? false,
+    sizeGib: orDefault(sizeGib, DEFAULTS.hostingGib),
   };
 }
 

@@ -42,6 +42,7 @@ describe('settings of the gateway', () => {
         zoneChecking: 'none',
       },
       volumeOptions: { before: '', after: '', hosting: 'group gluster-block' },
+      hosting: { isAutomatic: false, sizeGib: 1_024 },
       logLevel: 'info',
     });
   });
@@ -78,6 +79,8 @@ describe('settings of the gateway', () => {
         max_inflight_operations: 0,
         zone_checking: 'strict',
         pre_request_volume_options: 'a 1,b 2',
+        auto_create_block_hosting_volume: true,
+        block_hosting_volume_size: 500,
       },
     });
     const own = { BRICKYARD_ADMIN_KEY: '', BRICKYARD_USER_KEY: '' };
@@ -94,8 +97,11 @@ describe('settings of the gateway', () => {
         zoneChecking: 'strict',
       },
       volumeOptions: { before: 'a 1,b 2', after: 'c 3', hosting: 'group gluster-block' },
+      hosting: { isAutomatic: true, sizeGib: 500 },
       inFlightMax: 8,
     });
+    const blocks = { HEKETI_AUTO_CREATE_BLOCK_HOSTING_VOLUME: 'false', HEKETI_BLOCK_HOSTING_VOLUME_SIZE: '50' };
+    expect(settings({ ...config, ...own, ...blocks }).hosting).toEqual({ isAutomatic: false, sizeGib: 50 });
     const env = { HEKETI_HTTP_PORT: '7070', HEKETI_ZONE_CHECKING: 'odd', HEKETI_MAX_INFLIGHT_OPERATIONS: '3' };
     expect(settings({ ...config, ...env })).toMatchObject({
       http: { port: 7_070 },

@@ -15,6 +15,8 @@ const Glusterfs = z.object({
   post_request_volume_options: z.string().optional(),
   zone_checking: z.string().optional(),
   block_hosting_volume_options: z.string().optional(),
+  auto_create_block_hosting_volume: z.boolean().optional(),
+  block_hosting_volume_size: count,
 });
 
 const secret = z.object({ key: z.string().optional() }).optional();
@@ -47,6 +49,11 @@ export const heketiVariables = {
   HEKETI_POST_REQUEST_VOLUME_OPTIONS: z.string().optional(),
   HEKETI_ZONE_CHECKING: z.string().optional(),
   HEKETI_BLOCK_HOSTING_VOLUME_OPTIONS: z.string().optional(),
+  HEKETI_AUTO_CREATE_BLOCK_HOSTING_VOLUME: z
+    .enum(['1', 't', 'T', 'true', 'TRUE', 'True', '0', 'f', 'F', 'false', 'FALSE', 'False'])
+    .transform((value) => /^[1tT]/.test(value))
+    .optional(),
+  HEKETI_BLOCK_HOSTING_VOLUME_SIZE: wholeNumber.pipe(z.int().min(0)).optional(),
   HEKETI_DEFAULT_STATE: z.string().optional(),
   HEKETI_GLUSTER_MAX_VOLUMES_PER_CLUSTER: wholeNumber.optional(),
 } as const;

@@ -1,5 +1,5 @@
 import type { Cluster, ControlState } from '@brickyard/domain';
-import { clusterIdsOf, visibleNodesOf, volumeIdsIn } from './visible';
+import { blockVolumeIdsIn, clusterIdsOf, visibleNodesOf, volumeIdsIn } from './visible';
 
 /** One cluster as heketi shows it; the order of the fields is part of it. */
 export interface ClusterView {
@@ -22,6 +22,7 @@ export function clusterView(state: ControlState, { clusterId, flags }: Cluster):
     ...newClusterView(clusterId, flags),
     nodes: visibleNodesOf(state, clusterId).map(({ nodeId }) => nodeId),
     volumes: volumeIdsIn(state, clusterId),
+    blockvolumes: blockVolumeIdsIn(state, clusterId),
   };
 }
 

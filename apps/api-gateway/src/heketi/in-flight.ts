@@ -35,6 +35,9 @@ const COUNTED: ReadonlySet<ClientCommand['type']> = new Set([
   'CloneVolume',
   'DeleteVolume',
   'SetBlockRestriction',
+  'CreateBlockVolume',
+  'ExpandBlockVolume',
+  'DeleteBlockVolume',
   'EvictBrick',
 ]);
 

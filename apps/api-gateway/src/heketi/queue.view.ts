@@ -36,11 +36,15 @@ function resultOf({ kind, subjectId }: EndedOperation): QueueView {
     case 'clone-volume':
     case 'set-block-restriction':
       return { kind: 'result', location: `/volumes/${subjectId}` };
+    case 'create-block-volume':
+    case 'expand-block-volume':
+      return { kind: 'result', location: `/blockvolumes/${subjectId}` };
     case 'add-device':
     case 'remove-device':
     case 'remove-node':
     case 'resync-device':
     case 'delete-volume':
+    case 'delete-block-volume':
     case 'clean-up':
     case 'remove-residue':
     case 'evict-brick':

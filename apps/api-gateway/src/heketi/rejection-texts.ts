@@ -1,4 +1,5 @@
 /** Every refusal as a client reads it: heketi's status and text. */
+import { hostingsText } from './hosting-texts';
 import type { ClientCommand, ClusterRefusal, Rejection } from '@brickyard/contracts';
 
 /** Status and text of one refusal; `remedy` is what heketi never said: why, and the smallest change that would help. */
@@ -17,6 +18,8 @@ type Table = {
 const NOT_FOUND: ToldRejection = { status: 404, text: 'Id not found' };
 const IN_USE = 'The target exists, contains other items, or is in use.';
 const CREATE_FAILED = 'Failed to allocate new volume: ';
+const CREATE_BLOCK_FAILED = 'Failed to allocate new block volume: ';
+const EXPAND_BLOCK_FAILED = 'Failed to allocate block volume expansion: ';
 const EVICT_FAILED = 'Failed to set up brick eviction: ';
 const EXPAND_FAILED = 'Failed to allocate volume expansion: ';
 
@@ -25,6 +28,9 @@ const FAILED: Partial<Record<CommandType, string>> = {
   CreateVolume: CREATE_FAILED,
   ExpandVolume: EXPAND_FAILED,
   DeleteVolume: 'Failed to set up volume delete: ',
+  CreateBlockVolume: CREATE_BLOCK_FAILED,
+  ExpandBlockVolume: EXPAND_BLOCK_FAILED,
+  DeleteBlockVolume: 'Failed to set up block volume delete: ',
   SetBlockRestriction: 'Failed to set block restriction: ',
 };
 
@@ -111,9 +117,9 @@ const TABLE: Table = {
     status: 400,
     text: `Requested volume size (${String(requestedGib)} GB) is smaller than the minimum supported volume size (${String(minimumKib)})`,
   }),
-  NotPlaced: (rejection) => ({
+  NotPlaced: (rejection, command) => ({
     status: 500,
-    text: CREATE_FAILED + notPlacedText(rejection),
+    text: (FAILED[command] ?? CREATE_FAILED) + notPlacedText(rejection),
     remedy: remedyWith(
       rejection.remedy,
       rejection.refusals.map(({ refusal }) => refusal),
@@ -138,6 +144,48 @@ const TABLE: Table = {
     remedy: 'look at `brickyard restore status`; `brickyard restore confirm` goes on all the same',
   }),
   NotAdoptable: ({ subject, reason }) => ({ status: 409, text: `${subject} cannot be taken over: ${reason}` }),
+  BlockVolumeNotFound: () => NOT_FOUND,
+  HostingVolumeInUse: ({ blockVolumes }) => ({
+    status: 409,
+    text: 'Cannot delete a block hosting volume containing block volumes',
+    remedy: `delete its block volumes first: it holds ${String(blockVolumes)}`,
+  }),
+  HostingTooSmall: ({ hostingGib, requestedGib, availableGib, passedOver, passedOverMore }) => ({
+    status: 500,
+    text:
+      `${CREATE_BLOCK_FAILED}The size configured for automatic creation of block hosting volumes (${String(hostingGib)}) ` +
+      `is too small to host the requested block volume of size ${String(requestedGib)}. The available size on this ` +
+      `block hosting volume, minus overhead, is ${String(availableGib)}. Please create a sufficiently large block ` +
+      'hosting volume manually.',
+    remedy: hostingsText(passedOver, passedOverMore),
+  }),
+  HostingBeingMade: ({ volumeId, operationId }) => ({
+    status: 429,
+    text: 'Server busy. Retry operation later.',
+    remedy: `hosting volume ${volumeId} is being made by operation ${operationId}; ask again when it is over`,
+  }),
+  HostingNotMadeByItself: ({ passedOver, passedOverMore }) => ({
+    status: 500,
+    text: `${CREATE_BLOCK_FAILED}Block Hosting Volume Creation is disabled. Create a Block hosting volume and try again.`,
+    remedy: hostingsText(passedOver, passedOverMore),
+  }),
+  BlockVolumeNotGrown: ({ requestedGib, sizeGib }) => ({
+    status: 500,
+    text:
+      EXPAND_BLOCK_FAILED +
+      (requestedGib === sizeGib
+        ? `Requested new-size ${String(requestedGib)} is same as current block volume size ${String(sizeGib)}, nothing to be done.`
+        : `Requested new-size ${String(requestedGib)} is less than current block volume size ${String(sizeGib)}, shrinking is not allowed.`),
+  }),
+  HostingVolumeFull: ({ volumeId, freeGib, neededGib }) => ({
+    status: 500,
+    text: `${EXPAND_BLOCK_FAILED}No space`,
+    remedy: `hosting volume ${volumeId} has ${String(freeGib)} GiB free of ${String(neededGib)} needed; expand it first`,
+  }),
+  NodeIsLastPortal: ({ nodeId, blockVolumeId }) => ({
+    ...contains('node', nodeId, 'block volumes'),
+    remedy: `no other node offers block volume ${blockVolumeId}; delete it first`,
+  }),
   ExpansionNotPlaced: ({ refusal, remedy }) => ({
     status: 500,
     text: EXPAND_FAILED + expansionText(refusal),

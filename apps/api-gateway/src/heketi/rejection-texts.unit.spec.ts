@@ -1,4 +1,4 @@
-import type { ClientCommand, ClusterRefusal, Rejection } from '@brickyard/contracts';
+import type { ClientCommand, ClusterRefusal, HostingRefusal, Rejection } from '@brickyard/contracts';
 import { tellRejection } from './rejection-texts';
 
 type Row = readonly [command: ClientCommand['type'], rejection: Rejection, status: number, text: string];
@@ -155,7 +155,84 @@ const ROWS: readonly Row[] = [
   ['ExpandVolume', expansion(tooSmall), 500, `${expand}Minimum brick size limit reached.  Out of space.`],
 ];
 
+const createBlock = 'Failed to allocate new block volume: ';
+const growBlock = 'Failed to allocate block volume expansion: ';
+const tooLittle: HostingRefusal = { rule: 'too-little-space', freeGib: 3, neededGib: 10 };
+const passedOver = { passedOver: [{ volumeId: 'v1', refusal: tooLittle }], passedOverMore: 2 };
+const BLOCK_ROWS: readonly Row[] = [
+  [
+    'CreateBlockVolume',
+    { kind: 'HostingTooSmall', hostingGib: 100, requestedGib: 99, availableGib: 98, ...passedOver },
+    500,
+    `${createBlock}The size configured for automatic creation of block hosting volumes (100) is too small to host the requested block volume of size 99. The available size on this block hosting volume, minus overhead, is 98. Please create a sufficiently large block hosting volume manually.`,
+  ],
+  [
+    'CreateBlockVolume',
+    { kind: 'HostingNotMadeByItself', ...passedOver },
+    500,
+    `${createBlock}Block Hosting Volume Creation is disabled. Create a Block hosting volume and try again.`,
+  ],
+  [
+    'CreateBlockVolume',
+    { kind: 'HostingBeingMade', volumeId: 'v1', operationId: 'o1' },
+    429,
+    'Server busy. Retry operation later.',
+  ],
+  ['CreateBlockVolume', notPlaced(false, noSpace), 500, `${createBlock}No space`],
+  ['ExpandBlockVolume', { kind: 'BlockVolumeNotFound', blockVolumeId: 'b1' }, 404, 'Id not found'],
+  [
+    'ExpandBlockVolume',
+    { kind: 'BlockVolumeNotGrown', requestedGib: 5, sizeGib: 5 },
+    500,
+    `${growBlock}Requested new-size 5 is same as current block volume size 5, nothing to be done.`,
+  ],
+  [
+    'ExpandBlockVolume',
+    { kind: 'BlockVolumeNotGrown', requestedGib: 4, sizeGib: 5 },
+    500,
+    `${growBlock}Requested new-size 4 is less than current block volume size 5, shrinking is not allowed.`,
+  ],
+  [
+    'ExpandBlockVolume',
+    { kind: 'HostingVolumeFull', volumeId: 'v1', freeGib: 1, neededGib: 2 },
+    500,
+    `${growBlock}No space`,
+  ],
+  [
+    'DeleteBlockVolume',
+    { kind: 'ConflictingOperation', subject: 'block volume b1', operationId: 'o1' },
+    500,
+    `Failed to set up block volume delete: ${inUse}`,
+  ],
+  [
+    'DeleteVolume',
+    { kind: 'HostingVolumeInUse', volumeId: 'v1', blockVolumes: 3 },
+    409,
+    'Cannot delete a block hosting volume containing block volumes',
+  ],
+  [
+    'RemoveNode',
+    { kind: 'NodeIsLastPortal', nodeId: 'n1', blockVolumeId: 'b1' },
+    409,
+    'Unable to delete node [n1] because it contains block volumes',
+  ],
+];
+
 describe('a rejection', () => {
+  it.each(BLOCK_ROWS.map((row) => [row[1].kind, ...row] as const))(
+    '%s of %s is told in heketi’s words',
+    (_, ...row) => {
+      const [type, rejection, status, text] = row;
+      expect(tellRejection(rejection, type)).toMatchObject({ status, text });
+    },
+  );
+
+  it('of a block volume names the hosting volumes that did not take it', () => {
+    expect(tellRejection({ kind: 'HostingNotMadeByItself', ...passedOver }, 'CreateBlockVolume').remedy).toBe(
+      'hosting volume v1 has 3 GiB free of 10 needed; and 2 more',
+    );
+  });
+
   it.each(ROWS.map((row) => [row[1].kind, ...row] as const))('%s of %s is told in heketi’s words', (_kind, ...row) => {
     const [command, rejection, status, text] = row;
     expect(tellRejection(rejection, command)).toMatchObject({ status, text });

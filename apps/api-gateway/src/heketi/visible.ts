@@ -1,8 +1,10 @@
 /** What clients see of a state, in the order they see it: sorted once for each state, however often it is asked. */
-import type { ClusterId, DeviceId, NodeId, OperationId, VolumeId } from '@brickyard/contracts';
+import type { BlockVolumeId, ClusterId, DeviceId, NodeId, OperationId, VolumeId } from '@brickyard/contracts';
 import {
+  type BlockVolume,
   type ControlState,
   type Device,
+  isBlockVisible,
   isVisible,
   type Node,
   type OperationKind,
@@ -42,11 +44,28 @@ const visibleVolumesByCluster = memoised((volumes: ControlState['volumes']) => {
   return byCluster;
 });
 
+const visibleBlockVolumes = memoised((blocks: ControlState['blockVolumes']): readonly BlockVolume[] =>
+  [...blocks.values()].filter(isBlockVisible).sort((one, other) => (one.blockVolumeId < other.blockVolumeId ? -1 : 1)),
+);
+
+const visibleBlockVolumesByCluster = memoised((blocks: ControlState['blockVolumes']) => {
+  const byCluster = new Map<ClusterId, BlockVolumeId[]>();
+  for (const { clusterId, blockVolumeId } of visibleBlockVolumes(blocks)) {
+    const known = byCluster.get(clusterId);
+    if (known === undefined) byCluster.set(clusterId, [blockVolumeId]);
+    else known.push(blockVolumeId);
+  }
+  return byCluster;
+});
+
 const COUNTED: ReadonlySet<OperationKind> = new Set([
   'create-volume',
   'expand-volume',
   'delete-volume',
   'clone-volume',
+  'create-block-volume',
+  'expand-block-volume',
+  'delete-block-volume',
   'evict-brick',
   'evacuate-device',
   'evacuate-node',
@@ -71,6 +90,20 @@ export const volumeIdsOf = (state: ControlState): readonly VolumeId[] => visible
 /** The same of one cluster. */
 export const volumeIdsIn = (state: ControlState, clusterId: ClusterId): readonly VolumeId[] =>
   visibleVolumesByCluster(state.volumes).get(clusterId) ?? [];
+
+/** Ids of the block volumes clients see, ascending. */
+export const blockVolumeIdsOf = (state: ControlState): readonly BlockVolumeId[] =>
+  visibleBlockVolumes(state.blockVolumes).map(({ blockVolumeId }) => blockVolumeId);
+
+/** The same of one cluster. */
+export const blockVolumeIdsIn = (state: ControlState, clusterId: ClusterId): readonly BlockVolumeId[] =>
+  visibleBlockVolumesByCluster(state.blockVolumes).get(clusterId) ?? [];
+
+/** A block volume clients see. */
+export function visibleBlockVolume(state: ControlState, blockVolumeId: string): BlockVolume | undefined {
+  const block = state.blockVolumes.get(blockVolumeId as BlockVolumeId);
+  return block !== undefined && isBlockVisible(block) ? block : undefined;
+}
 
 /** How many running operations heketi would count against its limit. */
 export const countedOperationsOf = (state: ControlState): number => countedOperations(state.operations).count;

@@ -1,7 +1,7 @@
 import { gibOf, kib, type VolumeSpec } from '@brickyard/contracts';
-import type { ControlState, Volume } from '@brickyard/domain';
+import { type ControlState, hostingFreeGib, type Volume } from '@brickyard/domain';
 import { brickView, type BrickView, byId } from './brick.view';
-import { visibleNodesOf, volumeIdsOf } from './visible';
+import { visibleBlockVolume, visibleNodesOf, volumeIdsOf } from './visible';
 
 /** One volume as heketi shows it: the size in GiB, bricks in KiB. */
 export interface VolumeView {
@@ -23,6 +23,7 @@ export interface VolumeView {
 interface BlockInfoView {
   readonly freesize?: number;
   readonly reservedsize?: number;
+  readonly blockvolume?: readonly string[];
   readonly restriction?: string;
 }
 
@@ -52,18 +53,20 @@ export function volumeView(state: ControlState, volume: Volume): VolumeView {
     id: volumeId,
     cluster: volume.clusterId,
     mount: { glusterfs: mountView(state, volume) },
-    blockinfo: blockInfoView(volume),
+    blockinfo: blockInfoView(state, volume),
     bricks: volume.bricks.map((brick) => brickView(brick, volumeId)).sort(byId),
   };
 }
 
-function blockInfoView({ hosting, sizeKib }: Volume): BlockInfoView {
-  if (hosting === undefined) return {};
-  const { reservedGib, restriction } = hosting;
-  const freesize = gibOf(kib(sizeKib)) - reservedGib;
+function blockInfoView(state: ControlState, volume: Volume): BlockInfoView {
+  if (volume.hosting === undefined) return {};
+  const { reservedGib, restriction, blockVolumeIds } = volume.hosting;
+  const freesize = hostingFreeGib(volume, state);
+  const blockvolume = blockVolumeIds.filter((id) => visibleBlockVolume(state, id) !== undefined);
   return {
     ...(freesize === 0 ? {} : { freesize }),
     ...(reservedGib === 0 ? {} : { reservedsize: reservedGib }),
+    ...(blockvolume.length === 0 ? {} : { blockvolume }),
     ...(restriction === '' ? {} : { restriction }),
   };
 }

@@ -15,7 +15,7 @@ import { parseMoment } from '../context';
 import { imageHistory } from './registry.command';
 import { pgUrlFrom } from './audit.command';
 
-const HISTORY_KINDS = ['cluster', 'node', 'device', 'volume', 'brick', 'operation', 'actor'] as const;
+const HISTORY_KINDS = ['cluster', 'node', 'device', 'volume', 'blockvolume', 'brick', 'operation', 'actor'] as const;
 const HistoryFlags = z.object({ limit: WholeNumber.optional() });
 const DiffFlags = z.object({ pg: z.string().optional() });
 

@@ -32,6 +32,7 @@ export function siteFolders({ nodes, postgres }: Site, master: string): readonly
     { kind: 'registry' },
     { kind: 'observer' },
   ];
+  const chap = { 'chap-keys': secretOf('chap') };
   const keys = { 'admin-key': secretOf('api admin'), 'user-key': secretOf('api user') };
   return [
     { part: 'postgres', files: { 'owner-password': database(OWNER) } },
@@ -47,11 +48,11 @@ export function siteFolders({ nodes, postgres }: Site, master: string): readonly
     { part: 'nats', files: { 'nats.conf': natsConfig([...services, ...agents], bus) } },
     {
       part: 'allocator',
-      files: { 'nats-password': bus({ kind: 'allocator' }), 'pg-url': pgUrl('brickyard_allocator') },
+      files: { 'nats-password': bus({ kind: 'allocator' }), 'pg-url': pgUrl('brickyard_allocator'), ...chap },
     },
     {
       part: 'gateway',
-      files: { 'nats-password': bus({ kind: 'gateway' }), 'pg-url': pgUrl('brickyard_gateway'), ...keys },
+      files: { 'nats-password': bus({ kind: 'gateway' }), 'pg-url': pgUrl('brickyard_gateway'), ...keys, ...chap },
     },
     {
       part: 'registry',

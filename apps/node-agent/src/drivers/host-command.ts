@@ -9,6 +9,8 @@ export interface CommandLimits {
   readonly timeoutMs: number;
   /** Output kept of each stream, bytes; a command that writes more is ended. 4 MiB when absent. */
   readonly outputBytesMax?: number;
+  /** Words of the command that no log, trace or failure may show. */
+  readonly secrets?: readonly string[];
 }
 
 /** How a command ended. */
@@ -34,9 +36,10 @@ const ERROR_TAIL_CHARS = 800;
 export function hostCommand(prefix: readonly string[] = []): HostCommand {
   return (argv, limits) =>
     inSpan(`run ${argv[0] ?? ''}`, {}, async (span) => {
+      const shown = argv.map((word) => (limits.secrets?.includes(word) === true ? '***' : word));
       const result = await runLimited([...prefix, ...argv], limits);
-      span.setAttributes({ 'process.command_args': [...argv], 'process.exit.code': result.exit });
-      return result;
+      span.setAttributes({ 'process.command_args': shown, 'process.exit.code': result.exit });
+      return { ...result, argv: [...prefix, ...shown] };
     });
 }
 

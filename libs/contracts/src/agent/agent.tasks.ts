@@ -1,8 +1,8 @@
 /** What a node agent is told to do. A task names everything: the agent has no choice to make. */
 import { z } from 'zod';
-import { Brick, HealCheck } from '../cluster/cluster.objects';
+import { Brick, ChapIdentity, HealCheck } from '../cluster/cluster.objects';
 import { Durability } from '../durability';
-import { BrickId, DeviceId, HostName, NodeId, OperationId, VolumeId } from '../ids';
+import { BlockVolumeId, BrickId, DeviceId, HostName, NodeId, OperationId, VolumeId } from '../ids';
 import { Kib } from '../quantities';
 
 /** A brick as Gluster names it: host and directory. */
@@ -126,6 +126,34 @@ const CloneGlusterVolume = z.strictObject({ type: z.literal('CloneGlusterVolume'
 const DeleteGlusterClone = z.strictObject({ type: z.literal('DeleteGlusterClone'), cloning: GlusterClone });
 /** Where are the bricks of the clone, as far as there is one? */
 const ReadGlusterClone = z.strictObject({ type: z.literal('ReadGlusterClone'), cloning: GlusterClone });
+/** The file that holds a block volume, on its hosting volume. */
+export const BlockFile = z.strictObject({
+  blockVolumeId: BlockVolumeId,
+  hosting: GlusterVolumeRef,
+  sizeKib: Kib,
+});
+export type BlockFile = z.infer<typeof BlockFile>;
+/** The file exists and is so large; what it holds stays. */
+const CreateBlockFile = z.strictObject({ type: z.literal('CreateBlockFile'), file: BlockFile });
+/** A file that exists is at least so large; refused when it does not. */
+const GrowBlockFile = z.strictObject({ type: z.literal('GrowBlockFile'), file: BlockFile });
+const DeleteBlockFile = z.strictObject({ type: z.literal('DeleteBlockFile'), file: BlockFile });
+/** Whether the file exists and is at least so large. */
+const ReadBlockFile = z.strictObject({ type: z.literal('ReadBlockFile'), file: BlockFile });
+
+/** A block volume as one host offers it over iSCSI: the same name, unit and identity on each. */
+export const BlockTarget = BlockFile.extend({
+  iqn: z.string().regex(/^iqn\.[a-z0-9.:-]{1,200}$/),
+  lun: z.int().min(1).max(255),
+  /** Absent: anybody may sign in. The secret travels beside the task. */
+  chap: ChapIdentity.optional(),
+});
+export type BlockTarget = z.infer<typeof BlockTarget>;
+/** Offers the block volume with the size its file has, from now on and after every restart. */
+const ExportBlockVolume = z.strictObject({ type: z.literal('ExportBlockVolume'), target: BlockTarget });
+const UnexportBlockVolume = z.strictObject({ type: z.literal('UnexportBlockVolume'), target: BlockTarget });
+/** Whether the block volume is offered. */
+const ReadBlockTarget = z.strictObject({ type: z.literal('ReadBlockTarget'), target: BlockTarget });
 
 export const AgentTask = z.discriminatedUnion('type', [
   CheckNode,
@@ -155,6 +183,13 @@ export const AgentTask = z.discriminatedUnion('type', [
   CloneGlusterVolume,
   DeleteGlusterClone,
   ReadGlusterClone,
+  CreateBlockFile,
+  GrowBlockFile,
+  DeleteBlockFile,
+  ReadBlockFile,
+  ExportBlockVolume,
+  UnexportBlockVolume,
+  ReadBlockTarget,
 ]);
 export type AgentTask = z.infer<typeof AgentTask>;
 export type TaskOf<Type extends AgentTask['type']> = Extract<AgentTask, { type: Type }>;
@@ -178,6 +213,8 @@ export const TaskEnvelope = z.strictObject({
   /** The log position that planned the task. */
   generation: z.int().min(1),
   task: AgentTask,
+  /** What the task needs and the log does not hold: the CHAP secret of an export. */
+  secret: z.string().min(12).max(64).optional(),
   traceparent: z.string().optional(),
 });
 export type TaskEnvelope = z.infer<typeof TaskEnvelope>;

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { AdoptCluster, AdoptDevice, AdoptNode, AdoptVolume } from '../adoption/adoption.commands';
 import { DriftFinding } from '../drift/drift.objects';
-import { BrickId, ClusterId, DeviceId, DriftId, HostName, NodeId, OperationId, VolumeId } from '../ids';
+import { BlockVolumeId, BrickId, ClusterId, DeviceId, DriftId, HostName, NodeId, OperationId, VolumeId } from '../ids';
 import { Kib } from '../quantities';
 import { ConfirmRestore, ReleaseLog } from '../restore/restore.commands';
 import { TaskOutcome } from '../agent/agent.outcomes';
@@ -10,6 +10,7 @@ import {
   AdminMode,
   AdminState,
   BlockRestriction,
+  ChapIdentity,
   ClusterFlags,
   HealCheck,
   Hostnames,
@@ -159,6 +160,43 @@ const SetBlockRestriction = z.strictObject({
   restriction: BlockRestriction,
 });
 
+/** A hosting volume to make when no other takes a block volume. */
+export const NewHosting = z.strictObject({
+  volumeId: VolumeId,
+  spec: VolumeSpec,
+  /** False: it is only what would have been made; somebody has to make one. */
+  isAllowed: z.boolean(),
+});
+export type NewHosting = z.infer<typeof NewHosting>;
+
+const CreateBlockVolume = z.strictObject({
+  type: z.literal('CreateBlockVolume'),
+  operationId: OperationId,
+  blockVolumeId: BlockVolumeId,
+  name: z.string().regex(/^[a-zA-Z0-9_-]+$/),
+  sizeKib: Kib,
+  /** How many nodes offer it; 0: all of its cluster. */
+  portals: z.int().min(0),
+  /** Absent: initiators need not say who they are. */
+  chap: ChapIdentity.optional(),
+  /** Clusters to try; empty means all. */
+  clusters: z.array(z.string()),
+  hosting: NewHosting,
+  policy: PlacementPolicy,
+});
+const ExpandBlockVolume = z.strictObject({
+  type: z.literal('ExpandBlockVolume'),
+  operationId: OperationId,
+  blockVolumeId: BlockVolumeId,
+  /** The whole size, not what is added. */
+  newSizeKib: Kib,
+});
+const DeleteBlockVolume = z.strictObject({
+  type: z.literal('DeleteBlockVolume'),
+  operationId: OperationId,
+  blockVolumeId: BlockVolumeId,
+});
+
 const SetAdminMode = z.strictObject({ type: z.literal('SetAdminMode'), mode: AdminMode });
 /** Tries again to remove what operations could not remove: on these nodes, on all when there are none. */
 const CleanUp = z.strictObject({ type: z.literal('CleanUp'), operationId: OperationId, nodeIds: z.array(z.string()) });
@@ -188,6 +226,9 @@ export const ClientCommand = z.discriminatedUnion('type', [
   DeleteVolume,
   CloneVolume,
   SetBlockRestriction,
+  CreateBlockVolume,
+  ExpandBlockVolume,
+  DeleteBlockVolume,
   SetAdminMode,
   CleanUp,
   AcceptDrift,

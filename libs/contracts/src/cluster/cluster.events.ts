@@ -1,13 +1,15 @@
 /** What has happened to clusters, nodes, devices and volumes. Facts: never edited, never deleted. */
 import { z } from 'zod';
-import { BrickId, ClusterId, DeviceId, NodeId, OperationId, VolumeId } from '../ids';
+import { BlockVolumeId, BrickId, ClusterId, DeviceId, NodeId, OperationId, VolumeId } from '../ids';
 import { Kib } from '../quantities';
 import {
   AdminMode,
   AdminState,
   BlockedBrick,
+  BlockPlacement,
   BlockRestriction,
   Brick,
+  ChapIdentity,
   ClusterFlags,
   HealCheck,
   Hostnames,
@@ -211,6 +213,44 @@ export const clusterEvents = {
   BlockRestrictionSet: [
     z.strictObject({ operationId: OperationId, volumeId: VolumeId, restriction: BlockRestriction }),
   ],
+
+  /** A hosting volume is made in the operation of the block volume that follows, and goes with it when that fails. */
+  HostingVolumePlanned: [
+    z.strictObject({
+      operationId: OperationId,
+      volumeId: VolumeId,
+      clusterId: ClusterId,
+      spec: VolumeSpec,
+      bricks: z.array(Brick).min(1),
+      placement: PlacementExplanation,
+    }),
+  ],
+  BlockVolumePlanned: [
+    z.strictObject({
+      operationId: OperationId,
+      blockVolumeId: BlockVolumeId,
+      clusterId: ClusterId,
+      hostingVolumeId: VolumeId,
+      name: z.string(),
+      sizeKib: Kib,
+      /** The nodes that offer it, ascending. */
+      nodeIds: z.array(NodeId).min(1),
+      chap: z.exactOptional(ChapIdentity),
+      placement: BlockPlacement,
+    }),
+  ],
+  BlockVolumeCreated: [z.strictObject({ operationId: OperationId, blockVolumeId: BlockVolumeId })],
+  BlockVolumeCreationUndone: [z.strictObject({ ...undone, blockVolumeId: BlockVolumeId })],
+  /** Too few nodes could offer it: heketi answers it on the queue, not on the request. */
+  BlockVolumeCreationRefused: [z.strictObject({ ...undone, blockVolumeId: BlockVolumeId })],
+  BlockVolumeExpansionPlanned: [
+    z.strictObject({ operationId: OperationId, blockVolumeId: BlockVolumeId, newSizeKib: Kib }),
+  ],
+  BlockVolumeExpanded: [z.strictObject({ operationId: OperationId, blockVolumeId: BlockVolumeId })],
+  BlockVolumeExpansionUndone: [z.strictObject({ ...undone, blockVolumeId: BlockVolumeId })],
+  BlockVolumeDeletionPlanned: [z.strictObject({ operationId: OperationId, blockVolumeId: BlockVolumeId })],
+  BlockVolumeDeleted: [z.strictObject({ operationId: OperationId, blockVolumeId: BlockVolumeId })],
+  BlockVolumeDeletionUndone: [z.strictObject({ ...undone, blockVolumeId: BlockVolumeId })],
 
   AdminModeSet: [z.strictObject({ mode: AdminMode })],
 } as const;

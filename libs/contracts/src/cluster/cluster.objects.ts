@@ -184,5 +184,38 @@ export const PlacementPolicy = z.strictObject({
 });
 export type PlacementPolicy = z.infer<typeof PlacementPolicy>;
 
+/** What initiators sign in with. The secret is in no event: it follows from this key, which only gateways and allocators have, and the block volume's id. */
+export const ChapIdentity = z.strictObject({
+  username: z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/),
+  /** Which key the secret follows from. */
+  keyId: z.string().regex(/^[0-9a-f]{16}$/),
+});
+export type ChapIdentity = z.infer<typeof ChapIdentity>;
+
+/** Why a hosting volume does not take a block volume: the first rule it failed, with the numbers. */
+export const HostingRefusal = z.discriminatedUnion('rule', [
+  /** It is being made, or taken away. */
+  z.strictObject({ rule: z.literal('not-ready'), status: z.string() }),
+  z.strictObject({ rule: z.literal('restricted'), restriction: z.string() }),
+  z.strictObject({ rule: z.literal('name-in-use'), name: z.string() }),
+  z.strictObject({ rule: z.literal('too-little-space'), freeGib: z.int(), neededGib: z.int() }),
+]);
+export type HostingRefusal = z.infer<typeof HostingRefusal>;
+
+/** The hosting volumes that did not take a block volume, at most 64 by name. */
+const hostingsPassedOver = {
+  passedOver: z.array(z.strictObject({ volumeId: VolumeId, refusal: HostingRefusal })),
+  passedOverMore: z.int().min(0),
+};
+
+/** Why a block volume lies where it lies. */
+export const BlockPlacement = z.strictObject({
+  /** `any-that-fits`: drawn from those that could take it, by the block volume's id; `new`: none could, so one is made. */
+  order: z.enum(['any-that-fits', 'new']),
+  fitting: z.int().min(0),
+  ...hostingsPassedOver,
+});
+export type BlockPlacement = z.infer<typeof BlockPlacement>;
+
 /** A volume as a refusal or task names it. */
 export const VolumeRef = z.strictObject({ volumeId: VolumeId, name: z.string() });

@@ -1,6 +1,6 @@
 /** Why a command was refused: values, one kind for each text a client may see. */
 import { z } from 'zod';
-import { PlacementAttempt, DeviceRefusal } from './cluster.objects';
+import { DeviceRefusal, HostingRefusal, PlacementAttempt } from './cluster.objects';
 
 /** What was tried before giving up, and what spoke against each device in the last walk that failed. */
 const noSpaceEvidence = {
@@ -30,6 +30,12 @@ export const ClusterRefusal = z.discriminatedUnion('kind', [
 export type ClusterRefusal = z.infer<typeof ClusterRefusal>;
 
 const id = z.string();
+
+/** What spoke against each hosting volume, at most 64 by name. */
+const hostingEvidence = {
+  passedOver: z.array(z.strictObject({ volumeId: id, refusal: HostingRefusal })),
+  passedOverMore: z.int().min(0),
+};
 
 export const Rejection = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('ClusterNotFound'), clusterId: id }),
@@ -91,6 +97,30 @@ export const Rejection = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('LogHeld'), since: z.string(), source: z.string() }),
   /** It does not fit what the log knows already. */
   z.strictObject({ kind: z.literal('NotAdoptable'), subject: z.string(), reason: z.string() }),
+  z.strictObject({ kind: z.literal('BlockVolumeNotFound'), blockVolumeId: id }),
+  z.strictObject({ kind: z.literal('HostingVolumeInUse'), volumeId: id, blockVolumes: z.int().min(1) }),
+  /** No hosting volume takes it, and one made by itself would be too small. */
+  z.strictObject({
+    kind: z.literal('HostingTooSmall'),
+    hostingGib: z.int(),
+    requestedGib: z.int(),
+    availableGib: z.int(),
+    ...hostingEvidence,
+  }),
+  /** No hosting volume takes it, and one is being made: asked again when that is there. */
+  z.strictObject({ kind: z.literal('HostingBeingMade'), volumeId: id, operationId: id }),
+  /** No hosting volume takes it, and none is made by itself. */
+  z.strictObject({ kind: z.literal('HostingNotMadeByItself'), ...hostingEvidence }),
+  /** The new size is the size there is, or less. */
+  z.strictObject({ kind: z.literal('BlockVolumeNotGrown'), requestedGib: z.int(), sizeGib: z.int() }),
+  z.strictObject({
+    kind: z.literal('HostingVolumeFull'),
+    volumeId: id,
+    freeGib: z.int(),
+    neededGib: z.int(),
+  }),
+  /** Nobody else offers this block volume. */
+  z.strictObject({ kind: z.literal('NodeIsLastPortal'), nodeId: id, blockVolumeId: id }),
   z.strictObject({ kind: z.literal('ExpansionNotPlaced'), refusal: ClusterRefusal, remedy: z.string() }),
 ]);
 export type Rejection = z.infer<typeof Rejection>;

@@ -111,7 +111,7 @@ export const apiRoutes: readonly ApiRoute[] = [
   }),
   get('block volumes', '/blockvolumes', 'Ids of all block volumes', { 200: answers.BlockVolumeListAnswer }),
   post('block volumes', '/blockvolumes', 'Makes a block volume', ACCEPTED, { body: requests.BlockVolumeCreateRequest }),
-  get('block volumes', '/blockvolumes/{id}', 'One block volume', { 200: undefined }),
+  get('block volumes', '/blockvolumes/{id}', 'One block volume', { 200: answers.BlockVolumeAnswer }),
   post('block volumes', '/blockvolumes/{id}/expand', 'Makes it so many GiB large', ACCEPTED, {
     body: requests.BlockVolumeExpandRequest,
   }),
@@ -146,7 +146,7 @@ export const apiRoutes: readonly ApiRoute[] = [
   get('history', '/v1/operations/{id}', 'One operation: its step, its tasks, what it waits for', {
     200: 'application/json',
   }),
-  ...['cluster', 'node', 'device', 'brick', 'volume', 'operation'].map((kind) =>
+  ...['cluster', 'node', 'device', 'brick', 'volume', 'blockvolume', 'operation'].map((kind) =>
     get('history', `/v1/history/${kind}s/{id}`, `Every event about one ${kind}`, { 200: 'application/json' }),
   ),
 ];

@@ -73,6 +73,22 @@ export const VolumeAnswer = z.object({
   bricks: z.array(BrickAnswer),
 });
 export const VolumeListAnswer = z.object({ volumes: ids });
+export const BlockVolumeAnswer = z.object({
+  size: gibibytes,
+  name: z.string(),
+  hacount: z.int(),
+  id,
+  blockvolume: z.object({
+    hosts: z.array(z.string()),
+    iqn: z.string(),
+    lun: z.int(),
+    username: z.string(),
+    password: z.string(),
+  }),
+  cluster: id,
+  blockhostingvolume: id,
+  usablesize: gibibytes,
+});
 export const BlockVolumeListAnswer = z.object({ blockvolumes: ids });
 export const TagsAnswer = tags;
 

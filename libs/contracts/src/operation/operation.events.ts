@@ -5,7 +5,7 @@ import { TaskFailure, TaskResult } from '../agent/agent.outcomes';
 import { NodeId, OperationId } from '../ids';
 
 /** A task as planned: an envelope without what the log itself adds. */
-export const PlannedTask = TaskEnvelope.omit({ operationId: true, generation: true, traceparent: true });
+export const PlannedTask = TaskEnvelope.omit({ operationId: true, generation: true, secret: true, traceparent: true });
 export type PlannedTask = z.infer<typeof PlannedTask>;
 
 /** Which way a saga is going: `act` builds, `undo` takes back, `probe` asks the host what really is. */

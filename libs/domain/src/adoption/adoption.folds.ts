@@ -73,7 +73,7 @@ export function volumeAdopted(state: ControlState, { event }: Recorded<EventOf<'
       bricks,
       moves: [],
       status: 'ready',
-      ...(hosting === undefined ? {} : { hosting }),
+      ...(hosting === undefined ? {} : { hosting: { ...hosting, blockVolumeIds: [] } }),
       ...(options === undefined ? {} : { gluster: { options, isComplete: true } }),
     }),
     volumeNames: state.volumeNames.set(volumeNameKey(clusterId, spec.name), volumeId),

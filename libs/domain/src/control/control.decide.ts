@@ -2,6 +2,7 @@
 import type { ControlCommand, ControlEvent, OperationId, Rejection } from '@brickyard/contracts';
 import { dispatch, type Decision, type NewEvent, type Recorded } from '@brickyard/event-sourcing';
 import { adoptCluster, adoptDevice, adoptNode, adoptVolume } from '../adoption/adoption-commands';
+import { createBlockVolume, deleteBlockVolume, expandBlockVolume } from '../block/block-volume-commands';
 import { evictBrick } from '../evacuation/evacuation-commands';
 import { acceptDrift, recordDrift, restoreDrift } from '../drift/drift-commands';
 import { advance } from '../operation/advance';
@@ -49,6 +50,9 @@ const decideCommand: (command: ControlCommand, state: ControlState) => ControlDe
   DeleteVolume: deleteVolume,
   CloneVolume: cloneVolume,
   SetBlockRestriction: setBlockRestriction,
+  CreateBlockVolume: createBlockVolume,
+  ExpandBlockVolume: expandBlockVolume,
+  DeleteBlockVolume: deleteBlockVolume,
   SetAdminMode: setAdminMode,
   CleanUp: cleanUp,
   AcceptDrift: acceptDrift,

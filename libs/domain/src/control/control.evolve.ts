@@ -3,6 +3,7 @@ import type { ControlEvent, ControlEventType, EventOf } from '@brickyard/contrac
 import type { Recorded, StoredEvent } from '@brickyard/event-sourcing';
 import * as evacuation from '../evacuation/evacuation.folds';
 import * as adoption from '../adoption/adoption.folds';
+import * as block from '../block/block-volume.folds';
 import * as drift from '../drift/drift.folds';
 import * as operation from '../operation/operation.folds';
 import * as restore from '../restore/restore.folds';
@@ -69,6 +70,17 @@ const folds: Folds = {
   VolumeCloned: clone.volumeCloned,
   VolumeCloneUndone: clone.volumeCloneUndone,
   BlockRestrictionSet: volume.blockRestrictionSet,
+  HostingVolumePlanned: block.hostingVolumePlanned,
+  BlockVolumePlanned: block.blockVolumePlanned,
+  BlockVolumeCreated: block.blockVolumeCreated,
+  BlockVolumeCreationUndone: block.blockVolumeCreationUndone,
+  BlockVolumeCreationRefused: block.blockVolumeCreationRefused,
+  BlockVolumeExpansionPlanned: block.blockVolumeExpansionPlanned,
+  BlockVolumeExpanded: block.blockVolumeExpanded,
+  BlockVolumeExpansionUndone: block.blockVolumeExpansionUndone,
+  BlockVolumeDeletionPlanned: block.blockVolumeDeletionPlanned,
+  BlockVolumeDeleted: block.blockVolumeDeleted,
+  BlockVolumeDeletionUndone: block.blockVolumeDeletionUndone,
   AdminModeSet: (state, { event }) => ({ ...state, adminMode: event.mode }),
   StepStarted: operation.stepStarted,
   TaskSucceeded: operation.taskSucceeded,

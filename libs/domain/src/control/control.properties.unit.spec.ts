@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import {
   cloneVolume,
   clusterOf,
+  createBlockVolume,
   createVolume,
   defaultPolicy,
   failed,
@@ -14,6 +15,7 @@ import {
   type Answer,
   type ControlPlane,
 } from '../testing';
+import { hostingFreeGib } from '../block/block-volumes';
 import { evolve } from './control.evolve';
 import { emptyControlState, freeKib, type ControlState } from './control.state';
 import { decodeSnapshot, encodeSnapshot } from './snapshot';
@@ -73,6 +75,24 @@ const happening = fc.oneof(
     }),
   },
   { weight: 3, arbitrary: fc.record({ what: fc.constant('pauses-end' as const) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      what: fc.constant('create-block' as const),
+      name: fc.constantFrom(...NAMES),
+      sizeGib: fc.integer({ min: 1, max: 6 }),
+      portals: fc.integer({ min: 0, max: 6 }),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      what: fc.constant('grow-block' as const),
+      pick: fc.nat(),
+      sizeGib: fc.integer({ min: 1, max: 9 }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ what: fc.constant('delete-block' as const), pick: fc.nat() }) },
 );
 type Happening = typeof happening extends fc.Arbitrary<infer T> ? T : never;
 
@@ -114,6 +134,25 @@ function happen(control: ControlPlane, event: Happening): void {
     case 'delete': {
       const volume = volumeId(event.pick);
       if (volume !== undefined) control.submit({ type: 'DeleteVolume', operationId, volumeId: volume });
+      return;
+    }
+    case 'create-block': {
+      const wanted = createBlockVolume(event.name, event.sizeGib, { portals: event.portals });
+      const { hosting } = wanted;
+      const spec = { ...hosting.spec, sizeKib: kibOf(gib(10)) };
+      control.submit({ ...wanted, hosting: { ...hosting, spec } });
+      return;
+    }
+    case 'grow-block':
+    case 'delete-block': {
+      const blockVolumeId = at([...control.state.blockVolumes.keys()].sort(), event.pick);
+      if (blockVolumeId === undefined) return;
+      if (event.what === 'delete-block') {
+        control.submit({ type: 'DeleteBlockVolume', operationId, blockVolumeId });
+        return;
+      }
+      const newSizeKib = kibOf(gib(event.sizeGib));
+      control.submit({ type: 'ExpandBlockVolume', operationId, blockVolumeId, newSizeKib });
       return;
     }
     case 'lose':
@@ -187,7 +226,22 @@ function expectInvariants({ state }: ControlPlane): void {
     expect(volume.status === 'ready').toBe(volume.operationId === undefined);
     expect(volume.moves.every(({ operationId }) => state.operations.has(operationId))).toBe(true);
   }
-  for (const { operationId } of [...state.nodes.values(), ...state.devices.values(), ...state.volumes.values()]) {
+  for (const volume of state.volumes.values()) {
+    const held = [...state.blockVolumes.values()].filter(({ hostingVolumeId }) => hostingVolumeId === volume.volumeId);
+    expect(volume.hosting?.blockVolumeIds ?? []).toEqual(held.map(({ blockVolumeId }) => blockVolumeId).sort());
+    expect(new Set(held.map(({ name }) => name)).size).toBe(held.length);
+    expect(hostingFreeGib(volume, state)).toBeGreaterThanOrEqual(0);
+  }
+  for (const block of state.blockVolumes.values()) {
+    expect(state.volumes.has(block.hostingVolumeId)).toBe(true);
+    expect(block.status === 'ready').toBe(block.operationId === undefined);
+  }
+  for (const { operationId } of [
+    ...state.nodes.values(),
+    ...state.devices.values(),
+    ...state.volumes.values(),
+    ...state.blockVolumes.values(),
+  ]) {
     if (operationId !== undefined) expect(state.operations.has(operationId)).toBe(true);
   }
   for (const operation of state.operations.values()) {
@@ -241,6 +295,11 @@ describe('the control ledger, whatever happens in whatever order', () => {
         for (let number = 1; number <= 5; number++) happen(control, { what: 'return', node: number });
         control.settle(obedient(DEVICE_KIB));
         expect(control.state.operations.size).toBe(0);
+        for (const blockVolumeId of control.state.blockVolumes.keys()) {
+          const operationId = newOperationId();
+          expect(control.submit({ type: 'DeleteBlockVolume', operationId, blockVolumeId })).toBeUndefined();
+        }
+        control.settle(obedient(DEVICE_KIB));
         for (const volumeId of control.state.volumes.keys()) {
           expect(control.submit({ type: 'DeleteVolume', operationId: newOperationId(), volumeId })).toBeUndefined();
         }
@@ -248,7 +307,7 @@ describe('the control ledger, whatever happens in whatever order', () => {
         for (let number = 1; number <= 5; number++) happen(control, { what: 'return', node: number });
         control.settle(obedient(DEVICE_KIB));
         expectInvariants(control);
-        expect([...control.state.volumes.keys()]).toEqual([]);
+        expect([...control.state.volumes.keys(), ...control.state.blockVolumes.keys()]).toEqual([]);
         expect([...control.state.devices.values()].map(({ usedKib }) => usedKib)).toEqual(Array(10).fill(0));
         expect([...control.state.nodes.values()].flatMap(({ residue }) => residue)).toEqual([]);
       }),

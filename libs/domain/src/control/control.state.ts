@@ -3,8 +3,10 @@ import type {
   AdminMode,
   AdminState,
   BlockRestriction,
+  BlockVolumeId,
   Brick,
   BrickId,
+  ChapIdentity,
   ClusterFlags,
   ClusterId,
   DeviceId,
@@ -126,6 +128,26 @@ export interface BlockHosting {
   /** GiB that no block volume gets: 2 % of the size, and of each expansion. */
   readonly reservedGib: number;
   readonly restriction: BlockRestriction;
+  /** Ascending; those being made and taken away included. */
+  readonly blockVolumeIds: readonly BlockVolumeId[];
+}
+
+/** A file on a hosting volume, offered over iSCSI by some nodes of its cluster. */
+export interface BlockVolume {
+  readonly blockVolumeId: BlockVolumeId;
+  readonly clusterId: ClusterId;
+  readonly hostingVolumeId: VolumeId;
+  /** Unique among those of the hosting volume. */
+  readonly name: string;
+  readonly sizeKib: number;
+  /** What it will have when the expansion at work is done; already taken from the hosting volume. */
+  readonly growingToKib?: number;
+  /** The nodes that offer it, ascending. */
+  readonly nodeIds: readonly NodeId[];
+  /** Absent: initiators need not say who they are. */
+  readonly chap?: ChapIdentity;
+  readonly status: 'creating' | 'ready' | 'expanding' | 'deleting';
+  readonly operationId?: OperationId;
 }
 
 /** The part of a hosting volume, or of its expansion, that stays free: what is left of 98 %, in whole GiB. */
@@ -141,6 +163,7 @@ export interface ControlState {
   readonly sharedPools: PersistentMap<BrickId, readonly BrickId[]>;
   /** Volume by `cluster/name`: names are taken from the plan until the deletion is done. */
   readonly volumeNames: PersistentMap<string, VolumeId>;
+  readonly blockVolumes: PersistentMap<BlockVolumeId, BlockVolume>;
   /** Node by `manage/name` and `storage/name`. */
   readonly hostnames: PersistentMap<string, NodeId>;
   /** Operations that are not over. */
@@ -180,6 +203,7 @@ export const emptyControlState: ControlState = {
   volumes: persistentMap(),
   sharedPools: persistentMap(),
   volumeNames: persistentMap(),
+  blockVolumes: persistentMap(),
   hostnames: persistentMap(),
   operations: persistentMap(),
   evacuations: persistentMap(),

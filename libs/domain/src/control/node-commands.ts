@@ -1,6 +1,7 @@
 /** Decisions about nodes. */
 import type { CommandOf, ControlEvent, NodeId, Rejection } from '@brickyard/contracts';
 import { accepted, rejected } from '@brickyard/event-sourcing';
+import { onlyOfferedBy } from '../block/block-volume-commands';
 import { hostnameKey, type ControlState, type Node } from './control.state';
 import { evacuateNode, holdsBricks } from '../evacuation/evacuation-commands';
 import { IN_USE } from '../evacuation/evacuation-texts';
@@ -44,6 +45,8 @@ export function removeNode({ operationId, nodeId }: CommandOf<'RemoveNode'>, sta
   if (node.operationId !== undefined) {
     return rejected({ kind: 'ConflictingOperation', subject: `node ${nodeId}`, operationId: node.operationId });
   }
+  const blockVolumeId = onlyOfferedBy(nodeId, state);
+  if (blockVolumeId !== undefined) return rejected({ kind: 'NodeIsLastPortal', nodeId, blockVolumeId });
   return accepted({ type: 'NodeRemovalPlanned', version: 1, operationId, nodeId });
 }
 

@@ -2,6 +2,7 @@
 import type { EventOf, Hostnames, NodeId } from '@brickyard/contracts';
 import type { PersistentMap, Recorded } from '@brickyard/event-sourcing';
 import { withNodeReleased } from '../evacuation/evacuation.folds';
+import { withoutPortal } from '../block/block-volume.folds';
 import { endOperation, startOperation } from '../operation/operation.folds';
 import { hostnameKey, type ControlState } from './control.state';
 import { changed, released, withCluster, withMember, withoutMember, withRingRefreshed } from './fold-tools';
@@ -93,7 +94,7 @@ export function nodeRemovalPlanned(
 }
 
 export const nodeRemoved = (state: ControlState, recorded: Recorded<EventOf<'NodeRemoved'>>): ControlState =>
-  endOperation(withoutNode(state, recorded.event.nodeId), recorded, {
+  endOperation(withoutPortal(withoutNode(state, recorded.event.nodeId), recorded.event.nodeId), recorded, {
     kind: 'remove-node',
     subjectId: recorded.event.nodeId,
     result: 'done',

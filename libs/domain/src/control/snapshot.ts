@@ -10,6 +10,7 @@ import {
   hostnameKey,
   isPlaceable,
   volumeNameKey,
+  type BlockVolume,
   type Cluster,
   type ControlState,
   type Device,
@@ -22,7 +23,7 @@ import { ringDevice } from './fold-tools';
 import { sharedPoolsOf } from './shared-pools';
 
 /** Changes with every change of the folding code that gives another state for the same events; then old snapshots are not read. */
-export const FOLD_VERSION = 'control-4';
+export const FOLD_VERSION = 'control-5';
 
 /** How many things stand in one line: enough to parse fast, few enough to stay near a megabyte. */
 const ITEMS_PER_LINE = 500;
@@ -39,6 +40,7 @@ interface Lines {
   readonly nodes: Node;
   readonly devices: Plain<Device, 'bricks'>;
   readonly volumes: Volume;
+  readonly blockVolumes: BlockVolume;
   readonly operations: PlainOperation;
   readonly ended: readonly [string, EndedOperation];
   readonly endedCount: number;
@@ -81,6 +83,7 @@ export function* encodeSnapshot(state: ControlState): Generator<string> {
     sortedValues(state.devices).map(({ bricks: _, ...device }) => device),
   );
   yield* linesOf('volumes', sortedValues(state.volumes));
+  yield* linesOf('blockVolumes', sortedValues(state.blockVolumes));
   yield* linesOf('operations', sortedValues(state.operations).map(plainOperation));
   yield* linesOf(
     'ended',
@@ -101,6 +104,7 @@ function collect(lines: Iterable<string>): { readonly [K in Kind]: Lines[K][] } 
     nodes: [],
     devices: [],
     volumes: [],
+    blockVolumes: [],
     operations: [],
     ended: [],
     endedCount: [],
@@ -179,6 +183,7 @@ export function decodeSnapshot(lines: Iterable<string>): ControlState {
     devices: persistentMap(devices.map((device) => [device.deviceId, device] as const)),
     volumes: persistentMap(all.volumes.map((volume) => [volume.volumeId, volume] as const)),
     sharedPools: sharedPoolsOf(all.volumes, persistentMap()),
+    blockVolumes: persistentMap(all.blockVolumes.map((block) => [block.blockVolumeId, block] as const)),
     volumeNames: persistentMap(
       all.volumes.map(({ clusterId, spec, volumeId }) => [volumeNameKey(clusterId, spec.name), volumeId] as const),
     ),

@@ -71,7 +71,10 @@ describe('SetBlockRestriction', () => {
     control.submit({ ...command, spec: { ...command.spec, block: true } });
     control.settle(obedient());
     expect(restrict(control, command.volumeId)).toBeUndefined();
-    expect(control.state.volumes.get(command.volumeId)?.hosting).toEqual({ reservedGib: 4, restriction: 'locked' });
+    expect(control.state.volumes.get(command.volumeId)?.hosting).toMatchObject({
+      reservedGib: 4,
+      restriction: 'locked',
+    });
     const addKib = (10 * 1_048_576) as typeof command.spec.sizeKib;
     const { volumeId, policy } = command;
     control.submit({ type: 'ExpandVolume', operationId: newOperationId(), volumeId, addKib, policy });

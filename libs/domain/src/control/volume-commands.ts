@@ -1,6 +1,7 @@
 /** Decisions about volumes. */
 import type { CommandOf } from '@brickyard/contracts';
 import { accepted, rejected } from '@brickyard/event-sourcing';
+import { heldBlockVolumes } from '../block/block-volume-commands';
 import { placeExpansion } from '../placement/place-expansion';
 import { placeVolume } from '../placement/choose-cluster';
 import { isVisible, type ControlState } from './control.state';
@@ -46,6 +47,8 @@ export function deleteVolume(
   const volume = state.volumes.get(volumeId);
   if (volume === undefined) return rejected({ kind: 'VolumeNotFound', volumeId });
   if (volume.spec.name === DATABASE_VOLUME) return rejected({ kind: 'VolumeHoldsDatabase', volumeId });
+  const held = heldBlockVolumes(volume);
+  if (held !== undefined) return rejected(held);
   if (volume.operationId !== undefined) {
     return rejected({
       kind: 'ConflictingOperation',

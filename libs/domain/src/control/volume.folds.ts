@@ -55,8 +55,12 @@ export function withoutVolume(state: ControlState, volumeId: VolumeId): ControlS
   );
 }
 
-export function volumePlanned(state: ControlState, recorded: Recorded<EventOf<'VolumePlanned'>>): ControlState {
-  const { operationId, volumeId, clusterId, spec, bricks } = recorded.event;
+/** The state with a volume that an operation is about to make. */
+export function withNewVolume(
+  state: ControlState,
+  event: EventOf<'VolumePlanned'> | EventOf<'HostingVolumePlanned'>,
+): ControlState {
+  const { operationId, volumeId, clusterId, spec, bricks } = event;
   const planned = {
     ...state,
     volumes: state.volumes.set(volumeId, {
@@ -68,7 +72,7 @@ export function volumePlanned(state: ControlState, recorded: Recorded<EventOf<'V
       moves: [],
       status: 'creating',
       operationId,
-      ...(spec.block ? { hosting: { reservedGib: reserveOf(spec.sizeKib), restriction: '' } } : {}),
+      ...(spec.block ? { hosting: { reservedGib: reserveOf(spec.sizeKib), restriction: '', blockVolumeIds: [] } } : {}),
     }),
     volumeNames: state.volumeNames.set(volumeNameKey(clusterId, spec.name), volumeId),
   };
@@ -76,9 +80,13 @@ export function volumePlanned(state: ControlState, recorded: Recorded<EventOf<'V
     ...cluster,
     volumeIds: cluster.volumeIds.set(volumeId, true),
   }));
-  const { policy } = recorded.event;
+  return withBricksTaken(listed, volumeId, bricks);
+}
+
+export function volumePlanned(state: ControlState, recorded: Recorded<EventOf<'VolumePlanned'>>): ControlState {
+  const { policy, volumeId } = recorded.event;
   const plan = { kind: 'create-volume', volumeId, ...(policy === undefined ? {} : { policy }) } as const;
-  return startOperation(withBricksTaken(listed, volumeId, bricks), recorded, plan);
+  return startOperation(withNewVolume(state, recorded.event), recorded, plan);
 }
 
 export function volumeReplanned(state: ControlState, { event }: Recorded<EventOf<'VolumeReplanned'>>): ControlState {

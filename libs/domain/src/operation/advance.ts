@@ -159,7 +159,7 @@ function leave(
 
 /** A Gluster command usually fails because some member is away: its residue waits for that one, not for the runner. */
 function residueOwner(state: ControlState, task: PlannedTask): PlannedTask['nodeId'] {
-  if (task.task.type === 'DeleteBrick') return task.nodeId;
+  if (task.task.type === 'DeleteBrick' || 'target' in task.task) return task.nodeId;
   const clusterId = state.nodes.get(task.nodeId)?.clusterId;
   const members = clusterId === undefined ? [] : (state.clusters.get(clusterId)?.nodeIds ?? []);
   return members.find((nodeId) => state.nodes.get(nodeId)?.lostSince !== undefined) ?? task.nodeId;

@@ -140,6 +140,7 @@ function grown(volume: Volume, options: Readonly<Record<string, string>>): Volum
 
 function madeBy(plan: OperationPlan): VolumeId | undefined {
   if (plan.kind === 'create-volume' || plan.kind === 'clone-volume') return plan.volumeId;
+  if (plan.kind === 'create-block-volume') return plan.hostingVolumeId;
   const isAdopted = plan.kind === 'restore-drift' && plan.finding.class === 'volume-missing';
   return isAdopted && 'volumeId' in plan.finding.subject ? plan.finding.subject.volumeId : undefined;
 }

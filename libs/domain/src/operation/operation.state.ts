@@ -1,5 +1,6 @@
 /** One run of a saga, as its events tell it. */
 import type {
+  BlockVolumeId,
   BrickId,
   DeviceId,
   HealCheck,
@@ -41,6 +42,20 @@ export type OperationPlan =
     }
   | { readonly kind: 'delete-volume'; readonly volumeId: VolumeId }
   | { readonly kind: 'clone-volume'; readonly volumeId: VolumeId; readonly originId: VolumeId }
+  | {
+      readonly kind: 'create-block-volume';
+      readonly blockVolumeId: BlockVolumeId;
+      readonly hostingVolumeId: VolumeId;
+      /** The hosting volume is made by the same operation, and goes with it. */
+      readonly makesHosting: boolean;
+    }
+  | {
+      readonly kind: 'expand-block-volume';
+      readonly blockVolumeId: BlockVolumeId;
+      readonly newSizeKib: number;
+      readonly addKib: number;
+    }
+  | { readonly kind: 'delete-block-volume'; readonly blockVolumeId: BlockVolumeId }
   | { readonly kind: 'remove-residue'; readonly nodeId: NodeId; readonly residue: readonly Residue[] }
   | {
       readonly kind: 'evict-brick';

@@ -1,5 +1,6 @@
 import type {
   AgentTask,
+  BlockVolumeId,
   Brick,
   ClusterId,
   CommandOf,
@@ -19,6 +20,7 @@ import {
   addNode,
   cloneVolume,
   clusterOf,
+  createBlockVolume,
   createVolume,
   defaultPolicy,
   failed,
@@ -132,7 +134,26 @@ const cases: Readonly<Record<string, () => { plane: ControlPlane; command: Contr
     return { plane, command: { type: 'SetNodeState', operationId: newOperationId(), nodeId, state: 'failed' } };
   },
   'restore-drift': withVolumeGone,
+  'create-block-volume': () => ({ plane: withBlockVolume('first').plane, command: createBlockVolume('second', 10) }),
+  'expand-block-volume': () => {
+    const { plane, blockVolumeId } = withBlockVolume('disk');
+    const newSizeKib = kibOf(gib(20));
+    return { plane, command: { type: 'ExpandBlockVolume', operationId: newOperationId(), blockVolumeId, newSizeKib } };
+  },
+  'delete-block-volume': () => {
+    const { plane, blockVolumeId } = withBlockVolume('disk');
+    return { plane, command: { type: 'DeleteBlockVolume', operationId: newOperationId(), blockVolumeId } };
+  },
 };
+
+/** A plane with a hosting volume and one block volume of 10 GiB on it. */
+function withBlockVolume(name: string): { readonly plane: ControlPlane; readonly blockVolumeId: BlockVolumeId } {
+  const plane = threeNodes();
+  const command = createBlockVolume(name, 10);
+  expect(plane.submit(command)).toBeUndefined();
+  plane.settle(obedient());
+  return { plane, blockVolumeId: command.blockVolumeId };
+}
 
 /** A plane whose hosts have lost their volume by somebody's hand. */
 function withVolumeGone(): { plane: ControlPlane; command: ControlCommand } {
@@ -151,6 +172,8 @@ const noReturn: readonly (readonly [kind: string, step: number, onFailure: strin
   ['delete-volume', 2, 'leave'],
   ['evict-brick', 3, 'insist'],
   ['evict-brick', 4, 'leave'],
+  ['expand-block-volume', 1, 'leave'],
+  ['delete-block-volume', 0, 'leave'],
 ];
 
 const clientKinds = Object.keys(sagas).filter((kind) => kind !== 'remove-residue');
@@ -297,6 +320,89 @@ describe('what a lost host may still do after its task was given up', () => {
     plane.submit(createVolume('data', 10, { kind: 'none' }));
     plane.settle(obedient());
     expect(cleanUp(plane)).toEqual(['DeleteBrick on n1']);
+  });
+});
+
+describe('create-block-volume, with a hosting volume of its own', () => {
+  const steps = sagas['create-block-volume'].steps.map(({ name }, index) => ({ name, index }));
+
+  it('makes both', () => {
+    const plane = threeNodes();
+    const command = createBlockVolume('disk', 10, { portals: 0 });
+    plane.submit(command);
+    const tasks: string[] = [];
+    plane.settle((task) => {
+      tasks.push(task.task.type);
+      return obedient()(task);
+    });
+    expect(tasks).toEqual([
+      ...Array<string>(3).fill('CreateBrick'),
+      'CreateGlusterVolume',
+      'StartGlusterVolume',
+      'CreateBlockFile',
+      ...Array<string>(3).fill('ExportBlockVolume'),
+    ]);
+    expect(plane.state.volumes.get(command.hosting.volumeId)?.status).toBe('ready');
+    expect(plane.state.blockVolumes.get(command.blockVolumeId)).toMatchObject({
+      status: 'ready',
+      sizeKib: kibOf(gib(10)),
+    });
+  });
+
+  it.each(steps)('takes back both when $name fails for good', ({ index }) => {
+    const plane = threeNodes();
+    const before = essence(plane.state);
+    plane.submit(createBlockVolume('disk', 10));
+    plane.settle((task) =>
+      task.taskId.includes(`.${String(index)}.act.`) ? failed('the disk is on fire') : obedient()(task),
+    );
+    expect(lastEnded(plane)).toMatchObject({ result: 'undone', detail: 'the disk is on fire' });
+    expect(essence(plane.state)).toBe(before);
+  });
+
+  it.each(steps)('leaves nothing anywhere when a node is lost during $name', ({ index }) => {
+    const plane = threeNodes();
+    plane.submit(createBlockVolume('disk', 10, { portals: 0 }));
+    const nodeId = id('a1') as NodeId;
+    let held = 0;
+    plane.settle((task) => {
+      if (task.nodeId !== nodeId || (held === 0 && !task.taskId.includes(`.${String(index)}.act.`))) {
+        return obedient()(task);
+      }
+      held += 1;
+      return undefined;
+    });
+    expect(held).toBeGreaterThan(0);
+    plane.submit({ type: 'DeclareNodeLost', nodeId, silentSince: 'then' });
+    plane.settle(obedient());
+    expect(lastEnded(plane)?.result).toBe('undone');
+    plane.submit({ type: 'DeclareNodeReturned', nodeId });
+    plane.settle(obedient());
+    expect(plane.state.operations.size).toBe(0);
+    expect(plane.state.volumes.size + plane.state.blockVolumes.size).toBe(0);
+    expect([...plane.state.nodes.values()].flatMap(({ residue }) => residue)).toEqual([]);
+  });
+});
+
+describe('delete-block-volume', () => {
+  it('is not turned round by a runner that was lost and may have removed the file', () => {
+    const { plane, blockVolumeId } = withBlockVolume('disk');
+    plane.submit({ type: 'DeleteBlockVolume', operationId: newOperationId(), blockVolumeId });
+    let runner: NodeId | undefined;
+    plane.settle((task) => {
+      if (task.task.type !== 'DeleteBlockFile') return obedient()(task);
+      runner ??= task.nodeId;
+      return task.nodeId === runner ? undefined : obedient()(task);
+    });
+    plane.submit({ type: 'DeclareNodeLost', nodeId: runner ?? (id('a1') as NodeId), silentSince: 'then' });
+    const asked: string[] = [];
+    plane.settle((task) => {
+      asked.push(task.task.type);
+      return obedient()(task);
+    });
+    expect(asked[0]).toBe('ReadBlockFile');
+    expect(lastEnded(plane)?.result).toBe('done');
+    expect(plane.state.blockVolumes.size).toBe(0);
   });
 });
 

@@ -23,10 +23,12 @@ export interface NewVolume {
   readonly policy: PlacementPolicy;
 }
 
-const refused = (rejection: VolumeNotPlaced): VolumePlacement => ({ kind: 'refused', rejection });
+type Refused = Extract<VolumePlacement, { readonly kind: 'refused' }>;
+
+const refused = (rejection: VolumeNotPlaced): Refused => ({ kind: 'refused', rejection });
 
 /** The clusters to try, or the one that does not exist. */
-function candidates(
+export function candidates(
   requested: readonly string[],
   state: ControlState,
 ):
@@ -76,12 +78,13 @@ function inShort(refusal: ClusterRefusal): ClusterRefusal {
   return { ...refusal, attempts: [], byRule: [], devices: [], devicesMore };
 }
 
-function notPlaced(
+/** The refusal of all clusters, each with its reason, and the smallest change that would help. */
+export function notPlaced(
   all: readonly RefusedBy[],
   ineligible: boolean,
   wanted: Wanted,
   state: ControlState,
-): VolumePlacement {
+): Refused {
   const refusals = all
     .slice(0, CLUSTERS_NAMED_MAX)
     .map((one, index) => (index < CLUSTERS_EXPLAINED_MAX ? one : { ...one, refusal: inShort(one.refusal) }));
@@ -90,7 +93,8 @@ function notPlaced(
   return refused({ kind: 'NotPlaced', refusals, ...(more === 0 ? {} : { refusalsMore: more }), ineligible, remedy });
 }
 
-const wantedBy = ({ volumeId, spec, policy }: NewVolume): Wanted => ({
+/** What a new volume asks of whichever cluster. */
+export const wantedBy = ({ volumeId, spec, policy }: NewVolume): Wanted => ({
   volumeId,
   seed: volumeId,
   durability: spec.durability,

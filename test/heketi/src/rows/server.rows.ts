@@ -1,4 +1,4 @@
-/** O: operations. B: block volumes, as far as there are any. M: the server itself. E: moving bricks. */
+/** O: operations. M: the server itself. E: moving bricks. */
 import assert from 'node:assert/strict';
 import { expectDone, expectText, makeVolume, replica, type Row, withSite } from '../row';
 
@@ -85,24 +85,6 @@ export const operationRows = (): readonly Row[] => [
       await expectDone(server, 'POST', '/operations/pending/cleanup', {});
       assert.equal((await server.read('/operations')).number('failed'), before);
     }),
-  },
-];
-
-export const blockRows = (): readonly Row[] => [
-  {
-    id: 'B00',
-    title: 'block volumes are listed, and checked before they are refused or made',
-    run: async ({ server, shared }) => {
-      await shared();
-      assert.ok(Array.isArray((await server.read('/blockvolumes')).at('blockvolumes').value));
-      expectText(await server.get('/blockvolumes/ab'), 404, 'Id not found');
-      expectText(await server.ask('DELETE', '/blockvolumes/ab'), 404, 'Id not found');
-      const bad = await server.post('/blockvolumes', { size: 1, hacount: -1 });
-      expectText(bad, 400, 'validation failed: hacount: must be no less than 1.');
-      expectText(await server.post('/blockvolumes', {}), 400, 'validation failed: size: cannot be blank.');
-      expectText(await server.post('/blockvolumes', { size: 1, clusters: ['x'] }), 400, 'Cluster id x not found');
-      expectText(await server.post('/blockvolumes/ab/expand', { new_size: 1 }), 404, 'Id not found');
-    },
   },
 ];
 

@@ -1,5 +1,5 @@
 /** Whether a database of heketi's agrees with itself: every link both ways, every marker, every sum. Pure. */
-import type { BrickEntry, DeviceEntry, Dump, NodeEntry, VolumeEntry } from './dump.view';
+import type { BlockVolumeEntry, BrickEntry, DeviceEntry, Dump, NodeEntry, VolumeEntry } from './dump.view';
 
 /** What was found in one kind of record. */
 export interface CheckedEntries {
@@ -32,7 +32,7 @@ export function checkView(dump: Dump): CheckView {
     bricks: check(dump.brickentries, (id, entry) => brickProblems(dump, id, entry), pendingIn),
     nodes: check(dump.nodeentries, (id, entry) => nodeProblems(dump, id, entry)),
     devices: check(dump.deviceentries, (id, entry) => deviceProblems(dump, id, entry)),
-    blockvolumes: check(dump.blockvolumeentries, () => []),
+    blockvolumes: check(dump.blockvolumeentries, (id, entry) => blockProblems(dump, id, entry), pendingIn),
     dbattributes: check(dump.dbattributeentries, () => []),
     pendingoperations: check(dump.pendingoperations, (id) => operationProblems(dump, id)),
   };
@@ -40,7 +40,7 @@ export function checkView(dump: Dump): CheckView {
   return { ...checked, totalinconsistencies };
 }
 
-const pendingIn = ({ Pending }: VolumeEntry | BrickEntry): boolean => Pending.Id !== '';
+const pendingIn = ({ Pending }: VolumeEntry | BrickEntry | BlockVolumeEntry): boolean => Pending.Id !== '';
 
 function check<Entry>(
   entries: Readonly<Record<string, Entry>>,
@@ -75,11 +75,14 @@ function links(
 }
 
 function clusterProblems(dump: Dump, id: string): readonly string[] {
-  const { nodes = [], volumes = [] } = dump.clusterentries[id]?.Info ?? {};
+  const { nodes = [], volumes = [], blockvolumes = [] } = dump.clusterentries[id]?.Info ?? {};
   const at = `Cluster ${id}`;
   return [
     ...links(at, nodes, 'node', (node) => answer(dump.nodeentries[node], ({ Info }) => Info.cluster === id)),
     ...links(at, volumes, 'volume', (volume) => answer(dump.volumeentries[volume], ({ Info }) => Info.cluster === id)),
+    ...links(at, blockvolumes, 'block volume', (block) =>
+      answer(dump.blockvolumeentries[block], ({ Info }) => Info.cluster === id),
+    ),
   ];
 }
 
@@ -117,7 +120,44 @@ function volumeProblems(dump: Dump, id: string, { Info, Bricks, Pending }: Volum
     ),
     ...links(at, Bricks, 'brick', (brick) => answer(dump.brickentries[brick], (entry) => entry.Info.volume === id)),
     ...markerProblems(dump, at, Pending.Id),
+    ...hostingProblems(dump, id, Info),
     ...(hosts === nodes ? [] : [`${at}: ${str(hosts)} mount hosts and ${str(nodes)} nodes in its cluster`]),
+  ];
+}
+
+/** A hosting volume's room is what its block volumes, its reserve and what is free add up to. */
+function hostingProblems(dump: Dump, id: string, { size, block, blockinfo }: VolumeEntry['Info']): readonly string[] {
+  if (block !== true) return [];
+  const at = `Volume ${id}`;
+  const { freesize = 0, reservedsize = 0, blockvolume = [] } = blockinfo;
+  const promised = blockvolume.reduce((sum, one) => sum + promisedTo(dump, one), 0);
+  const used = size - freesize - reservedsize;
+  return [
+    ...links(at, blockvolume, 'block volume', (one) =>
+      answer(dump.blockvolumeentries[one], ({ Info }) => Info.blockhostingvolume === id),
+    ),
+    ...(used === promised ? [] : [`${at}: used ${str(used)} is not the ${str(promised)} of its block volumes`]),
+  ];
+}
+
+/** One that grows has taken its new size already. */
+function promisedTo(dump: Dump, id: string): number {
+  const added = Object.values(dump.pendingoperations).flatMap(({ Actions }) =>
+    Actions.map(({ Id, Delta }) => (Id === id ? (Delta ?? 0) : 0)),
+  );
+  return (dump.blockvolumeentries[id]?.Info.size ?? 0) + added.reduce((sum, one) => sum + one, 0);
+}
+
+function blockProblems(dump: Dump, id: string, { Info, Pending }: BlockVolumeEntry): readonly string[] {
+  const at = `Block volume ${id}`;
+  return [
+    ...links(at, [Info.cluster], 'cluster', (cluster) =>
+      answer(dump.clusterentries[cluster], (entry) => entry.Info.blockvolumes.includes(id)),
+    ),
+    ...links(at, [Info.blockhostingvolume], 'volume', (volume) =>
+      answer(dump.volumeentries[volume], (entry) => entry.Info.blockinfo.blockvolume?.includes(id) === true),
+    ),
+    ...markerProblems(dump, at, Pending.Id),
   ];
 }
 
@@ -147,14 +187,14 @@ function operationProblems(dump: Dump, id: string): readonly string[] {
   const { Actions = [] } = dump.pendingoperations[id] ?? {};
   return Actions.flatMap(({ Change, Id }) => {
     if (!MARKED.has(Change)) return [];
-    const entry = dump.volumeentries[Id] ?? dump.brickentries[Id];
+    const entry = dump.volumeentries[Id] ?? dump.brickentries[Id] ?? dump.blockvolumeentries[Id];
     if (entry?.Pending.Id === id) return [];
     return [`Pending operation ${id}: ${Id} ${entry === undefined ? 'is unknown' : 'does not carry its mark'}`];
   });
 }
 
 /** Adding and deleting bricks and volumes marks them; growing a volume does not. */
-const MARKED: ReadonlySet<number> = new Set([1, 2, 3, 4]);
+const MARKED: ReadonlySet<number> = new Set([1, 2, 3, 4, 6, 7]);
 
 const str = (value: number): string => String(value);
 

@@ -1,6 +1,17 @@
 /** The whole state as heketi's database would hold it: what its offline tools import and export. Pure. */
 import type { Brick } from '@brickyard/contracts';
-import type { Cluster, ControlState, Device, Node, Operation, Volume } from '@brickyard/domain';
+import {
+  type BlockVolume,
+  type Cluster,
+  type ControlState,
+  type Device,
+  isBlockVisible,
+  type Node,
+  type Operation,
+  type Volume,
+} from '@brickyard/domain';
+import type { ChapKeys } from '@brickyard/service-host';
+import { type BlockVolumeView, blockVolumeView } from '../blocks/block-volume.view';
 import { brickView, type BrickView } from '../brick.view';
 import { type ClusterView, clusterView } from '../cluster.view';
 import { deviceView, type DeviceView } from '../device.view';
@@ -45,6 +56,10 @@ export interface BrickEntry {
   /** 1: data, 2: arbiter. */
   readonly SubType: 1 | 2;
 }
+export interface BlockVolumeEntry {
+  readonly Info: BlockVolumeView;
+  readonly Pending: Pending;
+}
 export interface PendingOperationEntry {
   readonly Id: string;
   /** Seconds since 1970. */
@@ -63,7 +78,7 @@ export interface Dump {
   readonly brickentries: Entries<BrickEntry>;
   readonly nodeentries: Entries<NodeEntry>;
   readonly deviceentries: Entries<DeviceEntry>;
-  readonly blockvolumeentries: Entries<never>;
+  readonly blockvolumeentries: Entries<BlockVolumeEntry>;
   readonly dbattributeentries: Entries<{ readonly Key: string; readonly Value: string }>;
   readonly pendingoperations: Entries<PendingOperationEntry>;
 }
@@ -77,6 +92,9 @@ const TYPES: Partial<Record<Operation['plan']['kind'], number>> = {
   'delete-volume': 2,
   'expand-volume': 3,
   'clone-volume': 7,
+  'create-block-volume': 4,
+  'delete-block-volume': 5,
+  'expand-block-volume': 9,
 };
 const CHANGES: Readonly<Record<string, number>> = {
   'Add brick': 1,
@@ -87,10 +105,13 @@ const CHANGES: Readonly<Record<string, number>> = {
   'Clone volume from': 9,
   'Snapshot volume': 10,
   'Expand volume to': 11,
+  'Add block volume': 6,
+  'Delete block volume': 7,
+  'Expand block volume': 14,
 };
 
-/** Everything, what is being made and taken away included. */
-export function dumpView(state: ControlState): Dump {
+/** Everything, what is being made and taken away included; the secrets of initiators, too, as in heketi's. */
+export function dumpView(state: ControlState, keys?: ChapKeys): Dump {
   const volumes = [...state.volumes.values()];
   const nodes = [...state.nodes.keys()].flatMap((id) => visibleNode(state, id) ?? []);
   const devices = [...state.devices.keys()].flatMap((id) => visibleDevice(state, id) ?? []);
@@ -105,7 +126,14 @@ export function dumpView(state: ControlState): Dump {
     ),
     nodeentries: entries(nodes, ({ nodeId }) => nodeId, nodeEntry(state)),
     deviceentries: entries(devices, ({ deviceId }) => deviceId, deviceEntry(state)),
-    blockvolumeentries: {},
+    blockvolumeentries: entries(
+      [...state.blockVolumes.values()],
+      ({ blockVolumeId }) => blockVolumeId,
+      (block) => ({
+        Info: blockVolumeView(state, block, keys),
+        Pending: { Id: isBlockVisible(block) ? '' : (block.operationId ?? '') },
+      }),
+    ),
     dbattributeentries: entries(
       ATTRIBUTES,
       (name) => name,
@@ -128,8 +156,18 @@ function entries<T, Entry>(
 const clusterEntry =
   (state: ControlState) =>
   (cluster: Cluster): ClusterEntry => ({
-    Info: { ...clusterView(state, cluster), volumes: [...cluster.volumeIds.keys()].sort() },
+    Info: {
+      ...clusterView(state, cluster),
+      volumes: [...cluster.volumeIds.keys()].sort(),
+      blockvolumes: blockIdsIn(state, cluster),
+    },
   });
+
+const blockIdsIn = (state: ControlState, { clusterId }: Cluster): readonly string[] =>
+  [...state.blockVolumes.values()]
+    .filter((block: BlockVolume) => block.clusterId === clusterId)
+    .map(({ blockVolumeId }) => blockVolumeId)
+    .sort();
 
 const nodeEntry =
   (state: ControlState) =>
@@ -149,9 +187,14 @@ const deviceEntry =
 const volumeEntry =
   (state: ControlState) =>
   (volume: Volume): VolumeEntry => {
-    const { bricks, ...info } = volumeView(state, volume);
+    const { bricks, blockinfo, ...info } = volumeView(state, volume);
+    const held = volume.hosting?.blockVolumeIds ?? [];
     return {
-      Info: { ...info, clusters: [volume.clusterId] },
+      Info: {
+        ...info,
+        blockinfo: { ...blockinfo, ...(held.length === 0 ? {} : { blockvolume: held }) },
+        clusters: [volume.clusterId],
+      },
       Bricks: bricks.map(({ id }) => id),
       GlusterVolumeOptions: volume.spec.options,
       Pending: { Id: isPending(volume) ? (volume.operationId ?? '') : '' },
@@ -199,6 +242,9 @@ const operationEntry =
   });
 
 function actionOf({ id, description }: ChangeView, plan: Operation['plan']): PendingOperationEntry['Actions'][number] {
-  const Delta = plan.kind === 'expand-volume' && id === plan.volumeId ? plan.addKib / 1_048_576 : null;
+  const isGrown =
+    (plan.kind === 'expand-volume' && id === plan.volumeId) ||
+    (plan.kind === 'expand-block-volume' && id === plan.blockVolumeId);
+  const Delta = isGrown ? plan.addKib / 1_048_576 : null;
   return { Change: CHANGES[description] ?? 0, Id: id, Delta };
 }

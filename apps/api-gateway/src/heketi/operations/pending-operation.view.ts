@@ -46,6 +46,9 @@ const TYPE_NAMES: Partial<Record<OperationKind, string>> = {
   'delete-volume': 'delete-volume',
   'expand-volume': 'expand-volume',
   'clone-volume': 'clone-volume',
+  'create-block-volume': 'create-block-volume',
+  'delete-block-volume': 'delete-block-volume',
+  'expand-block-volume': 'expand-block-volume',
   'evict-brick': 'evict-brick',
   'evacuate-device': 'remove-device',
   'evacuate-node': 'remove-device',
@@ -104,6 +107,9 @@ export function changesOf(state: ControlState, plan: OperationPlan): ChangeView[
       { id: plan.volumeId, description: 'Expand volume to' },
     ];
   }
+  if (plan.kind === 'create-block-volume') return blockCreationChanges(state, plan);
+  if (plan.kind === 'delete-block-volume') return [{ id: plan.blockVolumeId, description: 'Delete block volume' }];
+  if (plan.kind === 'expand-block-volume') return [{ id: plan.blockVolumeId, description: 'Expand block volume' }];
   if (plan.kind === 'evict-brick') return evictionChanges(state, plan);
   if (plan.kind === 'evacuate-device') return [{ id: plan.deviceId, description: 'Remove device' }, ...childOf(plan)];
   if (plan.kind === 'evacuate-node') {
@@ -113,6 +119,20 @@ export function changesOf(state: ControlState, plan: OperationPlan): ChangeView[
   if (plan.kind !== 'expand-volume') return [];
   const added = plan.brickIds.map((id) => ({ id, description: 'Add brick' }));
   return [...added, { id: plan.volumeId, description: 'Expand volume' }];
+}
+
+function blockCreationChanges(
+  state: ControlState,
+  {
+    blockVolumeId,
+    hostingVolumeId: volumeId,
+    makesHosting,
+  }: Extract<OperationPlan, { readonly kind: 'create-block-volume' }>,
+): ChangeView[] {
+  const hosting = makesHosting
+    ? [...brickChanges(state, { volumeId }, 'Add brick'), { id: volumeId, description: 'Add volume' }]
+    : [];
+  return [...hosting, { id: blockVolumeId, description: 'Add block volume' }];
 }
 
 function evictionChanges(
@@ -132,7 +152,7 @@ const childOf = ({ childId }: EvacuationProgress): ChangeView[] =>
 
 function brickChanges(
   state: ControlState,
-  { volumeId }: Extract<OperationPlan, { readonly volumeId: unknown }>,
+  { volumeId }: Pick<Extract<OperationPlan, { readonly volumeId: unknown }>, 'volumeId'>,
   description: string,
 ): ChangeView[] {
   return (state.volumes.get(volumeId)?.bricks ?? []).map(({ brickId }) => ({ id: brickId, description }));
@@ -161,6 +181,11 @@ function residueChanges(state: ControlState, id: string): readonly ChangeView[] 
 function residueChange(task: AgentTask): readonly ChangeView[] {
   if (task.type === 'DeleteBrick') return [{ id: task.brick.brickId, description: 'Delete brick' }];
   if ('cloning' in task) return [{ id: task.cloning.clone.volumeId, description: 'Delete volume' }];
+  if ('file' in task) return [{ id: task.file.blockVolumeId, description: 'Delete block volume' }];
+  if ('target' in task) {
+    const description = task.type === 'UnexportBlockVolume' ? 'Delete block volume' : 'Expand block volume';
+    return [{ id: task.target.blockVolumeId, description }];
+  }
   if ('volume' in task) return [{ id: task.volume.volumeId, description: 'Delete volume' }];
   return 'expansion' in task ? [{ id: task.expansion.volumeId, description: 'Expand volume' }] : [];
 }

@@ -1,17 +1,18 @@
 /** The state beside what the hosts say, for people who look for a difference. Pure. */
 import type { NodeFacts } from '@brickyard/contracts';
 import type { ControlState, Node } from '@brickyard/domain';
+import type { ChapKeys } from '@brickyard/service-host';
 import { dumpView } from '../db/dump.view';
 import { countedOperationsOf, visibleNodesOf, volumeIdsIn } from '../visible';
 
 type FactsOf = (host: string) => NodeFacts | undefined;
 
 /** `GET /internal/state/examine/gluster`. */
-export function examinerView(state: ControlState, factsOf: FactsOf): object {
+export function examinerView(state: ControlState, factsOf: FactsOf, keys?: ChapKeys): object {
   const clusterIds = [...state.clusters.keys()].sort();
   const nodes = clusterIds.flatMap((id) => visibleNodesOf(state, id));
   return {
-    heketidb: dumpView(state),
+    heketidb: dumpView(state, keys),
     report: [
       `OnDemand Examiner invoked while ${String(countedOperationsOf(state))} ops are in flight`,
       ...nodes.flatMap((node) => (factsOf(hostOf(node)) === undefined ? [silence(node)] : [])),
@@ -19,7 +20,7 @@ export function examinerView(state: ControlState, factsOf: FactsOf): object {
     ],
     clusters: clusterIds.map((id) => ({
       ClusterHeketiID: id,
-      NodesData: visibleNodesOf(state, id).map((node) => nodeData(node, factsOf(hostOf(node)))),
+      NodesData: visibleNodesOf(state, id).map((node) => nodeData(state, node, factsOf(hostOf(node)))),
     })),
   };
 }
@@ -45,7 +46,7 @@ const isSame = (one: readonly string[], other: readonly string[]): boolean =>
   one.length === other.length && one.every((name, index) => name === other[index]);
 
 /** What heketi reads with LVM's own commands is not asked here: how bricks are kept is the driver's business. */
-function nodeData({ nodeId }: Node, facts: NodeFacts | undefined): object {
+function nodeData(state: ControlState, { nodeId }: Node, facts: NodeFacts | undefined): object {
   return {
     NodeHeketiID: nodeId,
     VolumeInfo: facts === undefined ? null : { Volumes: { Count: facts.volumes.length, VolumeList: facts.volumes } },
@@ -53,6 +54,9 @@ function nodeData({ nodeId }: Node, facts: NodeFacts | undefined): object {
     LVMVGInfo: null,
     LVMLVInfo: null,
     BricksMountStatus: facts === undefined ? null : { Statuses: facts.bricks },
-    BlockVolumeNames: [],
+    BlockVolumeNames: [...state.blockVolumes.values()]
+      .filter(({ nodeIds }) => nodeIds.includes(nodeId))
+      .map(({ name }) => name)
+      .sort(),
   };
 }

@@ -1,7 +1,7 @@
 /** heketi's gauges, name by name, in Prometheus' text form. Pure. */
 import { type ControlState, type Device, freeKib, type Node } from '@brickyard/domain';
 import { operationCounts } from '../operations/pending-operation.view';
-import { clusterIdsOf, visibleDevice, visibleNodesOf, volumeIdsIn } from '../visible';
+import { blockVolumeIdsIn, clusterIdsOf, visibleDevice, visibleNodesOf, volumeIdsIn } from '../visible';
 
 type Labels = Readonly<Record<string, string>>;
 interface Sample {
@@ -31,7 +31,7 @@ function clusterGauges(state: ControlState): readonly string[] {
     gauge(
       'heketi_block_volumes_count',
       'Number of block volumes on cluster',
-      each(() => 0),
+      each((id) => blockVolumeIdsIn(state, id).length),
     ),
     gauge(
       'heketi_nodes_count',

@@ -2,11 +2,12 @@ import { LoggingRequest } from '@brickyard/contracts';
 import type { Logger } from '@brickyard/service-host';
 import { Controller, Get, Inject, Post, Req, Res } from '@nestjs/common';
 import type { HostFacts } from '../../audit/host-facts';
+import type { GatewaySettings } from '../../config/gateway.settings';
 import { sendIndentedJson, sendJson } from '../../http/answers';
 import type { GatewayReply, GatewayRequest } from '../../http/gateway-request';
 import type { ClusterStateReader } from '../../state/cluster-state.reader';
 import { requestedState } from '../../state/requested-state';
-import { HOST_FACTS, LOG, STATE_READER } from '../../tokens';
+import { HOST_FACTS, LOG, SETTINGS, STATE_READER } from '../../tokens';
 import { readBodyOrExplain } from '../request-body';
 import { TextError } from '../text-error';
 import { examinerView } from './examiner.view';
@@ -19,6 +20,7 @@ export class InternalController {
     @Inject(STATE_READER) private readonly reader: ClusterStateReader,
     @Inject(HOST_FACTS) private readonly facts: HostFacts,
     @Inject(LOG) private readonly log: Logger,
+    @Inject(SETTINGS) private readonly settings: GatewaySettings,
   ) {}
 
   @Get('logging')
@@ -40,7 +42,7 @@ export class InternalController {
     const { state } = await requestedState(this.reader, request, reply);
     sendIndentedJson(
       reply,
-      examinerView(state, (host) => this.facts.of(host)),
+      examinerView(state, (host) => this.facts.of(host), this.settings.chapKeys),
     );
   }
 

@@ -1,6 +1,7 @@
 /** How nodes join and leave a cluster, and how what a lost node kept is removed. */
-import type { AgentTask, NodeId } from '@brickyard/contracts';
+import type { AgentTask, BlockFile, NodeId } from '@brickyard/contracts';
 import { volumeNameKey, type ControlState } from '../../control/control.state';
+import { blockResource, targetOrders } from '../block-orders';
 import { coordinator, type Order } from '../orders';
 import type { OperationPlan } from '../operation.state';
 import type { OperationSaga, SagaPlan } from './saga.types';
@@ -32,13 +33,22 @@ export const addNodeSaga: OperationSaga<NodePlan> = {
   ],
 };
 
+/** Other nodes go on offering what the node offered. */
+const unexportAll = ({ nodeId }: NodePlan, state: ControlState): readonly Order[] =>
+  [...state.blockVolumes.values()].flatMap((block) =>
+    targetOrders(block, state, 'UnexportBlockVolume').filter((order) => order.nodeId === nodeId),
+  );
+
 /** Lets a node go. A host that is gone for good cannot say goodbye: its detaching is tried, not demanded. */
 export const removeNodeSaga: OperationSaga<NodePlan> = {
   name: 'remove-node',
-  steps: [{ name: 'detach-peer', act: byMember('DetachPeer'), onFailure: 'ignore' }],
+  steps: [
+    { name: 'unexport', act: unexportAll, onFailure: 'ignore' },
+    { name: 'detach-peer', act: byMember('DetachPeer'), onFailure: 'ignore' },
+  ],
 };
 
-/** Removes from a node that is back what operations left on it while it was lost; Gluster's part first. */
+/** Removes from a node that is back what operations left on it while it was lost; targets and Gluster's part first. */
 export const removeResidueSaga: OperationSaga<ResiduePlan> = {
   name: 'remove-residue',
   steps: [
@@ -52,8 +62,15 @@ function residueOrders(plan: ResiduePlan, state: ControlState, part: 'gluster' |
     if (task.type === 'DeleteBrick') {
       return part === 'host' ? [{ nodeId, resource: `brick:${task.brick.brickId}`, task }] : [];
     }
-    if (part === 'host' || !isResidueStill(task, state, nodeId)) return [];
-    return [{ nodeId: runnerOf(task, state, nodeId, plan.attempt), resource: resourceOf(task), task }];
+    const isFile = task.type === 'DeleteBlockFile';
+    if ((part === 'host') !== isFile || !isResidueStill(task, state, nodeId)) return [];
+    return [
+      {
+        nodeId: 'target' in task ? nodeId : runnerOf(task, state, nodeId, plan.attempt),
+        resource: resourceOf(task),
+        task,
+      },
+    ];
   });
 }
 
@@ -80,10 +97,27 @@ function isResidueStill(task: AgentTask, state: ControlState, nodeId: NodeId): b
     const kept = new Set<string>(state.volumes.get(volumeId)?.bricks.map(({ brickId }) => brickId));
     return kept.size > 0 && bricks.every(({ brickId }) => !kept.has(brickId));
   }
+  if ('file' in task) return isFileStill(task.file, state);
+  if ('target' in task) return isTargetStill(task, state, nodeId);
   if (task.type === 'DetachPeer') return !state.nodes.has(task.nodeId);
   if (task.type === 'DeleteGlusterClone') return !state.volumes.has(task.cloning.clone.volumeId);
   // A volume that is not to be is deleted, running or not; and a question that nobody answered is not asked again.
   return task.type !== 'StopGlusterVolume' && task.type !== 'ReadGlusterClone';
+}
+
+/** A file goes with its hosting volume. */
+const isFileStill = ({ blockVolumeId, hosting }: BlockFile, state: ControlState): boolean =>
+  !state.blockVolumes.has(blockVolumeId) && state.volumes.has(hosting.volumeId);
+
+/** A target goes unless the node is to offer it (again); it is offered only if it is still to be. */
+function isTargetStill(
+  { type, target }: Extract<AgentTask, { readonly target: unknown }>,
+  state: ControlState,
+  nodeId: NodeId,
+): boolean {
+  const block = state.blockVolumes.get(target.blockVolumeId);
+  const isOffered = block?.nodeIds.includes(nodeId) === true && block.status !== 'deleting';
+  return type === 'UnexportBlockVolume' ? !isOffered : isOffered;
 }
 
 function resourceOf(task: Order['task']): string {
@@ -91,6 +125,8 @@ function resourceOf(task: Order['task']): string {
   if ('cloning' in task) return `volume:${task.cloning.clone.volumeId}`;
   if ('change' in task) return `volume:${task.change.volumeId}`;
   if ('expansion' in task) return `volume:${task.expansion.volumeId}`;
+  if ('file' in task) return blockResource(task.file.blockVolumeId);
+  if ('target' in task) return blockResource(task.target.blockVolumeId);
   if ('deviceId' in task) return `device:${task.deviceId}`;
   return 'nodeId' in task ? `peer:${task.nodeId}` : `brick:${task.brick.brickId}`;
 }

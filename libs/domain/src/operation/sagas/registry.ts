@@ -8,6 +8,7 @@ import { restoreDriftSaga } from './drift.sagas';
 import type { OperationSaga, SagaPlan } from './saga.types';
 import { evacuateDeviceSaga, evacuateNodeSaga, evictBrickSaga } from './brick.sagas';
 import { cloneVolumeSaga } from './clone.sagas';
+import { createBlockVolumeSaga, deleteBlockVolumeSaga, expandBlockVolumeSaga } from './block-volume.sagas';
 import { createVolumeSaga, deleteVolumeSaga, expandVolumeSaga } from './volume.sagas';
 
 type PlanOf<Kind extends OperationKind> = Extract<OperationPlan, { readonly kind: Kind }>;
@@ -23,6 +24,9 @@ export const sagas: { readonly [Kind in OperationKind]: OperationSaga<SagaPlan<P
   'expand-volume': expandVolumeSaga,
   'delete-volume': deleteVolumeSaga,
   'clone-volume': cloneVolumeSaga,
+  'create-block-volume': createBlockVolumeSaga,
+  'expand-block-volume': expandBlockVolumeSaga,
+  'delete-block-volume': deleteBlockVolumeSaga,
   'remove-residue': removeResidueSaga,
   'evict-brick': evictBrickSaga,
   'evacuate-device': evacuateDeviceSaga,
@@ -58,6 +62,12 @@ export function doneEvent(operation: Operation, state: ControlState): ControlEve
       const { volumeId, originId } = plan;
       return { type: 'VolumeCloned', version: 1, operationId, volumeId, originId };
     }
+    case 'create-block-volume':
+      return { type: 'BlockVolumeCreated', version: 1, operationId, blockVolumeId: plan.blockVolumeId };
+    case 'expand-block-volume':
+      return { type: 'BlockVolumeExpanded', version: 1, operationId, blockVolumeId: plan.blockVolumeId };
+    case 'delete-block-volume':
+      return { type: 'BlockVolumeDeleted', version: 1, operationId, blockVolumeId: plan.blockVolumeId };
     case 'remove-residue':
       return { type: 'ResidueRemoved', version: 1, operationId, nodeId: plan.nodeId };
     case 'evict-brick':
@@ -124,6 +134,12 @@ export function undoneEvent({ operationId, plan, failure }: Operation): ControlE
       return { type: 'VolumeDeletionUndone', ...why, volumeId: plan.volumeId };
     case 'clone-volume':
       return { type: 'VolumeCloneUndone', ...why, volumeId: plan.volumeId, originId: plan.originId };
+    case 'create-block-volume':
+      return { type: 'BlockVolumeCreationUndone', ...why, blockVolumeId: plan.blockVolumeId };
+    case 'expand-block-volume':
+      return { type: 'BlockVolumeExpansionUndone', ...why, blockVolumeId: plan.blockVolumeId };
+    case 'delete-block-volume':
+      return { type: 'BlockVolumeDeletionUndone', ...why, blockVolumeId: plan.blockVolumeId };
     case 'remove-residue':
       return { type: 'ResidueRemovalUndone', ...why, nodeId: plan.nodeId };
     case 'evict-brick': {
