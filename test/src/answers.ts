@@ -29,3 +29,19 @@ export const NodeInfo = z.object({
   hostnames: z.object({ manage: z.array(z.string()), storage: z.array(z.string()) }),
   devices: z.array(DeviceInfo),
 });
+export const BlockVolumeInfo = z.object({
+  id: z.string(),
+  name: z.string(),
+  size: z.int(),
+  usablesize: z.int(),
+  hacount: z.int(),
+  blockhostingvolume: z.string(),
+  blockvolume: z.object({
+    hosts: z.array(z.string()),
+    iqn: z.string(),
+    lun: z.int(),
+    username: z.string(),
+    password: z.string(),
+  }),
+});
+export type BlockVolumeInfo = z.infer<typeof BlockVolumeInfo>;
