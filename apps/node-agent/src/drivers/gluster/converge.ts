@@ -19,6 +19,8 @@ export const PATIENCE: Patience = { lockedMs: 240_000, awayMs: 10_000, firstPaus
 export interface Change {
   /** For people: "volume v1 cannot be created". */
   readonly failure: string;
+  /** The caller has just looked, and it is not done: the first try acts at once. */
+  readonly isSeenUndone?: boolean;
   isDone(): Promise<boolean>;
   act(): Promise<Reply>;
 }
@@ -34,7 +36,8 @@ const budgetOf = (trouble: Trouble, patience: Patience): number => {
 export async function converge(change: Change, patience: Patience): Promise<void> {
   const startedAt = Date.now();
   for (let attempt = 1; ; attempt += 1) {
-    const reply = await tryOnce(change);
+    const isSeenUndone = attempt === 1 && change.isSeenUndone === true;
+    const reply = await (isSeenUndone ? change.act() : tryOnce(change));
     if (reply.ok) return;
     const left = startedAt + budgetOf(reply.trouble, patience) - Date.now();
     if (left <= 0) {

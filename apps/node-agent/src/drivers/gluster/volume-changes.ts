@@ -43,16 +43,18 @@ export async function createVolume(context: VolumeContext, spec: GlusterVolumeSp
   const settings = settingsOf(spec.options, spec.volumeId);
   const { first } = batchesOf(names, spec.durability);
   const before = await context.gluster.volume(spec.name);
-  if (before !== undefined) checkHalf(before, spec, names);
-  await withClaimsCleared(context, spec.bricks, {
-    failure: `volume ${spec.name} cannot be created`,
-    isDone: async () => (await context.gluster.volume(spec.name)) !== undefined,
-    act: () => context.gluster.create(spec.name, spec.durability, first),
-  });
-  const made = await context.gluster.volume(spec.name);
-  if (made !== undefined) checkHalf(made, spec, names); // Somebody may have been quicker.
-  await addMissing(context, spec, names);
-  await applySettings(context, spec, settings);
+  if (before === undefined) {
+    await withClaimsCleared(context, spec.bricks, {
+      failure: `volume ${spec.name} cannot be created`,
+      isSeenUndone: true,
+      isDone: async () => (await context.gluster.volume(spec.name)) !== undefined,
+      act: () => context.gluster.create(spec.name, spec.durability, first),
+    });
+  }
+  const made = before ?? (await context.gluster.volume(spec.name));
+  if (made !== undefined) checkHalf(made, spec, names);
+  await addMissing(context, spec, names, made);
+  await applySettings(context, spec, settings, made?.options ?? {});
 }
 
 /** Refuses a volume of this name that is not ours: other bricks, other shape, other owner. */
@@ -70,11 +72,12 @@ async function applySettings(
   { gluster, patience }: VolumeContext,
   { name }: Pick<GlusterVolumeRef, 'name'>,
   settings: readonly Setting[],
+  before: VolumeInfo['options'],
 ): Promise<void> {
   const failure = `the options of volume ${name} cannot be set`;
   const options = async (): Promise<VolumeInfo['options']> => (await gluster.volume(name))?.options ?? {};
   const last = settings.at(-1);
-  if (last?.kind === 'pairs' && areSet(last.pairs, await options())) return;
+  if (last?.kind === 'pairs' && areSet(last.pairs, before)) return;
   for (const setting of settings) {
     if (setting.kind === 'group') {
       const act = (): Promise<Reply> => gluster.setGroup(name, setting.group);
@@ -83,7 +86,8 @@ async function applySettings(
     }
     const { pairs } = setting;
     const act = (): Promise<Reply> => gluster.set(name, pairs);
-    await converge({ failure, isDone: async () => areSet(pairs, await options()), act }, patience);
+    const isDone = async (): Promise<boolean> => areSet(pairs, await options());
+    await converge({ failure, isSeenUndone: !areSet(pairs, before), isDone, act }, patience);
   }
 }
 
@@ -95,13 +99,15 @@ async function addMissing(
   context: VolumeContext,
   { name, durability, bricks }: GlusterExpansion,
   names: readonly string[],
+  before: VolumeInfo | undefined,
 ): Promise<void> {
-  const listed = new Set(namesOf(await context.gluster.volume(name)));
+  const listed = new Set(namesOf(before));
   const missing = names.filter((brick) => !listed.has(brick));
   checkWholeSets(names, missing, durability);
   for (const batch of chunks(missing, durability)) {
     await withClaimsCleared(context, bricks, {
       failure: `bricks cannot be added to volume ${name}`,
+      isSeenUndone: true,
       isDone: async () => {
         const now = new Set(namesOf(await context.gluster.volume(name)));
         return batch.every((brick) => now.has(brick));
@@ -158,7 +164,7 @@ export async function expandVolume(
   if (info === undefined) throw refusal(`volume ${name} does not exist in Gluster; was it deleted by hand?`);
   checkOurs(info, expansion, context.mountRoot);
   await keepFilesInSight(context, info);
-  await addMissing(context, expansion, names);
+  await addMissing(context, expansion, names, info);
   return { uuid: info.uuid, options: { [LOOKUP_OPTIMIZE]: info.options[LOOKUP_OPTIMIZE] ?? 'off' } };
 }
 
@@ -169,7 +175,7 @@ export async function expandVolume(
  */
 async function keepFilesInSight(context: VolumeContext, { name, options }: VolumeInfo): Promise<void> {
   if (options[LOOKUP_OPTIMIZE] !== undefined) return;
-  await applySettings(context, { name }, [{ kind: 'pairs', pairs: [[LOOKUP_OPTIMIZE, 'off']] }]);
+  await applySettings(context, { name }, [{ kind: 'pairs', pairs: [[LOOKUP_OPTIMIZE, 'off']] }], options);
 }
 
 /** Moves the data off whole sets of bricks, then takes them out of the volume. */
