@@ -1,6 +1,8 @@
 /** Binds the parts to the controllers that use them. */
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
+import { AdoptionController } from './adoption/adoption.controller';
+import type { HostLook } from './adoption/host-look';
 import { EventsController } from './audit/events/events.controller';
 import type { EventStreams } from './audit/events/event-streams';
 import { ExplainController } from './audit/explain/explain.controller';
@@ -37,6 +39,7 @@ import {
   COMMAND_SENDER,
   EVENT_STREAMS,
   HOST_FACTS,
+  HOST_LOOK,
   LEDGER,
   LOG,
   METRICS,
@@ -58,6 +61,7 @@ export interface GatewayParts {
   readonly probe: NodeProbe;
   readonly agents: AgentWatch;
   readonly facts: HostFacts;
+  readonly look: HostLook;
   readonly metrics: Pick<Metrics, 'text' | 'contentType'>;
   readonly streams: EventStreams;
   readonly refusals: Refusals;
@@ -92,6 +96,7 @@ export class ApiGatewayModule {
         WhatIfController,
         DriftController,
         RestoreController,
+        AdoptionController,
       ],
       providers: [
         { provide: APP_FILTER, useValue: new TextErrorFilter(parts.log) },
@@ -102,6 +107,7 @@ export class ApiGatewayModule {
         { provide: COMMAND_SENDER, useValue: parts.commands },
         { provide: NODE_PROBE, useValue: parts.probe },
         { provide: AGENTS, useValue: parts.agents },
+        { provide: HOST_LOOK, useValue: parts.look },
         { provide: HOST_FACTS, useValue: parts.facts },
         { provide: METRICS, useValue: parts.metrics },
         { provide: EVENT_STREAMS, useValue: parts.streams },

@@ -1,4 +1,5 @@
 /** Builds one gateway and starts it: it listens at once and says 503 until it has a state to answer from. */
+import { HostLook } from './adoption/host-look';
 import 'reflect-metadata';
 import { type LedgerReader, openLedgerReader } from '@brickyard/event-sourcing/postgres';
 import {
@@ -60,6 +61,7 @@ export async function startGateway(settings: GatewaySettings, log: Logger): Prom
   const link = new BusLink();
   const agents = new AgentWatch();
   const facts = new HostFacts();
+  const look = new HostLook();
   const bus = new CommandBus(commandClient(settings.nats));
   const limit = new InFlightLimit(reader, settings.inFlightMax);
   const refusals = new Refusals();
@@ -68,11 +70,11 @@ export async function startGateway(settings: GatewaySettings, log: Logger): Prom
   const streams = streamsOf(reader, ledger, log);
   const metrics = gatewayMetrics(reader, bus);
   const modes = new ModeSetter(bus, log);
-  const parts = { settings, log, ledger, reader, commands, probe, agents, facts, metrics, streams, refusals };
+  const parts = { settings, log, ledger, reader, commands, probe, agents, facts, look, metrics, streams, refusals };
   const app = await createApp(parts, metrics);
   await app.listen(settings.http.port, settings.http.host);
   reader.start();
-  void joinBus(settings, log, { link, reader, agents, facts, commands: bus });
+  void joinBus(settings, log, { link, reader, agents, facts, look, commands: bus });
   if (settings.defaultMode !== undefined) void modes.set(settings.defaultMode, 'configuration');
   const phase = { isStopping: false };
   const health = await startHealth(settings, { reader, metrics, phase });
@@ -129,18 +131,20 @@ interface BusUsers {
   readonly reader: ClusterStateReader;
   readonly agents: AgentWatch;
   readonly facts: HostFacts;
+  readonly look: HostLook;
   readonly commands: CommandBus;
 }
 
 /** Connecting takes as long as NATS is away; until then the state comes from Postgres alone. */
 async function joinBus(settings: GatewaySettings, log: Logger, users: BusUsers): Promise<void> {
-  const { link, reader, agents, facts, commands } = users;
+  const { link, reader, agents, facts, look, commands } = users;
   try {
     const bus = await connectBus({ ...settings.nats, name: 'api-gateway', log });
     if (!link.join(bus)) return;
     reader.follow(bus);
     agents.listen(bus);
     facts.listen(bus);
+    look.join(bus);
     bus.subscribe(LEADER_READY, () => {
       commands.askAgain();
     });

@@ -9,4 +9,5 @@ export const LOG = Symbol('Logger');
 export const REFUSALS = Symbol('Refusals');
 export const EVENT_STREAMS = Symbol('EventStreams');
 export const METRICS = Symbol('Metrics');
+export const HOST_LOOK = Symbol('HostLook');
 export const HOST_FACTS = Symbol('HostFacts');

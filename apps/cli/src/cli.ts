@@ -13,6 +13,7 @@ import { deviceCommands } from './commands/device.command';
 import { explainCommands } from './commands/explain.command';
 import { kubernetesCommands } from './commands/kubernetes.command';
 import { driftCommands } from './commands/drift.command';
+import { importCommands } from './commands/import.command';
 import { lookCommands } from './commands/look.command';
 import { nodeCommands } from './commands/node.command';
 import { preflightCommand } from './commands/preflight.command';
@@ -43,6 +44,7 @@ const COMMANDS = [
   kubernetesCommands,
   lookCommands,
   driftCommands,
+  importCommands,
   explainCommands,
   auditCommands,
   backupCommands,

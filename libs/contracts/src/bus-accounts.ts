@@ -11,6 +11,7 @@ import {
   EVENTS_STREAM,
   eventsOf,
   FACTS_ALL,
+  FACTS_WANTED_ALL,
   HEARTBEATS_ALL,
   hostToken,
   LEADER_READY,
@@ -89,7 +90,7 @@ function rightsOf(account: BusAccount): BusPermissions {
       };
     case 'gateway':
       return {
-        publish: [COMMANDS, PROBES_ALL],
+        publish: [COMMANDS, PROBES_ALL, FACTS_WANTED_ALL],
         neverPublish: [],
         subscribe: [EVENTS_ALL, HEARTBEATS_ALL, FACTS_ALL, LEADER_READY],
         answers: false,

@@ -22,5 +22,7 @@ export * from './registry/registry.commands';
 export * from './http/heketi.api';
 export { openApiDocument, type OpenApiDocument, type OpenApiOperation } from './http/open-api';
 export * from './http/what-if.api';
+export * from './http/adoption.api';
+export * from './http/heketi-dump';
 export * from './wire';
 export * from './widening';

@@ -22,3 +22,5 @@ export * from './look/what-if';
 export type { Drift, HostReport } from './drift/drift.state';
 export { driftIdOf, driftsWithoutSubject, judgeHost, type Verdict } from './drift/judge-host';
 export { isTrivial, proposalsFor, type Proposal, type Proposals } from './drift/reconcile';
+export { planImport, type AdoptCommand, type ImportPlan, type SeenVolume } from './adoption/from-heketi';
+export { compareWithHosts, volumesSeen } from './adoption/compare-hosts';

@@ -38,6 +38,6 @@ export const elsewhere: Readonly<Record<string, string>> = {
   O03: 'crash specs: an operation goes on by itself after a restart, so none is ever stale',
   'E01-E07': 'evacuation: specs of the domain, and on real hosts',
   B03: 'block-volumes.unit.spec.ts: hosting volumes that are not made by themselves; one server has one configuration',
-  M07: 'import: not offered yet',
+  M07: 'import.unit.spec.ts: a dump is the same after it was taken over',
   'K01-K08': 'cli.e2e.spec.ts, for our own command line',
 };

@@ -1,5 +1,6 @@
 /** Every route of the HTTP API, in the order in which people look for them: what it takes and what it answers. */
 import type { z } from 'zod';
+import { AdoptionAnswer, AdoptionRequest, HostsAnswer } from './adoption.api';
 import * as answers from './heketi.answers';
 import * as requests from './heketi.api';
 
@@ -139,6 +140,17 @@ export const apiRoutes: readonly ApiRoute[] = [
   get('server', '/db/dump', 'Everything, as heketi’s database holds it', { 200: answers.DumpAnswer }),
   get('server', '/db/check', 'Whether that agrees with itself', { 200: answers.CheckAnswer }),
   get('server', '/backup/db', 'The dump, compressed', { 200: 'application/octet-stream' }),
+  post(
+    'moving in',
+    '/v1/adoptions',
+    'Takes over what exists, without touching hosts; the API is read-only from then on',
+    { 200: AdoptionAnswer },
+    { body: AdoptionRequest },
+  ),
+  post('moving in', '/v1/adoptions/confirm', 'Lets changes in again', { 204: undefined }),
+  get('moving in', '/v1/hosts', 'Hosts as their agents see them now, known or not: ?name=, repeated', {
+    200: HostsAnswer,
+  }),
   get('history', '/v1/status', 'The whole at a glance', { 200: 'application/json' }),
   get('history', '/v1/topology', 'Clusters, nodes and devices in one answer', { 200: 'application/json' }),
   get('history', '/v1/volumes', 'Volumes in one answer', { 200: 'application/json' }),

@@ -8,13 +8,15 @@ export type ModeReader = () => AdminMode | Promise<AdminMode>;
 
 const CLOSED = 'Service disabled for maintenance';
 const READING: ReadonlySet<string> = new Set(['GET', 'HEAD']);
+/** Taking over what exists makes the API read-only itself, and is what ends that. No host is touched by it. */
+const MOVING_IN = /^\/v1\/adoptions(\/confirm)?$/;
 /** The machine itself, also as a dual-stack socket writes it. */
 const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', '::1', '::ffff:127.0.0.1']);
 
 /** Keeps the mode; must be called after the door is guarded and before misses are answered. */
 export function keepMode(server: FastifyInstance, modeOf: ModeReader): void {
   server.addHook('onRequest', (request, reply, done) => {
-    if (READING.has(request.method)) {
+    if (READING.has(request.method) || MOVING_IN.test(request.url)) {
       done();
       return;
     }
