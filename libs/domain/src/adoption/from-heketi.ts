@@ -43,270 +43,283 @@ const MAKING: ReadonlySet<number> = new Set([1, 2, 6, 11]);
 
 /** Plans the import. `seen` tells by name the volumes that the hosts have; without it the sets of bricks are not known. */
 export function planImport(dump: HeketiDump, seen: ReadonlyMap<string, SeenVolume> = new Map()): ImportPlan {
-  return new Import(dump, seen).plan();
+  return planOf({
+    dump,
+    seen,
+    findings: [],
+    unfinished: new Set(),
+    lost: new Map(),
+    adoptedBricks: new Set(),
+    taken: new Map(),
+  });
 }
 
-class Import {
-  private readonly findings: DumpFinding[] = [];
-  private readonly unfinished = new Set<string>();
+/** A plan in the making. */
+interface Draft {
+  readonly dump: HeketiDump;
+  readonly seen: ReadonlyMap<string, SeenVolume>;
+  readonly findings: DumpFinding[];
+  readonly unfinished: Set<string>;
   /** Room that stays taken on a device by what is left out. */
-  private readonly lost = new Map<string, number>();
-  private readonly adoptedBricks = new Set<string>();
+  readonly lost: Map<string, number>;
+  readonly adoptedBricks: Set<string>;
   /** KiB that the bricks which are taken over take from each device. */
-  private readonly taken = new Map<string, number>();
+  readonly taken: Map<string, number>;
+}
 
-  constructor(
-    private readonly dump: HeketiDump,
-    private readonly seen: ReadonlyMap<string, SeenVolume>,
-  ) {}
+function planOf(draft: Draft): ImportPlan {
+  readOperations(draft);
+  const volumes = [...draft.dump.volumes.values()].flatMap((volume) => volumeOf(draft, volume) ?? []);
+  tellBlockVolumes(draft);
+  tellOrphans(draft);
+  const clusters = [...draft.dump.clusters.values()].map(({ Info: { id, file, block } }) => {
+    const clusterId = id as ClusterId;
+    return { type: 'AdoptCluster', origin: 'heketi', clusterId, flags: { file, block } } as const;
+  });
+  const nodes = nodesOf(draft);
+  const devices = [...draft.dump.devices.values()].flatMap((device) => deviceOf(draft, device) ?? []);
+  return { commands: [...clusters, ...nodes, ...devices, ...volumes], findings: draft.findings };
+}
 
-  plan(): ImportPlan {
-    this.readOperations();
-    const volumes = [...this.dump.volumes.values()].flatMap((volume) => this.volume(volume) ?? []);
-    this.blockVolumes();
-    this.orphans();
-    const clusters = [...this.dump.clusters.values()].map(({ Info: { id, file, block } }) => {
-      const clusterId = id as ClusterId;
-      return { type: 'AdoptCluster', origin: 'heketi', clusterId, flags: { file, block } } as const;
-    });
-    const nodes = this.nodes();
-    const devices = [...this.dump.devices.values()].flatMap((device) => this.device(device) ?? []);
-    return { commands: [...clusters, ...nodes, ...devices, ...volumes], findings: this.findings };
+function note(draft: Draft, subject: string, problem: string, done: string): void {
+  draft.findings.push({ subject, problem, done });
+}
+
+/** heketi left behind what it did not finish; what was being made is not taken over, what was being removed is there still. */
+function readOperations(draft: Draft): void {
+  for (const { Id, Actions, Status } of draft.dump.operations.values()) {
+    const making = Actions.filter(({ Change }) => MAKING.has(Change)).map((action) => action.Id);
+    for (const id of making) draft.unfinished.add(id);
+    const done =
+      making.length === 0
+        ? 'left out; what it was to remove is taken over as it is'
+        : `left out, with ${String(making.length)} things it was making`;
+    note(draft, `operation ${Id}`, `is pending${Status === '' ? '' : ` (${Status})`}`, done);
   }
-
-  private note(subject: string, problem: string, done: string): void {
-    this.findings.push({ subject, problem, done });
-  }
-
-  /** heketi left behind what it did not finish; what was being made is not taken over, what was being removed is there still. */
-  private readOperations(): void {
-    for (const { Id, Actions, Status } of this.dump.operations.values()) {
-      const making = Actions.filter(({ Change }) => MAKING.has(Change)).map((action) => action.Id);
-      for (const id of making) this.unfinished.add(id);
-      const done =
-        making.length === 0
-          ? 'left out; what it was to remove is taken over as it is'
-          : `left out, with ${String(making.length)} things it was making`;
-      this.note(`operation ${Id}`, `is pending${Status === '' ? '' : ` (${Status})`}`, done);
-    }
-    for (const [what, records] of [
-      ['volume', this.dump.volumes],
-      ['brick', this.dump.bricks],
-    ] as const) {
-      for (const [id, { Pending }] of records) {
-        if (Pending === '' || this.dump.operations.has(Pending)) continue;
-        this.note(`${what} ${id}`, `is marked by operation ${Pending}, which is not there`, 'the mark is left out');
-      }
+  for (const [what, records] of [
+    ['volume', draft.dump.volumes],
+    ['brick', draft.dump.bricks],
+  ] as const) {
+    for (const [id, { Pending }] of records) {
+      if (Pending === '' || draft.dump.operations.has(Pending)) continue;
+      note(draft, `${what} ${id}`, `is marked by operation ${Pending}, which is not there`, 'the mark is left out');
     }
   }
+}
 
-  private nodes(): CommandOf<'AdoptNode'>[] {
-    return [...this.dump.nodes.values()].flatMap(({ Info, State }): CommandOf<'AdoptNode'>[] => {
-      const { id, cluster, zone, hostnames, tags } = Info;
-      const owner = this.dump.clusters.get(cluster);
-      if (owner === undefined) {
-        this.note(`node ${id}`, `is of cluster ${cluster}, which is not there`, 'left out');
-        return [];
-      }
-      if (!owner.Info.nodes.includes(id)) this.note(`node ${id}`, `cluster ${cluster} does not list it`, 'taken over');
-      const names = { manage: [...hostnames.manage], storage: [...hostnames.storage] };
-      const place = { nodeId: id as NodeId, clusterId: cluster as ClusterId, zone, hostnames: names };
-      return [{ type: 'AdoptNode', origin: 'heketi', ...place, tags, state: State }];
-    });
-  }
+function nodesOf(draft: Draft): CommandOf<'AdoptNode'>[] {
+  return [...draft.dump.nodes.values()].flatMap(({ Info, State }): CommandOf<'AdoptNode'>[] => {
+    const { id, cluster, zone, hostnames, tags } = Info;
+    const owner = draft.dump.clusters.get(cluster);
+    if (owner === undefined) {
+      note(draft, `node ${id}`, `is of cluster ${cluster}, which is not there`, 'left out');
+      return [];
+    }
+    if (!owner.Info.nodes.includes(id)) note(draft, `node ${id}`, `cluster ${cluster} does not list it`, 'taken over');
+    const names = { manage: [...hostnames.manage], storage: [...hostnames.storage] };
+    const place = { nodeId: id as NodeId, clusterId: cluster as ClusterId, zone, hostnames: names };
+    return [{ type: 'AdoptNode', origin: 'heketi', ...place, tags, state: State }];
+  });
+}
 
-  private clusterOf(nodeId: string): string | undefined {
-    const cluster = this.dump.nodes.get(nodeId)?.Info.cluster;
-    return cluster === undefined || !this.dump.clusters.has(cluster) ? undefined : cluster;
-  }
+function clusterOf(draft: Draft, nodeId: string): string | undefined {
+  const cluster = draft.dump.nodes.get(nodeId)?.Info.cluster;
+  return cluster === undefined || !draft.dump.clusters.has(cluster) ? undefined : cluster;
+}
 
-  private device({ Info, State, NodeId: nodeId, ExtentSize }: HeketiDevice): CommandOf<'AdoptDevice'> | undefined {
-    const { id, name, tags, storage, paths, pv_uuid: pvUuid } = Info;
-    const subject = `device ${id} (${name})`;
-    if (this.clusterOf(nodeId) === undefined) {
-      this.note(subject, `is of node ${nodeId}, which is not there`, 'left out');
-      return undefined;
-    }
-    if (this.dump.nodes.get(nodeId)?.Devices.includes(id) === false) {
-      this.note(subject, `node ${nodeId} does not list it`, 'taken over');
-    }
-    if (storage.free + storage.used !== storage.total) {
-      const told = `${String(storage.free)} + ${String(storage.used)} KiB, not ${String(storage.total)} KiB`;
-      this.note(subject, `its free and used space are ${told} together`, 'free space follows from its bricks');
-    }
-    const takenKib = this.taken.get(id) ?? 0;
-    const lostKib = this.lost.get(id) ?? 0;
-    if (storage.used !== takenKib + lostKib) {
-      const told = `says ${String(storage.used)} KiB are used, its bricks take ${String(takenKib + lostKib)} KiB`;
-      this.note(subject, told, 'what its bricks take counts');
-    }
-    const isTaken = lostKib > 0 && State === 'online';
-    if (isTaken) {
-      const told = `holds ${String(lostKib)} KiB of bricks that are left out`;
-      this.note(subject, told, 'taken over offline: remove them on its host, then set it online');
-    }
-    const size = { totalKib: kib(storage.total), extentKib: ExtentSize };
-    const ref = { deviceId: id as DeviceId, nodeId: nodeId as NodeId, name };
-    const state = isTaken ? 'offline' : State;
-    return { type: 'AdoptDevice', origin: 'heketi', ...ref, tags, state, ...size, pvUuid, paths };
-  }
-
-  private volume(volume: HeketiVolume): CommandOf<'AdoptVolume'> | undefined {
-    const { id, name } = volume.Info;
-    const problem = this.unusable(volume);
-    const bricks = problem === undefined ? this.bricksOf(volume) : problem;
-    if (typeof bricks === 'string') {
-      this.note(`volume ${id} (${name})`, bricks, 'left out, with its bricks');
-      return undefined;
-    }
-    for (const { brickId, deviceId, poolKib, metadataKib } of bricks) {
-      this.adoptedBricks.add(brickId);
-      this.taken.set(deviceId, (this.taken.get(deviceId) ?? 0) + poolKib + metadataKib);
-    }
-    if (volume.Info.blockinfo.restriction === 'locked-by-update') {
-      this.note(`volume ${id} (${name})`, 'is locked by an update of heketi', 'taken over as locked');
-    }
-    const seen = this.seen.get(name);
-    return {
-      type: 'AdoptVolume',
-      ...adopted(volume, bricks),
-      ...(seen === undefined ? {} : { options: seen.options }),
-    };
-  }
-
-  /** Why a volume cannot be taken over, whatever its bricks are. */
-  private unusable({ Info }: HeketiVolume): string | undefined {
-    const { id, name, cluster, blockinfo } = Info;
-    if (this.unfinished.has(id)) return 'was being made when the dump was written';
-    if (!this.dump.clusters.has(cluster)) return `is of cluster ${cluster}, which is not there`;
-    if (!/^[a-zA-Z0-9_-]+$/.test(name)) return 'has a name that cannot be one';
-    const shape = durabilityOf(Info.durability);
-    if (typeof shape === 'string') return shape;
-    const held = [...this.dump.blockVolumes.values()].filter((each) => each.Info.blockhostingvolume === id);
-    const count = Math.max(held.length, blockinfo.blockvolume.length);
-    if (count > 0) return `holds ${String(count)} block volumes, which cannot be taken over`;
+function deviceOf(
+  draft: Draft,
+  { Info, State, NodeId: nodeId, ExtentSize }: HeketiDevice,
+): CommandOf<'AdoptDevice'> | undefined {
+  const { id, name, tags, storage, paths, pv_uuid: pvUuid } = Info;
+  const subject = `device ${id} (${name})`;
+  if (clusterOf(draft, nodeId) === undefined) {
+    note(draft, subject, `is of node ${nodeId}, which is not there`, 'left out');
     return undefined;
   }
-
-  /** Its bricks in set order, or why they make no volume. */
-  private bricksOf(volume: HeketiVolume): Brick[] | string {
-    const records: HeketiBrick[] = [];
-    for (const id of volume.Bricks) {
-      if (this.unfinished.has(id)) continue;
-      const record = this.dump.bricks.get(id);
-      if (record === undefined) return `lists brick ${id}, which is not there`;
-      const problem = this.brickProblem(record, volume);
-      if (problem !== undefined) return problem;
-      records.push(record);
-    }
-    if (records.length === 0) return 'has no bricks';
-    const durability = durabilityOf(volume.Info.durability);
-    if (typeof durability === 'string') return durability;
-    const ordered = this.ordered(volume, records, durability);
-    if (typeof ordered === 'string') return ordered;
-    const perSet = bricksPerSet(durability);
-    return ordered.map((record, index) => this.brick(record, volume, Math.floor(index / perSet), index % perSet));
+  if (draft.dump.nodes.get(nodeId)?.Devices.includes(id) === false) {
+    note(draft, subject, `node ${nodeId} does not list it`, 'taken over');
   }
+  if (storage.free + storage.used !== storage.total) {
+    const told = `${String(storage.free)} + ${String(storage.used)} KiB, not ${String(storage.total)} KiB`;
+    note(draft, subject, `its free and used space are ${told} together`, 'free space follows from its bricks');
+  }
+  const takenKib = draft.taken.get(id) ?? 0;
+  const lostKib = draft.lost.get(id) ?? 0;
+  if (storage.used !== takenKib + lostKib) {
+    const told = `says ${String(storage.used)} KiB are used, its bricks take ${String(takenKib + lostKib)} KiB`;
+    note(draft, subject, told, 'what its bricks take counts');
+  }
+  const isTaken = lostKib > 0 && State === 'online';
+  if (isTaken) {
+    const told = `holds ${String(lostKib)} KiB of bricks that are left out`;
+    note(draft, subject, told, 'taken over offline: remove them on its host, then set it online');
+  }
+  const size = { totalKib: kib(storage.total), extentKib: ExtentSize };
+  const ref = { deviceId: id as DeviceId, nodeId: nodeId as NodeId, name };
+  const state = isTaken ? 'offline' : State;
+  return { type: 'AdoptDevice', origin: 'heketi', ...ref, tags, state, ...size, pvUuid, paths };
+}
 
-  private brickProblem({ Info }: HeketiBrick, volume: HeketiVolume): string | undefined {
-    const { id, device, node, path } = Info;
-    if (Info.volume !== volume.Info.id) return `lists brick ${id}, which says it is of volume ${Info.volume}`;
-    if (path === '') return `has brick ${id} without a path`;
-    const lies = this.dump.devices.get(device);
-    if (lies === undefined) return `has brick ${id} on device ${device}, which is not there`;
-    if (lies.NodeId !== node) return `has brick ${id} on device ${device}, which is not of node ${node}`;
-    if (this.clusterOf(node) !== volume.Info.cluster) return `has brick ${id} on node ${node} of another cluster`;
-    if (!lies.Bricks.includes(id)) this.note(`brick ${id}`, `device ${device} does not list it`, 'taken over');
+function volumeOf(draft: Draft, volume: HeketiVolume): CommandOf<'AdoptVolume'> | undefined {
+  const { id, name } = volume.Info;
+  const problem = unusable(draft, volume);
+  const bricks = problem ?? bricksOf(draft, volume);
+  if (typeof bricks === 'string') {
+    note(draft, `volume ${id} (${name})`, bricks, 'left out, with its bricks');
     return undefined;
   }
-
-  /** heketi keeps no order; Gluster on the hosts has it. One set needs none, but for the arbiter, which heketi marks. */
-  private ordered(
-    volume: HeketiVolume,
-    records: readonly HeketiBrick[],
-    durability: Durability,
-  ): HeketiBrick[] | string {
-    const { name } = volume.Info;
-    const perSet = bricksPerSet(durability);
-    if (records.length % perSet !== 0) {
-      return `has ${String(records.length)} bricks, which make no whole sets of ${String(perSet)}`;
-    }
-    const seen = this.seen.get(name);
-    if (seen !== undefined) {
-      const byPath = new Map(records.map((record) => [record.Info.path, record] as const));
-      const found = seen.paths.flatMap((path) => byPath.get(path) ?? []);
-      if (found.length === records.length && seen.paths.length === found.length) return found;
-      return 'has other bricks on its hosts than in the dump';
-    }
-    if (records.length > perSet && perSet > 1) {
-      return 'has several sets of bricks, and no host told which of them belong together';
-    }
-    const role = ({ SubType }: HeketiBrick): number => (SubType === 2 ? 1 : 0);
-    return [...records].sort((one, other) => role(one) - role(other) || (one.Info.id < other.Info.id ? -1 : 1));
+  for (const { brickId, deviceId, poolKib, metadataKib } of bricks) {
+    draft.adoptedBricks.add(brickId);
+    draft.taken.set(deviceId, (draft.taken.get(deviceId) ?? 0) + poolKib + metadataKib);
   }
-
-  private brick(record: HeketiBrick, volume: HeketiVolume, set: number, place: number): Brick {
-    const { id, node, device, path, size } = record.Info;
-    const poolOf = poolIdOf(record);
-    const room = this.roomOf(record, volume);
-    return {
-      brickId: id as BrickId,
-      nodeId: node as NodeId,
-      deviceId: device as DeviceId,
-      path,
-      sizeKib: kib(size),
-      poolKib: kib(room.poolKib),
-      metadataKib: kib(room.metadataKib),
-      set,
-      place,
-      ...(poolOf === undefined ? {} : { poolOf: poolOf as BrickId }),
-    };
+  if (volume.Info.blockinfo.restriction === 'locked-by-update') {
+    note(draft, `volume ${id} (${name})`, 'is locked by an update of heketi', 'taken over as locked');
   }
+  const seen = draft.seen.get(name);
+  return {
+    type: 'AdoptVolume',
+    ...adopted(volume, bricks),
+    // Our stamp is wanted: it shows as drift until it is restored.
+    ...(seen === undefined ? {} : { options: { ...seen.options, 'user.brickyard.id': id } }),
+  };
+}
 
-  /** A pool that several bricks live in is charged once: to the brick it was made for, or else to one that says so. */
-  private roomOf(
-    record: HeketiBrick,
-    { Info }: HeketiVolume,
-  ): { readonly poolKib: number; readonly metadataKib: number } {
-    const poolOf = poolIdOf(record);
-    if (poolOf !== undefined && this.payerOf(poolOf, record) !== record.Info.id) return { poolKib: 0, metadataKib: 0 };
-    if (record.TpSize > 0) return { poolKib: record.TpSize, metadataKib: record.PoolMetadataSize };
-    // A database from before pools were recorded: what heketi works out for such a brick.
-    const extentKib = this.dump.devices.get(record.Info.device)?.ExtentSize ?? 4096;
-    const { poolKib, metadataKib } = brickFootprint(record.Info.size, factorOf(Info.snapshot), extentKib);
-    return { poolKib, metadataKib };
+/** Why a volume cannot be taken over, whatever its bricks are. */
+function unusable(draft: Draft, { Info }: HeketiVolume): string | undefined {
+  const { id, name, cluster, blockinfo } = Info;
+  if (draft.unfinished.has(id)) return 'was being made when the dump was written';
+  if (!draft.dump.clusters.has(cluster)) return `is of cluster ${cluster}, which is not there`;
+  if (!/^[a-zA-Z0-9_-]+$/.test(name)) return 'has a name that cannot be one';
+  const shape = durabilityOf(Info.durability);
+  if (typeof shape === 'string') return shape;
+  const held = [...draft.dump.blockVolumes.values()].filter((each) => each.Info.blockhostingvolume === id);
+  const count = Math.max(held.length, blockinfo.blockvolume.length);
+  if (count > 0) return `holds ${String(count)} block volumes, which cannot be taken over`;
+  return undefined;
+}
+
+/** Its bricks in set order, or why they make no volume. */
+function bricksOf(draft: Draft, volume: HeketiVolume): Brick[] | string {
+  const records: HeketiBrick[] = [];
+  for (const id of volume.Bricks) {
+    if (draft.unfinished.has(id)) continue;
+    const record = draft.dump.bricks.get(id);
+    if (record === undefined) return `lists brick ${id}, which is not there`;
+    const problem = brickProblem(draft, record, volume);
+    if (problem !== undefined) return problem;
+    records.push(record);
   }
+  if (records.length === 0) return 'has no bricks';
+  const durability = durabilityOf(volume.Info.durability);
+  if (typeof durability === 'string') return durability;
+  const ordered = inSets(draft, volume, records, durability);
+  if (typeof ordered === 'string') return ordered;
+  const perSet = bricksPerSet(durability);
+  return ordered.map((record, index) => brickOf(draft, record, volume, Math.floor(index / perSet), index % perSet));
+}
 
-  private payerOf(pool: string, { Info: { device } }: HeketiBrick): string | undefined {
-    const owner = this.dump.bricks.get(pool);
-    if (owner !== undefined && owner.Info.device === device && !this.unfinished.has(pool)) return pool;
-    const guests = [...this.dump.bricks.values()].filter(
-      (brick) => poolIdOf(brick) === pool && brick.Info.device === device && !this.unfinished.has(brick.Info.id),
-    );
-    return (guests.find(({ TpSize }) => TpSize > 0) ?? guests[0])?.Info.id;
+function brickProblem(draft: Draft, { Info }: HeketiBrick, volume: HeketiVolume): string | undefined {
+  const { id, device, node, path } = Info;
+  if (Info.volume !== volume.Info.id) return `lists brick ${id}, which says it is of volume ${Info.volume}`;
+  if (path === '') return `has brick ${id} without a path`;
+  const lies = draft.dump.devices.get(device);
+  if (lies === undefined) return `has brick ${id} on device ${device}, which is not there`;
+  if (lies.NodeId !== node) return `has brick ${id} on device ${device}, which is not of node ${node}`;
+  if (clusterOf(draft, node) !== volume.Info.cluster) return `has brick ${id} on node ${node} of another cluster`;
+  if (!lies.Bricks.includes(id)) note(draft, `brick ${id}`, `device ${device} does not list it`, 'taken over');
+  return undefined;
+}
+
+/** heketi keeps no order; Gluster on the hosts has it. One set needs none, but for the arbiter, which heketi marks. */
+function inSets(
+  draft: Draft,
+  volume: HeketiVolume,
+  records: readonly HeketiBrick[],
+  durability: Durability,
+): HeketiBrick[] | string {
+  const { name } = volume.Info;
+  const perSet = bricksPerSet(durability);
+  if (records.length % perSet !== 0) {
+    return `has ${String(records.length)} bricks, which make no whole sets of ${String(perSet)}`;
   }
-
-  private blockVolumes(): void {
-    for (const { Info } of this.dump.blockVolumes.values()) {
-      this.note(`block volume ${Info.id} (${Info.name})`, 'block volumes cannot be taken over', 'left out');
-    }
+  const seen = draft.seen.get(name);
+  if (seen !== undefined) {
+    const byPath = new Map(records.map((record) => [record.Info.path, record] as const));
+    const found = seen.paths.flatMap((path) => byPath.get(path) ?? []);
+    if (found.length === records.length && seen.paths.length === found.length) return found;
+    return 'has other bricks on its hosts than in the dump';
   }
+  if (records.length > perSet && perSet > 1) {
+    return 'has several sets of bricks, and no host told which of them belong together';
+  }
+  const role = ({ SubType }: HeketiBrick): number => (SubType === 2 ? 1 : 0);
+  return [...records].sort((one, other) => role(one) - role(other) || (one.Info.id < other.Info.id ? -1 : 1));
+}
 
-  /** Bricks that no volume that is taken over has: they still take room on their devices. */
-  private orphans(): void {
-    for (const record of this.dump.bricks.values()) {
-      const { id, volume, device, path } = record.Info;
-      if (this.adoptedBricks.has(id)) continue;
-      const kept = this.dump.volumes.get(volume);
-      const isListed = kept?.Bricks.includes(id) === true;
-      if (!isListed) {
-        const whose =
-          kept === undefined ? `is of volume ${volume}, which is not there` : `volume ${volume} does not list it`;
-        this.note(`brick ${id}`, `${whose}; it lies at ${path === '' ? 'no path' : path}`, 'left out');
-      } else if (this.unfinished.has(id)) this.note(`brick ${id}`, 'was being made; it may lie at ' + path, 'left out');
-      if (poolIdOf(record) !== undefined) continue;
-      this.lost.set(device, (this.lost.get(device) ?? 0) + record.TpSize + record.PoolMetadataSize);
-    }
+function brickOf(draft: Draft, record: HeketiBrick, volume: HeketiVolume, set: number, place: number): Brick {
+  const { id, node, device, path, size } = record.Info;
+  const poolOf = poolIdOf(record);
+  const room = roomOf(draft, record, volume);
+  return {
+    brickId: id as BrickId,
+    nodeId: node as NodeId,
+    deviceId: device as DeviceId,
+    path,
+    sizeKib: kib(size),
+    poolKib: kib(room.poolKib),
+    metadataKib: kib(room.metadataKib),
+    set,
+    place,
+    ...(poolOf === undefined ? {} : { poolOf: poolOf as BrickId }),
+  };
+}
+
+/** A pool that several bricks live in is charged once: to the brick it was made for, or else to one that says so. */
+function roomOf(
+  draft: Draft,
+  record: HeketiBrick,
+  { Info }: HeketiVolume,
+): { readonly poolKib: number; readonly metadataKib: number } {
+  const poolOf = poolIdOf(record);
+  if (poolOf !== undefined && payerOf(draft, poolOf, record) !== record.Info.id) return { poolKib: 0, metadataKib: 0 };
+  if (record.TpSize > 0) return { poolKib: record.TpSize, metadataKib: record.PoolMetadataSize };
+  // A database from before pools were recorded: what heketi works out for such a brick.
+  const extentKib = draft.dump.devices.get(record.Info.device)?.ExtentSize ?? 4096;
+  const { poolKib, metadataKib } = brickFootprint(record.Info.size, factorOf(Info.snapshot), extentKib);
+  return { poolKib, metadataKib };
+}
+
+function payerOf(draft: Draft, pool: string, { Info: { device } }: HeketiBrick): string | undefined {
+  const owner = draft.dump.bricks.get(pool);
+  if (owner?.Info.device === device && !draft.unfinished.has(pool)) return pool;
+  const guests = [...draft.dump.bricks.values()].filter(
+    (brick) => poolIdOf(brick) === pool && brick.Info.device === device && !draft.unfinished.has(brick.Info.id),
+  );
+  return (guests.find(({ TpSize }) => TpSize > 0) ?? guests[0])?.Info.id;
+}
+
+function tellBlockVolumes(draft: Draft): void {
+  for (const { Info } of draft.dump.blockVolumes.values()) {
+    note(draft, `block volume ${Info.id} (${Info.name})`, 'block volumes cannot be taken over', 'left out');
+  }
+}
+
+/** Bricks that no volume that is taken over has: they still take room on their devices. */
+function tellOrphans(draft: Draft): void {
+  for (const record of draft.dump.bricks.values()) {
+    const { id, volume, device, path } = record.Info;
+    if (draft.adoptedBricks.has(id)) continue;
+    const kept = draft.dump.volumes.get(volume);
+    const isListed = kept?.Bricks.includes(id) === true;
+    if (!isListed) {
+      const whose =
+        kept === undefined ? `is of volume ${volume}, which is not there` : `volume ${volume} does not list it`;
+      note(draft, `brick ${id}`, `${whose}; it lies at ${path === '' ? 'no path' : path}`, 'left out');
+    } else if (draft.unfinished.has(id))
+      note(draft, `brick ${id}`, 'was being made; it may lie at ' + path, 'left out');
+    if (poolIdOf(record) !== undefined) continue;
+    draft.lost.set(device, (draft.lost.get(device) ?? 0) + record.TpSize + record.PoolMetadataSize);
   }
 }
 
