@@ -119,7 +119,7 @@ export async function moveIn(context: Context, plan: MovingIn, isWanted: boolean
   context.print({ ...plan, adopted, refused }, () => [
     ...lines,
     ...(refused.length === 0 ? [] : findingLines(context, 'Refused', refusals)),
-    `Took over ${String(adopted)} of ${summaryOf(commands)}.`,
+    `Took over ${String(adopted)} of ${String(commands.length)} things (${summaryOf(commands)}).`,
     'The API is read-only now. Look at `brickyard drift list`; then let changes in again: brickyard import confirm',
   ]);
   return refused.length === 0 ? EXIT.fine : EXIT.refused;
