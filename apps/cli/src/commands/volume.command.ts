@@ -27,9 +27,9 @@ function listCommand(volume: Command, shell: Shell): void {
       return undefined;
     }
     const { volumes } = await context.get('/v1/volumes', Volumes);
-    const rows = volumes.map(({ id, name, size, durability, bricks, cluster }) => [
+    const rows = volumes.map(({ id, name, size, durability, bricks, cluster, block }) => [
       id,
-      name,
+      `${name}${block ? ' [block]' : ''}`,
       `${String(size)} GiB`,
       durabilityText(durability),
       String(bricks.length),
