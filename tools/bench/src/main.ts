@@ -2,7 +2,7 @@
 import { benchConsole } from './console.bench';
 import { benchDecision } from './decision.bench';
 import { benchReal } from './real.bench';
-import { benchRegistry } from './registry.bench';
+import { benchRegistry, benchRegistryOnGluster } from './registry.bench';
 import { isKept, line, type Figure } from './report';
 import { benchSimulated } from './simulated.bench';
 import { benchStart } from './start.bench';
@@ -16,6 +16,7 @@ const benches: Readonly<
   console: benchConsole,
   real: benchReal,
   registry: benchRegistry,
+  'registry-on-gluster': benchRegistryOnGluster,
 };
 
 const say = (text: string): void => {

@@ -27,37 +27,43 @@ interface Contender {
   readonly pid: () => number;
 }
 
+type Say = (text: string) => void;
+type Compare = (ours: Contender, theirs: Contender, say: Say) => Promise<Figure[]>;
+
+/** Both on a disk of this machine. */
+export const benchRegistry = (say: Say): Promise<readonly Figure[]> => bench('simulated', say, compareLocal);
+
+/** Both on the same volume of real Gluster hosts. */
+export async function benchRegistryOnGluster(say: Say): Promise<readonly Figure[]> {
+  const { supported, missing } = hostsSupported();
+  if (supported) return bench('real', say, compareGluster);
+  say(`    left out: real storage hosts need ${missing.join(', ')}`);
+  return [];
+}
+
 /** Figures of both, and the ratio that counts. */
-export async function benchRegistry(say: (text: string) => void): Promise<readonly Figure[]> {
+async function bench(hosts: 'real' | 'simulated', say: Say, compare: Compare): Promise<readonly Figure[]> {
   const folder = mkdtempSync(join(tmpdir(), 'brickyard-bench-registry-'));
   await chmod(folder, 0o711);
-  const hosts = hostsSupported().supported ? 'real' : 'simulated';
-  const figures: Figure[] = [];
+  const env = { BRICKYARD_REGISTRY_SIZE_GIB: '8' };
   const onProgress = (text: string): void => {
     say(`    ${text}`);
   };
-  const local = await startStack({ dataDir: join(folder, 'local'), hosts: 'simulated', onProgress });
   try {
-    const other = await startDebian(folder, join(folder, 'debian'));
-    figures.push(...(await compareLocal(oursOf(local), other.contender, say)));
-    await other.stop();
-  } finally {
-    await local.stop();
-  }
-  if (hosts === 'real') {
-    const dataDir = join(folder, 'real');
-    const env = { BRICKYARD_REGISTRY_SIZE_GIB: '8' };
-    const real = await startStack({ dataDir, hosts, env, onProgress });
+    const stack = await startStack({ dataDir: join(folder, 'data'), hosts, env, onProgress });
     try {
-      const other = await startDebian(folder, join(dataDir, 'registry', 'debian'));
-      figures.push(...(await compareGluster(oursOf(real), other.contender, say)));
-      await other.stop();
+      const other = await startDebian(folder, join(folder, hosts === 'real' ? 'data/registry/debian' : 'debian'));
+      try {
+        return await compare(oursOf(stack), other.contender, say);
+      } finally {
+        await other.stop();
+      }
     } finally {
-      await real.stop();
+      await stack.stop();
     }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
-  rmSync(folder, { recursive: true, force: true });
-  return figures;
 }
 
 const oursOf = (stack: RunningStack): Contender => ({
