@@ -59,7 +59,8 @@ async function main(): Promise<void> {
   });
   await app.listen(settings.port, settings.host);
   service.start();
-  log.info({ url: await app.getUrl(), machine: settings.machine }, 'listening');
+  const url = (await app.getUrl()).replace(/^http:/, settings.tls === undefined ? 'http:' : 'https:');
+  log.info({ url, machine: settings.machine }, 'listening');
 }
 
 const isOfProtocol = (url = ''): boolean => url.startsWith('/v2') && /^\/v2(?:[/?]|$)/.test(url);

@@ -361,6 +361,8 @@ async function finish(registry: Registry, exchange: Exchange, wanted: Finish): P
     const isNamed = upload.parts.some(({ file }) => file === whole.part.file);
     await link(registry, exchange, name, { digest, part, store, uploadId, isNamed });
     await part.close();
+    await live?.part.close(); // Another file than the blob when parts were put together.
+    if (live !== undefined && live.part.file !== part.file) await live.part.discard(store);
     await registry.uploads.drop(uploadId);
     await dropParts(registry, store, upload);
   } catch (error) {
