@@ -163,19 +163,21 @@ describe('the routes of the server itself', () => {
     expect(text).toMatch(/brickyard_state_position\{service="api-gateway"\} \d+/);
   });
 
-  it('has no block volumes, and checks what is asked of them all the same', async () => {
+  it('has no block volumes yet, checks what is asked of them, and passes it on', async () => {
     expect(await told(await under.fetch('/blockvolumes'))).toEqual([200, '{"blockvolumes":[]}\n']);
     expect((await under.fetch(`/blockvolumes/${VOLUME}`)).status).toBe(404);
     expect(await told(await post('/blockvolumes', { size: 1, hacount: -1 }))).toEqual([
       400,
       'validation failed: hacount: must be no less than 1.\n',
     ]);
-    expect(await told(await post('/blockvolumes', { size: 1, clusters: ['x'] }))).toEqual([
-      400,
-      'Cluster id x not found\n',
+    const unguarded = await told(await post('/blockvolumes', { size: 1, auth: true }));
+    expect(unguarded).toEqual([500, expect.stringContaining('set BRICKYARD_CHAP_KEYS')]);
+    const begun = await post('/blockvolumes', { size: 1 });
+    expect([begun.status, begun.headers.get('location')]).toEqual([
+      202,
+      expect.stringMatching(/^\/queue\/[0-9a-f]{32}$/),
     ]);
-    expect((await post('/blockvolumes', { size: 1 })).status).toBe(500);
-    expect((await post(`/blockvolumes/${VOLUME}/expand`, { new_size: 2 })).status).toBe(404);
+    expect((await post(`/blockvolumes/${VOLUME}/expand`, { new_size: 2 })).status).toBe(202);
   });
 
   it('lets nobody change anything once it is read-only, until a signal', async () => {
