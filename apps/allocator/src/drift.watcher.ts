@@ -4,6 +4,7 @@ import {
   FACTS_ALL,
   factsWantedOf,
   NodeFacts,
+  wholeLook,
   type CommandOf,
   type DriftFinding,
   type DriftId,
@@ -145,6 +146,8 @@ class Watcher implements DriftWatcher {
   }
 
   offer(events: readonly StoredEvent[]): void {
+    // What was taken over was unknown until now, and hosts tell only what is news to them.
+    if (events.some(({ type }) => type.endsWith('Adopted'))) this.askAll();
     for (const { data } of events) {
       for (const [driftId, { finding }] of this.candidates) {
         if (isAbout(finding, data)) this.candidates.delete(driftId);
@@ -161,7 +164,7 @@ class Watcher implements DriftWatcher {
     const isSameLook = heard.parts[0]?.observedAt === facts.observedAt;
     heard.parts = [...(isSameLook ? heard.parts : []), facts];
     if (heard.parts.length < facts.parts) return;
-    heard.report = wholeOf(heard.parts);
+    heard.report = wholeLook(heard.parts);
     heard.parts = [];
     heard.at = this.now();
     for (const node of this.options.state().nodes.values()) if (hostOf(node) === facts.host) this.judge(node);
@@ -269,20 +272,6 @@ function isAbout({ subject }: DriftFinding, data: StoredEvent['data']): boolean 
   return (['volumeId', 'deviceId', 'nodeId'] as const).some(
     (name) => name in subject && data[name] !== undefined && data[name] === (subject as Record<string, unknown>)[name],
   );
-}
-
-function wholeOf(parts: readonly NodeFacts[]): HostReport | undefined {
-  const ordered = [...parts].sort((one, other) => one.part - other.part);
-  const [first] = ordered;
-  if (first === undefined) return undefined;
-  const { part: _, parts: __, ...report } = first;
-  return {
-    ...report,
-    devices: ordered.flatMap(({ devices }) => devices),
-    bricks: ordered.flatMap(({ bricks }) => bricks),
-    peers: ordered.flatMap(({ peers }) => peers),
-    volumes: ordered.flatMap(({ volumes }) => volumes),
-  };
 }
 
 /** Who sets a node or device offline is at work on it: nothing is mounted under his hands. */

@@ -32,6 +32,7 @@ import { InternalController } from './heketi/server/internal.controller';
 import { MetricsController } from './heketi/server/metrics.controller';
 import { TextErrorFilter } from './heketi/text-error.filter';
 import { VolumesController } from './heketi/volumes.controller';
+import { RebuildController } from './rebuild/rebuild.controller';
 import { RestoreController } from './restore/restore.controller';
 import type { ClusterStateReader } from './state/cluster-state.reader';
 import {
@@ -97,6 +98,7 @@ export class ApiGatewayModule {
         DriftController,
         RestoreController,
         AdoptionController,
+        RebuildController,
       ],
       providers: [
         { provide: APP_FILTER, useValue: new TextErrorFilter(parts.log) },

@@ -17,6 +17,7 @@ import { importCommands } from './commands/import.command';
 import { lookCommands } from './commands/look.command';
 import { nodeCommands } from './commands/node.command';
 import { preflightCommand } from './commands/preflight.command';
+import { rebuildCommand } from './commands/rebuild.command';
 import { registryCommands } from './commands/registry.command';
 import { serverCommands } from './commands/server.command';
 import { topologyCommands } from './commands/topology.command';
@@ -48,6 +49,7 @@ const COMMANDS = [
   explainCommands,
   auditCommands,
   backupCommands,
+  rebuildCommand,
   registryCommands,
   preflightCommand,
   completionCommand,

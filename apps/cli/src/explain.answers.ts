@@ -49,13 +49,26 @@ export const ExplainedVolume = z.looseObject({
   name: z.string().optional(),
   status: z.string(),
   health: z.string().optional(),
+  adopted: z.looseObject({ position: z.int(), time: z.string(), actor: Actor, origin: z.string() }).optional(),
   placements: z.array(
     Trigger.extend({
+      instead: z.string().optional(),
       attempts: z.array(z.looseObject({ sets: z.int(), brickKib: z.int(), outcome: z.string() })),
       sets: z.array(z.looseObject({ set: z.int(), order: z.string(), devices: z.array(Device) })),
       unusable: z.array(Device),
     }),
   ),
+  moves: z
+    .array(
+      Trigger.extend({
+        brick: z.string(),
+        to: z.looseObject({ brick: z.string(), device: z.string(), node: z.string() }),
+        result: z.string(),
+        detail: z.string().optional(),
+        passedOver: z.array(z.looseObject({ device: z.string(), why: z.string() })),
+      }),
+    )
+    .default([]),
 });
 
 export const ExplainedOperation = z.looseObject({

@@ -1,10 +1,7 @@
 /** What a host looks like, as its drivers tell it, in messages that the bus takes. */
-import type { HostName, NodeFacts, VolumeFact } from '@brickyard/contracts';
+import type { HostLook, HostName, NodeFacts, VolumeFact } from '@brickyard/contracts';
 import type { Volume } from './drivers/volume.driver';
 import type { Drivers } from './execute';
-
-/** A look at a host, before it is cut into messages. */
-export type HostLook = Omit<NodeFacts, 'part' | 'parts'>;
 
 /** Who looks. */
 export interface HostIdentity {

@@ -13,12 +13,14 @@ export type {
 } from './evacuation/evacuation.types';
 export { sagas } from './operation/sagas/registry';
 export { FOLD_VERSION, decodeSnapshot, encodeSnapshot } from './control/snapshot';
+export { withBricksGivenBack } from './control/volume.folds';
 export { newEvent, recordedEvent } from './control/control.codec';
 export { evolveStored } from './control/control.evolve';
 export * from './block/block-volumes';
 export * from './look/explain-placement';
 export * from './look/outlook';
 export * from './look/what-if';
+export { planRebuild, type RebuildPlan, type Remark } from './rebuild/plan-rebuild';
 export type { Drift, HostReport } from './drift/drift.state';
 export { driftIdOf, driftsWithoutSubject, judgeHost, type Verdict } from './drift/judge-host';
 export { isTrivial, proposalsFor, type Proposal, type Proposals } from './drift/reconcile';

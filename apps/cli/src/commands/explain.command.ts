@@ -26,13 +26,19 @@ const origin = (trigger: z.infer<typeof ExplainedOperation>['trigger']): string 
 
 function volumeLines(
   context: Context,
-  { id, name, status, health, placements }: z.infer<typeof ExplainedVolume>,
+  { id, name, status, health, adopted, placements, moves }: z.infer<typeof ExplainedVolume>,
 ): string[] {
   return [
     `Volume ${id}  ${name ?? ''}  ${status}${health === undefined ? '' : `, ${health}`}`,
+    ...(adopted === undefined
+      ? []
+      : [
+          `  taken over from ${adopted.origin} by ${actorText(adopted.actor)}, position ${String(adopted.position)}, ${adopted.time}: nobody here chose where its bricks lie`,
+        ]),
     ...placements.flatMap((placement) => [
       '',
       `${placement.type} by ${origin(placement)}`,
+      ...(placement.instead === undefined ? [] : [`  planned again, since: ${placement.instead}`]),
       ...placement.attempts.map(
         ({ sets, brickKib, outcome }) => `  ${String(sets)} set(s) of bricks of ${humanKib(brickKib)}: ${outcome}`,
       ),
@@ -53,6 +59,12 @@ function volumeLines(
         ),
       ]),
       ...placement.unusable.map(({ host, name: device, why }) => `  not considered: ${host} ${device}: ${why}`),
+    ]),
+    ...moves.flatMap((move) => [
+      '',
+      `${move.type} by ${origin(move)}`,
+      `  brick ${move.brick} ${move.result}: brick ${move.to.brick} on device ${move.to.device}, node ${move.to.node}${move.detail === undefined ? '' : `; ${move.detail}`}`,
+      ...move.passedOver.map(({ device, why }) => `  passed over: ${device}: ${why}`),
     ]),
   ];
 }

@@ -90,3 +90,21 @@ export const NodeFacts = z.strictObject({
   volumes: z.array(VolumeFact),
 });
 export type NodeFacts = z.infer<typeof NodeFacts>;
+
+/** A look at a host, its parts put together. */
+export type HostLook = Omit<NodeFacts, 'part' | 'parts'>;
+
+/** Puts together the parts of one look; undefined when there is none. */
+export function wholeLook(parts: readonly NodeFacts[]): HostLook | undefined {
+  const ordered = [...parts].sort((one, other) => one.part - other.part);
+  const [first] = ordered;
+  if (first === undefined) return undefined;
+  const { part: _, parts: __, ...look } = first;
+  return {
+    ...look,
+    devices: ordered.flatMap(({ devices }) => devices),
+    bricks: ordered.flatMap(({ bricks }) => bricks),
+    peers: ordered.flatMap(({ peers }) => peers),
+    volumes: ordered.flatMap(({ volumes }) => volumes),
+  };
+}

@@ -1,8 +1,8 @@
 /** Differences between log and hosts that are open, as their events tell them. */
-import type { DriftFinding, DriftId, DriftSubject, NodeFacts, OperationId } from '@brickyard/contracts';
+import type { DriftFinding, DriftId, DriftSubject, HostLook, OperationId } from '@brickyard/contracts';
 
 /** What one host says, its parts put together. */
-export type HostReport = Omit<NodeFacts, 'part' | 'parts'>;
+export type HostReport = HostLook;
 
 /** A difference that was seen and is not over. */
 export interface Drift extends DriftFinding {

@@ -1,5 +1,6 @@
 /** `/v1/explain`: why a volume lies where it lies, what an operation does. */
 import { OperationId, VolumeId } from '@brickyard/contracts';
+import { withBricksGivenBack } from '@brickyard/domain';
 import type { StoredEvent } from '@brickyard/event-sourcing';
 import type { LedgerReader } from '@brickyard/event-sourcing/postgres';
 import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
@@ -12,6 +13,7 @@ import type { ClusterStateReader } from '../../state/cluster-state.reader';
 import { requestedState } from '../../state/requested-state';
 import { LEDGER, REFUSALS, STATE_READER } from '../../tokens';
 import { endedOperationView, operationView } from '../operation.view';
+import { adoptionView, moveViews } from './move.explanation';
 import { operationExplanation } from './operation.explanation';
 import { refusalView } from './refusal.explanation';
 import { type PlacingEvent, placementView, placingEvents, volumeHead } from './volume.explanation';
@@ -38,14 +40,21 @@ export class ExplainController {
     const volumeId = routeId(VolumeId, request);
     const events = (await this.ledger.readStream(`volume-${volumeId}`)).filter((event) => event.position <= position);
     const placing = placingEvents(events);
+    const adopted = adoptionView(events);
     const [first] = placing;
-    if (first === undefined) throw idNotFound();
-    const options = optionsIn(first.stored);
+    if (first === undefined && adopted === undefined) throw idNotFound();
+    const options = first === undefined ? [] : optionsIn(first.stored);
     const placements: object[] = [];
     for (const one of placing) placements.push(await this.placement(one, options));
     const volume = state.volumes.get(volumeId);
     const head = volume === undefined ? { id: volumeId, status: 'gone' } : volumeHead(volume, state);
-    sendJson(reply, 200, { position, ...head, placements });
+    sendJson(reply, 200, {
+      position,
+      ...head,
+      ...(adopted === undefined ? {} : { adopted }),
+      placements,
+      moves: moveViews(events),
+    });
   }
 
   @Get(`operations/${ID}`)
@@ -77,8 +86,11 @@ export class ExplainController {
   }
 
   private async placement(event: PlacingEvent, options: readonly string[]): Promise<object> {
-    const before = await this.reader.at(event.stored.position - 1);
-    return placementView(event, options, before.state);
+    const { state } = await this.reader.at(event.stored.position - 1);
+    const { type, data } = event.stored;
+    // What is planned again gives up its first bricks: their room counts as free.
+    const given = type === 'VolumeReplanned' ? state.volumes.get(VolumeId.parse(data['volumeId']))?.bricks : undefined;
+    return placementView(event, options, withBricksGivenBack(state, given ?? []));
   }
 
   /** Everything an operation left in the log: its steps, and the facts of its thing around them. */

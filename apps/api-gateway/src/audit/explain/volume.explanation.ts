@@ -16,6 +16,8 @@ export interface PlacingEvent {
   readonly stored: StoredEvent;
   readonly bricks: readonly Brick[];
   readonly placement: PlacementExplanation;
+  /** What failed before, when it was planned again. */
+  readonly instead?: string;
 }
 
 /** The placing events among those of a volume. */
@@ -23,14 +25,17 @@ export function placingEvents(events: readonly StoredEvent[]): PlacingEvent[] {
   return events.flatMap((stored) => {
     if (!isControlEventType(stored.type)) return [];
     const event: ControlEvent = upcast(stored.type, stored.version, stored.data);
-    if (event.type !== 'VolumePlanned' && event.type !== 'VolumeExpansionPlanned') return [];
-    return [{ stored, bricks: event.bricks, placement: event.placement }];
+    const isPlacing =
+      event.type === 'VolumePlanned' || event.type === 'VolumeReplanned' || event.type === 'VolumeExpansionPlanned';
+    if (!isPlacing) return [];
+    const again = event.type === 'VolumeReplanned' ? { instead: event.detail } : {};
+    return [{ stored, bricks: event.bricks, placement: event.placement, ...again }];
   });
 }
 
 /** One placement; `before` is the state just before its event. */
 export function placementView(
-  { stored, bricks, placement }: PlacingEvent,
+  { stored, bricks, placement, instead }: PlacingEvent,
   options: readonly string[],
   before: ControlState,
 ): object {
@@ -60,6 +65,7 @@ export function placementView(
     ...(commandId === undefined ? {} : { commandId }),
     correlationId,
     ...(traceId === undefined ? {} : { traceId }),
+    ...(instead === undefined ? {} : { instead }),
     policy: placement.policy,
     cluster: placement.clusterId,
     seed: placement.seed,

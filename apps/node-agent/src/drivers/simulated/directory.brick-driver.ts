@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type BrickSpec, DeviceId, type Kib, kib, type Outcome } from '@brickyard/contracts';
+import { BrickId, type BrickSpec, DeviceId, type Kib, kib, type Outcome } from '@brickyard/contracts';
 import { clonePlaceOf, MOUNT_ROOT, mountPointOf, partsOf } from '../../brick-path';
 import type { Disk } from '../../disk';
 import { nodeDisk } from '../../node.disk';
@@ -43,13 +43,18 @@ export function directoryBrickDriver(options: DirectoryOptions): BrickDriver {
   };
 }
 
-/** The tree is the state: `vg_<device>/` with the device's name in a file, `vg_<device>/brick_<brick>/` for each brick. */
+/**
+ * The tree is the state: `vg_<device>/` with the device's name in a file, `vg_<device>/brick_<brick>/` for each brick, and its
+ * size, which no directory has, in `size_<brick>` beside it.
+ */
 class DirectoryBrickDriver {
   private readonly disk: Disk;
   private readonly root: string;
   private readonly mountRoot: string;
   private readonly totalKib: Kib;
   private readonly names = new Map<string, string>();
+  /** By brick; read from the tree when first asked for. */
+  private readonly sizes = new Map<string, number>();
 
   constructor(options: DirectoryOptions) {
     this.disk = options.disk ?? nodeDisk;
@@ -117,9 +122,25 @@ class DirectoryBrickDriver {
     if (!this.names.has(brick.deviceId)) {
       throw refusal(`${brick.deviceName} on this host is not device ${brick.deviceId}; was the file replaced?`);
     }
+    if (this.sizeOf(brick) !== brick.sizeKib) {
+      this.disk.write(this.noteOf(brick), String(brick.sizeKib), { mode: 0o644, sync: false });
+      this.sizes.set(brick.brickId, brick.sizeKib);
+    }
     await this.disk.makeDirectory(place).catch(unless('EEXIST'));
     if (brick.gid !== 0) await this.disk.giveToGroup(place, brick.gid);
     return DONE;
+  }
+
+  private noteOf({ deviceId, brickId }: Pick<BrickSpec, 'deviceId' | 'brickId'>): string {
+    return join(this.placeOf(deviceId), `size_${brickId}`);
+  }
+
+  private sizeOf(brick: Pick<BrickSpec, 'deviceId' | 'brickId'>): number | undefined {
+    const known = this.sizes.get(brick.brickId);
+    if (known !== undefined || !this.disk.exists(this.noteOf(brick))) return known;
+    const sizeKib = Number(this.disk.read(this.noteOf(brick)));
+    this.sizes.set(brick.brickId, sizeKib);
+    return sizeKib;
   }
 
   private brickPlace(brick: BrickSpec): string {
@@ -134,6 +155,8 @@ class DirectoryBrickDriver {
       if (codeOf(error) === 'ENOENT') return;
       await this.disk.removeTree(place);
     });
+    await this.disk.removeFile(this.noteOf(brick)).catch(unless('ENOENT'));
+    this.sizes.delete(brick.brickId);
     return DONE;
   }
 
@@ -169,9 +192,12 @@ class DirectoryBrickDriver {
   bricks(): readonly BrickState[] {
     return [...this.names.keys()].flatMap((deviceId) =>
       this.bricksOn(deviceId)
-        .map((brickId) => join(this.mountRoot, `vg_${deviceId}`, `brick_${brickId}`, 'brick'))
-        .filter((path) => partsOf(path, this.mountRoot) !== undefined)
-        .map((path) => ({ path, mounted: true })),
+        .map((brickId) => ({ brickId, path: join(this.mountRoot, `vg_${deviceId}`, `brick_${brickId}`, 'brick') }))
+        .filter(({ path }) => partsOf(path, this.mountRoot) !== undefined)
+        .map(({ brickId, path }) => {
+          const sizeKib = this.sizeOf({ deviceId: DeviceId.parse(deviceId), brickId: BrickId.parse(brickId) });
+          return { path, mounted: true, ...(sizeKib === undefined ? {} : { sizeKib }) };
+        }),
     );
   }
 }

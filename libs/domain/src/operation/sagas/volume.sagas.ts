@@ -2,6 +2,7 @@
 import type { Brick } from '@brickyard/contracts';
 import type { Step } from '@brickyard/event-sourcing';
 import type { ControlState, Volume } from '../../control/control.state';
+import { stampOption } from '../../rebuild/volume-stamp';
 import { brickLocations, brickOrders, glusterDurability, memberOrders, volumeOrder, type Order } from '../orders';
 import type { OperationPlan } from '../operation.state';
 import type { OperationSaga, SagaPlan } from './saga.types';
@@ -39,7 +40,8 @@ const createGlusterVolume = (plan: VolumePlan, state: ControlState): readonly Or
       ...ref(volume),
       durability: glusterDurability(volume.spec),
       bricks: brickLocations(state, volume.bricks),
-      options: volume.spec.options,
+      // Set before the owner: a volume that is whole can be told from the hosts alone.
+      options: [...volume.spec.options, stampOption(volume, state)],
       sizeKib: volume.spec.sizeKib,
     },
   }));
