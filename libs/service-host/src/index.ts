@@ -23,3 +23,4 @@ export { type Counter, createMetrics, type Gauge, type Histogram, type MetricOpt
 export { onShutdown, type ShutdownOptions } from './shutdown';
 export { continueTrace, currentTraceparent, inSpan, markSpan, nameRequestSpan } from './tracing';
 export { stopTracing } from './tracing-flush';
+export { createSlots, type Slots } from './slots';

@@ -122,8 +122,11 @@ async function measure(url: string, head: number): Promise<readonly Figure[]> {
   }
 }
 
-/** First view and slider, on a log of its own. */
-export async function benchConsole(say: (text: string) => void): Promise<readonly Figure[]> {
+/** Runs with a gateway, without authentication, on a log of 10,000 volumes of its own. */
+export async function withEstate<T>(
+  say: (text: string) => void,
+  work: (url: string, head: number) => Promise<T>,
+): Promise<T> {
   const dataDir = await mkdtemp(join(tmpdir(), 'brickyard-bench-'));
   await chmod(dataDir, 0o711); // Postgres runs as a user of its own and must get in.
   const postgres = await startPostgres({ dataDir: join(dataDir, 'pg') });
@@ -143,7 +146,7 @@ export async function benchConsole(say: (text: string) => void): Promise<readonl
     };
     const gateway = await startGateway(env, url);
     try {
-      return await measure(url, head);
+      return await work(url, head);
     } finally {
       const ended = new Promise((resolve) => gateway.once('exit', resolve));
       gateway.kill('SIGTERM');
@@ -155,3 +158,6 @@ export async function benchConsole(say: (text: string) => void): Promise<readonl
     await rm(dataDir, { recursive: true, force: true });
   }
 }
+
+/** First view and slider, on a log of its own. */
+export const benchConsole = (say: (text: string) => void): Promise<readonly Figure[]> => withEstate(say, measure);

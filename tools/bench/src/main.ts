@@ -1,6 +1,7 @@
 /** `npm run bench [name …]`: prints each figure with its limit; exits with 1 when a limit is missed. */
 import { benchConsole } from './console.bench';
 import { benchDecision } from './decision.bench';
+import { benchHeketi } from './heketi.bench';
 import { benchReal } from './real.bench';
 import { benchRegistry, benchRegistryOnGluster } from './registry.bench';
 import { isKept, line, type Figure } from './report';
@@ -14,6 +15,7 @@ const benches: Readonly<
   start: benchStart,
   simulated: benchSimulated,
   console: benchConsole,
+  heketi: benchHeketi,
   real: benchReal,
   registry: benchRegistry,
   'registry-on-gluster': benchRegistryOnGluster,

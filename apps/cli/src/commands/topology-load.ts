@@ -1,5 +1,5 @@
 /** Brings what a topology file wants into being; what exists is found and left as it is. */
-import { describeError } from '@brickyard/service-host';
+import { createSlots, describeError } from '@brickyard/service-host';
 import { z } from 'zod';
 import { Cluster, Node, Topology } from '../answers';
 import { parseAnswer, type Context } from '../context';
@@ -43,6 +43,9 @@ export const summaryOf = ({ clusters, nodes, devices, found, failed }: Loaded): 
   `Created ${String(clusters)} cluster(s), ${String(nodes)} node(s), ${String(devices)} device(s); ` +
   `found ${String(found)} already there; ${String(failed)} failed`;
 
+/** Enough that hosts do not wait for each other, few enough that Gluster's own lock is not fought for. */
+const NODES_AT_ONCE = 8;
+
 const manageName = ({ node }: FileNode): string => node.hostnames.manage[0] ?? '';
 
 /** One run of a load: counts, and says each thing as it happens. */
@@ -53,6 +56,7 @@ class Load {
   found = 0;
   failed = 0;
   private readonly known: Map<string, Node>;
+  private readonly places = createSlots(NODES_AT_ONCE);
 
   constructor(
     private readonly context: Context,
@@ -62,23 +66,56 @@ class Load {
     this.known = new Map(existing.map((node) => [node.hostnames.manage[0] ?? '', node]));
   }
 
+  /**
+   * The first node that a new cluster gets is waited for, since the others join it; after that several are added at a time, and
+   * told in the order of the file.
+   */
   async cluster(wanted: FileCluster): Promise<void> {
     let current: string | undefined;
     let made: string | undefined;
+    let hasMember = false;
+    const told: Promise<string>[] = [];
     for (const entry of wanted.nodes) {
       const known = this.known.get(manageName(entry));
       if (known !== undefined) {
-        this.found += 1;
-        this.say(`\tFound node ${manageName(entry)} on cluster ${known.cluster}\n`);
         current = known.cluster;
-        await this.addDevices(known, entry.devices);
+        hasMember = true;
+        told.push(this.atOnce(() => this.foundNode(known, entry)));
         continue;
       }
       current ??= made = await this.createCluster(wanted);
-      const node = await this.createNode(current, entry);
-      if (node !== undefined) await this.addDevices(node, entry.devices);
+      const cluster = current;
+      const node = this.atOnce(() => this.newNode(cluster, entry));
+      told.push(node);
+      if (hasMember) continue;
+      const before = this.nodes;
+      await node;
+      hasMember = this.nodes > before;
     }
+    for (const text of told) this.say(await text);
     if (made !== undefined) await this.removeIfEmpty(made);
+  }
+
+  private async atOnce(work: () => Promise<string>): Promise<string> {
+    await this.places.acquire();
+    try {
+      return await work();
+    } finally {
+      this.places.release();
+    }
+  }
+
+  private async foundNode(known: Node, { node, devices }: FileNode): Promise<string> {
+    this.found += 1;
+    const head = `\tFound node ${node.hostnames.manage[0] ?? ''} on cluster ${known.cluster}\n`;
+    return head + (await this.addDevices(known, devices));
+  }
+
+  private async newNode(cluster: string, entry: FileNode): Promise<string> {
+    const head = `\tCreating node ${manageName(entry)} ... `;
+    const node = await this.createNode(cluster, entry);
+    if (typeof node === 'string') return `${head}Unable to create node: ${node}\n`;
+    return `${head}ID: ${node.id}\n${await this.addDevices(node, entry.devices)}`;
   }
 
   private async createCluster({ file, block }: FileCluster): Promise<string> {
@@ -91,46 +128,34 @@ class Load {
     return id;
   }
 
-  private async createNode(cluster: string, entry: FileNode): Promise<Node | undefined> {
-    this.say(`\tCreating node ${manageName(entry)} ... `);
+  /** The node, or why there is none. */
+  private async createNode(cluster: string, entry: FileNode): Promise<Node | string> {
     const { hostnames, zone, tags } = entry.node;
     try {
       const request = { cluster, hostnames, zone, ...(tags === undefined ? {} : { tags }) };
       const node = parseAnswer(Node, await this.context.api.post('/nodes', request));
       this.nodes += 1;
-      this.say(`ID: ${node.id}\n`);
       return node;
     } catch (error) {
       this.failed += 1;
-      this.say(`Unable to create node: ${describeError(error)}\n`);
-      return undefined;
+      return describeError(error);
     }
   }
 
-  /** A host takes its devices one after the other; hosts do not wait for each other's disks here, as heketi-cli has it. */
-  private async addDevices(node: Node, devices: readonly Device[]): Promise<void> {
+  /** A host takes its devices one after the other; asked for all at once, each takes its turn there. */
+  private async addDevices(node: Node, devices: readonly Device[]): Promise<string> {
     const names = new Set(node.devices.map(({ name }) => name));
-    const fresh = devices.filter(({ name }) => !names.has(name));
-    // Asked for all at once: each takes its turn on the host, and the answers are told in the file's order.
-    const added = fresh.map((device) =>
-      this.addDevice(node.id, device).then(
-        () => undefined,
-        (error: unknown) => describeError(error),
-      ),
-    );
-    for (const device of devices) {
-      const index = fresh.indexOf(device);
-      if (index === -1) {
+    const lines = devices.map(async (device) => {
+      if (names.has(device.name)) {
         this.found += 1;
-        this.say(`\t\tFound device ${device.name}\n`);
-        continue;
+        return `\t\tFound device ${device.name}\n`;
       }
-      this.say(`\t\tAdding device ${device.name} ... `);
-      const problem = await added[index];
+      const problem = await this.addDevice(node.id, device).then(() => undefined, describeError);
       if (problem === undefined) this.devices += 1;
       else this.failed += 1;
-      this.say(problem === undefined ? 'OK\n' : `Unable to add device: ${problem}\n`);
-    }
+      return `\t\tAdding device ${device.name} ... ${problem === undefined ? 'OK' : `Unable to add device: ${problem}`}\n`;
+    });
+    return (await Promise.all(lines)).join('');
   }
 
   private async addDevice(node: string, { name, destroydata, tags }: Device): Promise<void> {
