@@ -112,6 +112,7 @@ async function createApp(parts: GatewayParts, metrics: Metrics): Promise<NestFas
     door: { keys, issuedAtLeewaySeconds: settings.issuedAtLeewaySeconds },
     modeOf: modeReader(reader),
     tls: settings.http.tls,
+    requestsPerSecond: settings.http.requestsPerSecond,
     requestLog: settings.http.logRequests ? log : undefined,
   });
   serveConsole(adapter.getInstance(), readConsoleFiles());

@@ -25,6 +25,8 @@ export interface GatewaySettings {
     /** 0: any free port. */
     readonly port: number;
     readonly tls?: { readonly cert: string; readonly key: string };
+    /** What one address may ask; absent: there is no limit. */
+    readonly requestsPerSecond?: number;
     /** Log one line for each request. */
     readonly logRequests: boolean;
   };
@@ -77,6 +79,12 @@ const Environment = z.object({
   BRICKYARD_USER_KEY: z.string().optional(),
   BRICKYARD_DISABLE_AUTH: flag.default(false),
   BRICKYARD_CONFIG: z.string().optional().describe("heketi's configuration file"),
+  BRICKYARD_REQUESTS_PER_SECOND: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .optional()
+    .describe('requests a second that one address may make'),
   BRICKYARD_LOG_LEVEL: z.string().default('info'),
   BRICKYARD_LOG_REQUESTS: flag.default(false),
   ...heketiVariables,
@@ -149,6 +157,9 @@ function httpFrom(given: Environment, file: HeketiFile): GatewaySettings['http']
     host: given.BRICKYARD_HTTP_HOST,
     port: given.BRICKYARD_HTTP_PORT ?? heketiPort.data,
     logRequests: given.BRICKYARD_LOG_REQUESTS,
+    ...(given.BRICKYARD_REQUESTS_PER_SECOND === undefined
+      ? {}
+      : { requestsPerSecond: given.BRICKYARD_REQUESTS_PER_SECOND }),
   };
   const { BRICKYARD_TLS_CERT: ownCert, BRICKYARD_TLS_KEY: ownKey } = given;
   if (ownCert !== undefined && ownKey !== undefined) return { ...base, tls: { cert: ownCert, key: ownKey } };

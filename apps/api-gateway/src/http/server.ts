@@ -6,6 +6,7 @@ import { keepMode, type ModeReader } from '../heketi/server/maintenance';
 import { type DoorOptions, guardDoor } from '../heketi/token.guard';
 import { sendEmpty, sendRedirect, sendText } from './answers';
 import { contextOf, correlationOf } from './gateway-request';
+import { limitRate } from './rate-limit';
 import { type KnownRoute, missesOf } from './routing-misses';
 
 /** How the server is made. */
@@ -14,6 +15,8 @@ export interface ServerOptions {
   /** Who may change things now. */
   readonly modeOf: ModeReader;
   readonly tls?: { readonly cert: string; readonly key: string } | undefined;
+  /** Requests a second that one address may make; absent: any number. */
+  readonly requestsPerSecond?: number | undefined;
   /** Where to log a line for each request; absent: nowhere. */
   readonly requestLog?: Logger | undefined;
 }
@@ -41,6 +44,7 @@ export function httpAdapter(options: ServerOptions): FastifyAdapter {
     skipMiddie: true, // Nobody registers middleware, so no request needs to walk through any.
   });
   const server = adapter.getInstance();
+  if (options.requestsPerSecond !== undefined) limitRate(server, options.requestsPerSecond);
   takeAnyBody(server);
   guardDoor(server, options.door);
   keepMode(server, options.modeOf);
