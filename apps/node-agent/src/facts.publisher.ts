@@ -11,13 +11,14 @@ import {
 import { type Bus, describeError, type Logger, type Subscription, Unavailable } from '@brickyard/service-host';
 import type { AgentMetrics } from './agent-metrics';
 import type { Drivers } from './execute';
-import { lookAtHost, messagesOf } from './host-facts';
+import { hasHealEntries } from './heal-index';
+import { type HostLook, lookAtHost, messagesOf } from './host-facts';
 
 export const HEARTBEAT_MS = 2_000;
 /** A probe is answered within a second, if need be with what was known a moment ago. */
 const HEALTH_PATIENCE_MS = 700;
-/** What nothing announces (a brick's process that ended) is found by a regular look. */
-const FACTS_MS = 20_000;
+/** What nothing announces (a device that grew) is found by a regular look, which starts several programs. */
+const FACTS_MS = 60_000;
 const SIGNATURE_MS = 1_000;
 const HEAL_MS = 60_000;
 
@@ -174,16 +175,19 @@ class HostFacts implements FactsPublisher {
       this.lastFacts = text;
       for (const message of messagesOf(look)) bus.publish(factsOf(host), message);
     }
-    await this.readHeal(look.volumes.filter(({ status }) => status === 'started').map(({ name }) => name));
+    await this.readHeal(look.volumes.filter(({ status }) => status === 'started'));
   }
 
-  /** Asking costs a process a volume: seldom, one after the other. */
-  private async readHeal(names: readonly string[]): Promise<void> {
+  /** Asking costs a process a volume: seldom, one after the other, and only where bricks have something to tell. */
+  private async readHeal(volumes: HostLook['volumes']): Promise<void> {
     if (Date.now() - this.healReadAt < HEAL_MS) return;
     this.healReadAt = Date.now();
     const found = new Map<string, number>();
-    for (const name of names) {
-      const pending = await this.options.drivers.volumes.readHeal(name).catch(() => undefined);
+    for (const { name, bricks } of volumes) {
+      const paths = bricks.map((brick) => brick.slice(brick.indexOf(':') + 1));
+      // What cannot be looked at, Gluster is asked about.
+      const isQuiet = (await hasHealEntries(paths).catch(() => undefined)) === false;
+      const pending = isQuiet ? 0 : await this.options.drivers.volumes.readHeal(name).catch(() => undefined);
       if (pending !== undefined) found.set(name, pending);
     }
     const isNews = JSON.stringify([...found]) !== JSON.stringify([...this.healPending]);

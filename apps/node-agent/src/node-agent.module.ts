@@ -158,9 +158,14 @@ const real = ({ config, bus, log, metrics }: AgentParts): Provider => ({
     }),
 });
 
+/** Where Debian's glusterd keeps a file for each brick. */
+const BRICK_PIDS = '/run/gluster/vols';
+
 const signatureOptions = (config: AgentConfig): SignatureOptions => ({
   ...(config.BRICKYARD_VOLUME_DRIVER === 'recorded' ? {} : { glusterdDirectory: config.BRICKYARD_GLUSTERD_DIR }),
-  ...(config.BRICKYARD_HOST_COMMAND.length === 0 ? {} : { elsewhere: hostCommand(config.BRICKYARD_HOST_COMMAND) }),
+  ...(config.BRICKYARD_HOST_COMMAND.length === 0
+    ? { brickPids: BRICK_PIDS }
+    : { elsewhere: hostCommand(config.BRICKYARD_HOST_COMMAND) }),
 });
 
 const simulated = ({ config, bus, log, metrics }: AgentParts): Provider => ({
