@@ -15,6 +15,8 @@ export const AllocatorConfig = z.object({
   BRICKYARD_LOG_LEVEL: z.string().default('info'),
   /** An agent that is silent this long is lost: its running tasks are given up. */
   BRICKYARD_NODE_LOST_SECONDS: seconds(10),
+  /** Servers of a NATS cluster that keep a copy of each stream. */
+  BRICKYARD_NATS_REPLICAS: z.coerce.number().int().min(1).max(5).optional(),
   /** Events between two snapshots of the fold. */
   BRICKYARD_SNAPSHOT_EVENTS: z.coerce.number().int().min(1).default(10_000),
   /** What is done about differences between log and hosts: nothing, or what loses and decides nothing. */

@@ -27,6 +27,8 @@ export interface LeaderOptions {
   readonly bus: Bus;
   readonly log: Logger;
   readonly follower: LedgerFollower;
+  /** Servers of a NATS cluster that keep a copy of each stream; absent: as they are. */
+  readonly streamReplicas?: number;
   readonly lostAfterMs: number;
   readonly snapshotEvents: number;
   /** Which differences between log and hosts are settled without a human. */
@@ -49,10 +51,9 @@ export interface Leadership {
 }
 
 /** Work that must be begun again whenever the bus comes back: streams may be gone with it. */
-async function ensureStreams(bus: Bus): Promise<void> {
-  await bus.ensureStream(tasksStream);
-  await bus.ensureStream(outcomesStream);
-  await bus.ensureStream(eventsStream);
+async function ensureStreams({ bus, streamReplicas: replicas }: LeaderOptions): Promise<void> {
+  const copies = replicas === undefined ? {} : { replicas };
+  for (const stream of [tasksStream, outcomesStream, eventsStream]) await bus.ensureStream({ ...stream, ...copies });
 }
 
 /** Waits for the lead, then runs everything that only the leader may. Resolves when commands can be taken. */
@@ -106,7 +107,7 @@ export async function lead(options: LeaderOptions): Promise<Leadership> {
     checkpoints?.offer(last);
   };
   const begin = async (): Promise<void> => {
-    await ensureStreams(bus);
+    await ensureStreams(options);
     relay.retryNow();
     drift.askAll();
     if (writer.state.hold !== undefined) return; // Put back from a backup: hosts are looked at, and asked for nothing.

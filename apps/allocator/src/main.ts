@@ -137,6 +137,7 @@ async function main(): Promise<void> {
     bus,
     log,
     follower,
+    ...(config.BRICKYARD_NATS_REPLICAS === undefined ? {} : { streamReplicas: config.BRICKYARD_NATS_REPLICAS }),
     lostAfterMs: config.BRICKYARD_NODE_LOST_SECONDS * 1_000,
     snapshotEvents: config.BRICKYARD_SNAPSHOT_EVENTS,
     healPolicy: config.BRICKYARD_DRIFT_HEAL,

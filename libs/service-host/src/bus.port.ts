@@ -27,6 +27,8 @@ export interface StreamSpec {
   readonly maxBytes?: number;
   /** How long a message id is remembered for deduplication; two minutes when absent. */
   readonly duplicateWindowMs?: number;
+  /** Servers of a cluster that keep a copy; absent: as it is, and one for a new stream. */
+  readonly replicas?: number;
   /** What gives way when the stream is full; `new` for work queues and `old` for the rest when absent. */
   readonly discard?: 'old' | 'new';
 }

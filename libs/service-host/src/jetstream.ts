@@ -66,6 +66,7 @@ function streamConfig(spec: StreamSpec): Record<string, unknown> {
     discard: spec.discard ?? (spec.retention === 'workqueue' ? 'new' : 'old'),
     max_age: nanosOf(spec.maxAgeMs ?? 0),
     max_bytes: spec.maxBytes ?? -1,
+    ...(spec.replicas === undefined ? {} : { num_replicas: spec.replicas }),
     ...(spec.duplicateWindowMs === undefined ? {} : { duplicate_window: nanosOf(spec.duplicateWindowMs) }),
   };
 }
