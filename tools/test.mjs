@@ -1,21 +1,30 @@
 /**
- * `npm test`: everything that must hold, from a fresh clone: build, lint, unit, integration and whole-system tests.
- * `npm test -- unit int` runs only these parts, after a build.
+ * `npm test`: everything that must hold, from a fresh clone: build, audit of the dependencies, lint, unit, integration and
+ * whole-system tests. `npm test -- unit int` runs only these parts, after a build.
+ *
+ * The linters work on one core, beside the unit and integration tests, which leave one free. What measures times comes
+ * after them, alone.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { begin, build, installDependencies, installPackages, Problem, root, say } from './bootstrap.mjs';
+import { begin, build, installDependencies, installPackages, Problem, quietly, root, say } from './bootstrap.mjs';
+import { audit } from './audit.mjs';
 import { leftoversOf, markBefore } from './leftovers.mjs';
 
-/** What was run, in order: name, seconds, passed, failed. */
+/** What was run, in the order in which it ended: name, seconds, passed, failed. */
 const results = [];
-/** The program that runs now, in a group of its own: it ends with us, at once, and its servers with it. */
-let child;
+/** The programs that run now, each in a group of its own: they end with us, at once, and their servers with them. */
+const running = new Set();
 
-const PARTS = ['lint', 'unit', 'int', 'e2e'];
+const PARTS = ['audit', 'lint', 'unit', 'int', 'e2e'];
+/** What may run while the linters do. */
+const BESIDE_LINT = new Set(['audit', 'unit', 'int']);
+/** One file after the other: each is a whole system, and some take times. */
+const IN_BAND = new Set(['e2e']);
+const LINT_NICENESS = 10;
 
 await begin(async () => {
   const wanted = wantedParts();
@@ -34,7 +43,7 @@ await begin(async () => {
   try {
     await setUp();
     if (await part('build', () => oneThing(() => build()))) {
-      for (const name of wanted) await part(name, () => (name === 'lint' ? lint(env) : jest(name, runDir, env)));
+      await runParts(wanted, runDir, env);
       await part('leftovers', () => oneThing(() => checkNothingLeft(runDir, before)));
     }
   } finally {
@@ -48,6 +57,19 @@ function wantedParts() {
   const unknown = asked.find((name) => !PARTS.includes(name));
   if (unknown !== undefined) throw new Problem(`the parts are ${PARTS.join(', ')}, not "${unknown}"`);
   return asked.length === 0 ? PARTS : PARTS.filter((name) => asked.includes(name));
+}
+
+/** All parts one after the other, but for the linters. */
+async function runParts(wanted, runDir, env) {
+  const isLinted = wanted.includes('lint');
+  // What both the linters and the test of their rules look up; neither waits for the other to make it.
+  if (isLinted || wanted.includes('unit')) await projectGraph(env);
+  const linting = isLinted ? part('lint', () => lint(env)) : undefined;
+  for (const name of wanted.filter((one) => one !== 'lint')) {
+    if (!BESIDE_LINT.has(name)) await linting;
+    await part(name, () => (name === 'audit' ? oneThing(audit) : jest(name, runDir, env)));
+  }
+  await linting;
 }
 
 /** Servers of the tests run under users of their own, who must be able to get through. */
@@ -85,8 +107,16 @@ async function oneThing(work) {
   return { passed: 0, failed: 0 };
 }
 
+async function projectGraph(env) {
+  const { code, output } = await quietly(['npx', 'nx', 'show', 'projects'], { env });
+  if (code !== 0) throw new Problem(`nx does not find the projects:\n${output}`);
+}
+
+/** What it says is shown in one piece, since something else may be talking meanwhile. */
 async function lint(env) {
-  if ((await run(['npm', 'run', '--silent', 'lint'], env)) !== 0) throw new Problem('the linters have complaints');
+  const { code, output } = await run(['npm', 'run', '--silent', 'lint'], env, { quiet: true, niceness: LINT_NICENESS });
+  process.stdout.write(output);
+  if (code !== 0) throw new Problem('the linters have complaints');
   return { passed: 0, failed: 0 };
 }
 
@@ -94,7 +124,7 @@ async function jest(kind, runDir, env) {
   const report = join(runDir, `${kind}.json`);
   const program = [process.execPath, join(root, 'node_modules/jest/bin/jest.js')];
   const options = ['--selectProjects', kind, '--ci', '--json', `--outputFile=${report}`, '--passWithNoTests'];
-  const code = await run([...program, ...options, ...(kind === 'e2e' ? ['--runInBand'] : [])], env);
+  const { code } = await run([...program, ...options, ...(IN_BAND.has(kind) ? ['--runInBand'] : [])], env);
   if (!existsSync(report)) throw new Problem(`jest ended with ${code} and no report`);
   const told = JSON.parse(readFileSync(report, 'utf8'));
   // A file that cannot even be loaded holds no counted test.
@@ -105,18 +135,29 @@ async function jest(kind, runDir, env) {
 function endOnSignal(runDir) {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.once(signal, () => {
-      if (child !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGKILL');
+      for (const { pid, exitCode } of running) if (exitCode === null) process.kill(-pid, 'SIGKILL');
       removeRunDir(runDir);
       process.exit(1);
     });
   }
 }
 
-async function run(argv, env) {
+/** Runs a program to its end; gives its exit code, or the signal that ended it, and what it wrote when it is quiet. */
+async function run(argv, env, { quiet = false, niceness = 0 } = {}) {
   const [program, ...args] = argv;
-  child = spawn(program, args, { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'], detached: true });
-  const [code, signal] = await once(child, 'exit');
-  return code ?? signal;
+  const out = quiet ? 'pipe' : 'inherit';
+  const child = spawn(program, args, { cwd: root, env, stdio: ['ignore', out, out], detached: true });
+  if (niceness > 0 && child.pid !== undefined) setPriority(child.pid, niceness);
+  running.add(child);
+  const chunks = [];
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => chunks.push(chunk));
+  try {
+    // All of what it wrote has come only when its pipes are closed.
+    const [code, signal] = await once(child, quiet ? 'close' : 'exit');
+    return { code: code ?? signal, output: Buffer.concat(chunks).toString('utf8') };
+  } finally {
+    running.delete(child);
+  }
 }
 
 function checkNothingLeft(runDir, before) {
@@ -130,15 +171,16 @@ function removeRunDir(runDir) {
   if (!mounts.includes(runDir)) rmSync(runDir, { recursive: true, force: true, maxRetries: 20 });
 }
 
+/** In the order of the parts; those beside each other each with their own time, so that all took less than their sum. */
 function summarize() {
   const sum = (field) => results.reduce((total, result) => total + result[field], 0);
+  const order = ['build', ...PARTS, 'leftovers'];
+  const rows = results.toSorted((a, b) => order.indexOf(a.name) - order.indexOf(b.name));
+  const all = { name: 'all', seconds: performance.now() / 1_000, passed: sum('passed'), failed: sum('failed') };
   process.stdout.write(
     `\n${'part'.padEnd(12)}${'seconds'.padStart(9)}${'passed'.padStart(9)}${'failed'.padStart(9)}\n`,
   );
-  for (const { name, seconds, passed, failed } of [
-    ...results,
-    { name: 'all', seconds: sum('seconds'), passed: sum('passed'), failed: sum('failed') },
-  ]) {
+  for (const { name, seconds, passed, failed } of [...rows, all]) {
     const columns = [seconds.toFixed(1), passed, failed].map((value) => String(value).padStart(9));
     process.stdout.write(`${name.padEnd(12)}${columns.join('')}\n`);
   }
