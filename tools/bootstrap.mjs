@@ -98,6 +98,7 @@ const HOSTS = {
 };
 
 /** What only tests need: a browser that looks at the console, clients of images, objects and disks, another registry. */
+/** What only tests need: a browser that looks at the console, clients that push and pull images, a container engine. */
 const TESTS = {
   chromium: 'chromium',
   buildah: 'buildah',
@@ -110,6 +111,9 @@ const TESTS = {
   'docker-registry': 'docker-registry',
   'iscsi-ls': 'libiscsi-bin',
   'qemu-io': 'qemu-utils qemu-block-extra',
+  dockerd: 'docker.io',
+  'docker-compose': 'docker-compose',
+  debootstrap: 'debootstrap',
 };
 
 /** Debian's names of what is missing: the servers, with `hosts` what storage hosts on this machine need, with `tests` what tests do. */

@@ -1,6 +1,7 @@
 /** Brings the database up to date and lets each service in with its own login; run before a new version is started. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { ensureLogins, type Login, migrate } from '@brickyard/event-sourcing/postgres';
-import { createLogger, describeError, readConfig } from '@brickyard/service-host';
+import { createLogger, describeError, type Logger, readConfig } from '@brickyard/service-host';
 import { z } from 'zod';
 
 const MigrateConfig = z.object({
@@ -22,10 +23,37 @@ function loginsOf(config: MigrateConfig): Login[] {
   return wanted.flatMap(({ password, ...login }) => (password === undefined ? [] : [{ ...login, password }]));
 }
 
+/** A server that is about to start, or whose name is not known yet; anything else does not change by waiting. */
+const NOT_THERE_YET = new Set(['ECONNREFUSED', 'ECONNRESET', 'EAI_AGAIN', 'ENOTFOUND', 'ETIMEDOUT', '57P03']);
+const PATIENCE_MS = 120_000;
+const PAUSE_MS = 500;
+
+async function untilThere(work: () => Promise<void>, log: Logger): Promise<void> {
+  const until = performance.now() + PATIENCE_MS;
+  for (;;) {
+    try {
+      await work();
+      return;
+    } catch (error) {
+      const isPassing = NOT_THERE_YET.has(codeOf(error)) && performance.now() < until;
+      if (!isPassing) throw error;
+      log.info({ reason: describeError(error) }, 'Postgres is not there yet');
+      await pause(PAUSE_MS);
+    }
+  }
+}
+
+/** The code of an error or of what caused it. */
+function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return '';
+  const { code } = error as NodeJS.ErrnoException;
+  return code ?? codeOf(error.cause);
+}
+
 async function main(): Promise<void> {
   const config = readConfig(MigrateConfig, process.env);
   const log = createLogger({ service: 'migrate', level: config.BRICKYARD_LOG_LEVEL });
-  await migrate(config.BRICKYARD_PG_OWNER_URL);
+  await untilThere(() => migrate(config.BRICKYARD_PG_OWNER_URL), log);
   const logins = loginsOf(config);
   await ensureLogins(config.BRICKYARD_PG_OWNER_URL, logins);
   log.info({ logins: logins.map(({ name, role }) => `${name} (${role})`) }, 'the event log is up to date');

@@ -26,11 +26,24 @@ fi
 exec postgres -D "$PGDATA" -c 'listen_addresses=*' -c unix_socket_directories=/tmp
 `;
 
-const APT = 'apt-get update -q && apt-get install -q --yes --no-install-recommends';
+/** The lists of packages came with the bare system. */
+const APT = 'apt-get install -q --yes --no-install-recommends';
+
+/** As in the official image, packages come without documentation and leave no archive behind. */
+const DPKG_SETTINGS = `force-unsafe-io
+path-exclude /usr/share/doc/*
+path-exclude /usr/share/man/*
+path-exclude /usr/share/info/*
+path-exclude /usr/share/locale/*
+`;
+const APT_SETTINGS = `Acquire::Languages "none";
+DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb"; };
+Dir::Cache::pkgcache "";
+Dir::Cache::srcpkgcache "";
+`;
 
 const DEBIAN = `FROM scratch
 ADD root.tar /
-RUN echo force-unsafe-io > /etc/dpkg/dpkg.cfg.d/fast
 CMD ["bash"]
 `;
 const NODE = `FROM debian:bookworm-slim
@@ -86,16 +99,13 @@ async function bareSystem(cacheFolder: string): Promise<string> {
   try {
     const options = ['--variant=minbase', '--include=ca-certificates'];
     await run(['debootstrap', ...options, 'bookworm', root, MIRROR]);
-    for (const path of [
-      'var/cache/apt/archives',
-      'var/lib/apt/lists',
-      'usr/share/doc',
-      'usr/share/man',
-      'usr/share/locale',
-    ]) {
+    writeFileSync(join(root, 'etc/dpkg/dpkg.cfg.d/brickyard'), DPKG_SETTINGS);
+    writeFileSync(join(root, 'etc/apt/apt.conf.d/brickyard'), APT_SETTINGS);
+    for (const path of ['var/cache/apt/archives', 'usr/share/doc', 'usr/share/man', 'usr/share/locale']) {
       rmSync(join(root, path), { recursive: true, force: true });
       await mkdir(join(root, path), { recursive: true });
     }
+    await run(['chroot', root, 'apt-get', 'update', '-q']);
     await run(['tar', '--create', '--file', `${tar}.new`, '--directory', root, '--exclude=./dev/*', '.']);
     renameSync(`${tar}.new`, tar);
   } finally {
