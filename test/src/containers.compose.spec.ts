@@ -391,7 +391,7 @@ const canRun =
     ];
     expect(secrets.filter((one) => one.length >= 16)).toHaveLength(5);
     for (const service of SERVICES) {
-      const log = await run(['bash', '-c', 'exec docker logs "$0" 2>&1', await idOf(service)], { env: engine.env });
+      const log = await run(['docker', 'logs', await idOf(service)], { env: engine.env, withErrors: true });
       expect([service, secrets.filter((one) => log.includes(one))]).toEqual([service, []]);
       if (![...CONTROL, ...HOSTS].includes(service)) continue;
       const isJson = (line: string): boolean => line.startsWith('{') && JSON.parse(line) !== undefined;

@@ -9,6 +9,8 @@ export interface RunOptions {
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
   readonly timeoutMs?: number;
+  /** Gives what it wrote to standard error, too. */
+  readonly withErrors?: boolean;
   /** Sent to its standard input. */
   readonly input?: string;
 }
@@ -16,13 +18,17 @@ export interface RunOptions {
 /** Runs it to its end and gives what it wrote; a failure rejects with the end of both outputs. */
 export function run(argv: readonly string[], options: RunOptions = {}): Promise<string> {
   const [program = '', ...args] = argv;
-  const { cwd, env, timeoutMs = 300_000, input = '' } = options;
+  const { cwd, env, timeoutMs = 300_000, withErrors = false, input = '' } = options;
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { cwd, env, timeout: timeoutMs, killSignal: 'SIGKILL' });
     let out = '';
     let err = '';
     child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString('utf8')));
-    child.stderr.on('data', (chunk: Buffer) => (err = (err + chunk.toString('utf8')).slice(-TAIL)));
+    child.stderr.on('data', (chunk: Buffer) => {
+      const text = chunk.toString('utf8');
+      if (withErrors) out += text;
+      err = (err + text).slice(-TAIL);
+    });
     child.once('error', reject);
     child.once('close', (code, signal) => {
       if (code === 0) resolve(out);
