@@ -97,8 +97,7 @@ const HOSTS = {
   tgtd: 'tgt',
 };
 
-/** What only tests need: a browser that looks at the console, clients of images, objects and disks, another registry. */
-/** What only tests need: a browser that looks at the console, clients that push and pull images, a container engine. */
+/** What only tests need: a browser, clients of images, objects and disks, another registry, a container engine. */
 const TESTS = {
   chromium: 'chromium',
   buildah: 'buildah',

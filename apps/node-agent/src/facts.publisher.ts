@@ -5,6 +5,7 @@ import {
   type Heartbeat,
   heartbeatOf,
   type HostName,
+  type NodeFacts,
   probeOf,
   type ProbeReply,
 } from '@brickyard/contracts';
@@ -12,7 +13,7 @@ import { type Bus, describeError, type Logger, type Subscription, Unavailable } 
 import type { AgentMetrics } from './agent-metrics';
 import type { Drivers } from './execute';
 import { hasHealEntries } from './heal-index';
-import { type HostLook, lookAtHost, messagesOf } from './host-facts';
+import { lookAtHost, messagesOf } from './host-facts';
 
 export const HEARTBEAT_MS = 2_000;
 /** A probe is answered within a second, if need be with what was known a moment ago. */
@@ -179,7 +180,7 @@ class HostFacts implements FactsPublisher {
   }
 
   /** Asking costs a process a volume: seldom, one after the other, and only where bricks have something to tell. */
-  private async readHeal(volumes: HostLook['volumes']): Promise<void> {
+  private async readHeal(volumes: NodeFacts['volumes']): Promise<void> {
     if (Date.now() - this.healReadAt < HEAL_MS) return;
     this.healReadAt = Date.now();
     const found = new Map<string, number>();
