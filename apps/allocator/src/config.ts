@@ -13,8 +13,8 @@ export const AllocatorConfig = z.object({
   /** Address they are served on. */
   BRICKYARD_HEALTH_HOST: z.string().default('127.0.0.1'),
   BRICKYARD_LOG_LEVEL: z.string().default('info'),
-  /** An agent that is silent this long is lost: its running tasks are given up. */
-  BRICKYARD_NODE_LOST_SECONDS: seconds(10),
+  /** An agent that is silent this long is lost: its running tasks are given up. Agents that are not heard stop after 5 s. */
+  BRICKYARD_NODE_LOST_SECONDS: z.coerce.number().min(7).default(10),
   /** Servers of a NATS cluster that keep a copy of each stream. */
   BRICKYARD_NATS_REPLICAS: z.coerce.number().int().min(1).max(5).optional(),
   /** Events between two snapshots of the fold. */

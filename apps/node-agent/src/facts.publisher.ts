@@ -37,6 +37,8 @@ export interface FactsOptions {
   readonly metrics?: AgentMetrics | undefined;
   /** True while the host shall seem switched off. */
   readonly isSilent?: () => boolean;
+  /** Called when what was said at this moment of `performance.now()` has reached the bus. */
+  readonly onHeard?: (saidAt: number) => void;
   /** Changes when something on the host does: then the host is looked at at once, not only now and then. */
   readonly signature?: () => Promise<string>;
   /** Called when glusterd is found running after it was not. */
@@ -128,8 +130,16 @@ class HostFacts implements FactsPublisher {
   }
 
   private async beat(): Promise<void> {
+    const { bus, host, isSilent, onHeard } = this.options;
     const heartbeat: Heartbeat = { ...this.identity(await this.readHealth()), intervalMs: HEARTBEAT_MS };
-    if (this.options.isSilent?.() !== true) this.options.bus.publish(heartbeatOf(this.options.host), heartbeat);
+    if (isSilent?.() === true) return;
+    const saidAt = performance.now();
+    bus.publish(heartbeatOf(host), heartbeat);
+    const isHeard = await bus.published().then(
+      () => true,
+      () => false, // The next beat comes soon.
+    );
+    if (isHeard) onHeard?.(saidAt);
   }
 
   /** Looks, and tells what is seen even when it was told before. */

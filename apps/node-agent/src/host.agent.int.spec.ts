@@ -24,6 +24,7 @@ import { NestFactory } from '@nestjs/core';
 import type { Agent } from './agent';
 import { MOUNT_ROOT } from './brick-path';
 import { AgentConfig } from './config';
+import { ALWAYS_HEARD } from './lease';
 import { openLedger } from './ledger';
 import { NodeAgentModule } from './node-agent.module';
 import { consumeTasks } from './task.consumer';
@@ -228,6 +229,7 @@ describe('the queue of tasks', () => {
       return { ok: true, result: { kind: 'nothing' } };
     };
     const consuming = await consumeTasks({
+      lease: ALWAYS_HEARD,
       bus: await bench.connect('queue'),
       log: bench.log,
       ledger,

@@ -10,6 +10,7 @@ import type { GlusterdSupervisor } from './drivers/glusterd.supervisor';
 import { type Drivers, execute } from './execute';
 import { type FactsPublisher, publishFacts } from './facts.publisher';
 import type { FaultPlan } from './faults';
+import { type Lease, openLease } from './lease';
 import type { TaskLedger } from './ledger';
 import { consumeTasks } from './task.consumer';
 
@@ -30,6 +31,8 @@ export interface HostAgentOptions {
   readonly tasksAtOnce?: number | undefined;
   /** Changes when something on the host does. */
   readonly signature?: () => Promise<string>;
+  /** For how long commands may be begun; one of its own when absent. */
+  readonly lease?: Lease | undefined;
   /** Absent: nobody counts. */
   readonly metrics?: AgentMetrics | undefined;
   /** True when neither bricks nor Gluster are real. */
@@ -43,11 +46,14 @@ class HostAgent implements Agent {
   private readonly stopping = new AbortController();
   private facts: FactsPublisher | undefined;
   private tasks: Subscription | undefined;
+  private readonly lease: Lease;
   private unmounted: readonly string[] = ['(not looked at yet)'];
   private withheld: readonly TargetState[] = [];
   private keeping: Promise<void> | undefined;
 
-  constructor(private readonly options: HostAgentOptions) {}
+  constructor(private readonly options: HostAgentOptions) {
+    this.lease = options.lease ?? openLease();
+  }
 
   async start(): Promise<void> {
     const { bus, log, host, drivers, glusterd, simulated, signature } = this.options;
@@ -63,6 +69,9 @@ class HostAgent implements Agent {
       seenGeneration: () => this.options.ledger.newest,
       metrics: this.options.metrics,
       isSilent: () => this.options.faults.isSilent(host),
+      onHeard: (saidAt) => {
+        this.lease.confirm(saidAt);
+      },
       ...(signature === undefined ? {} : { signature }),
       onGlusterdStarted: () => void this.serve(),
     });
@@ -92,6 +101,7 @@ class HostAgent implements Agent {
       concurrency: tasksAtOnce,
       isOurs: (wanted) => wanted === host,
       execute: (envelope) => faults.around(envelope, () => execute(envelope.task, drivers, envelope.secret)),
+      lease: this.lease,
       onDone: ({ task }, { outcome, tookMs }) => {
         this.options.metrics?.tasks.inc({ task: task.type, outcome: outcome.kind });
         this.options.metrics?.seconds.observe({ task: task.type }, tookMs / 1_000);

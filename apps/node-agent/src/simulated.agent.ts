@@ -30,6 +30,7 @@ import { lookAtHost, messagesOf } from './host-facts';
 import type { FaultPlan } from './faults';
 import { type Journal, openJournal } from './journal';
 import type { TaskLedger } from './ledger';
+import { ALWAYS_HEARD } from './lease';
 import { consumeTasks } from './task.consumer';
 
 const TASKS_AT_ONCE = 64;
@@ -154,6 +155,7 @@ class SimulatedAgent implements Agent {
       concurrency: tasksAtOnce,
       isOurs: () => true,
       outcomesTo: SIMULATED_OUTCOMES,
+      lease: ALWAYS_HEARD,
       execute: async (envelope) => {
         glusters.introduce(envelope.nodeId, envelope.host);
         const drivers = await this.host(envelope.host);

@@ -21,14 +21,13 @@ import {
 } from '@brickyard/service-host';
 import { keyedQueue, limited } from './concurrency';
 import { failureOf } from './drivers/step-failure';
+import type { Lease } from './lease';
 import type { TaskLedger } from './ledger';
 import { outcomePublisher, type PublishOutcome } from './outcome.publisher';
 
 /** Silence after which a task is given to the agent again; a living agent says more often that it is at work. */
 const ACK_WAIT_MS = 30_000;
 const QUESTION_TIMEOUT_MS = 2_000;
-/** A task that comes this soon after the agent was away may be one of those given up meanwhile. */
-const DOUBT_MS = 60_000;
 /** A process that did not run for this long (stopped, or its machine was) was away, too. */
 const GAP_MS = 5_000;
 const TICK_MS = 1_000;
@@ -47,6 +46,8 @@ export interface TaskConsumerOptions {
   /** Where outcomes of several hosts are published together; absent when there is one host. */
   readonly outcomesTo?: string;
   readonly execute: (envelope: TaskEnvelope) => Promise<Outcome>;
+  /** For how long tasks may go on. */
+  readonly lease: Lease;
   /** Called after a task was done, whatever came of it. */
   readonly onDone?: (envelope: TaskEnvelope, outcome: TaskOutcome) => void;
   readonly now?: () => number;
@@ -81,7 +82,14 @@ const withoutSecret = (payload: unknown): unknown =>
 
 class TaskConsumer {
   private readonly resources = keyedQueue();
-  private doubtUntil: number;
+  /**
+   * Tasks planned up to this position of the log may have been given up while this agent was away, and are asked about. All
+   * of them are, until the allocator has told how far the log was when it could be asked again.
+   */
+  private sureAbove = Infinity;
+  /** How often this agent was away. */
+  private absences = 0;
+  private lapsesSeen: number;
   private tickedAt: number;
   private readonly now: () => number;
   /** Messages are bounded by the bus, and one of them may bring many tasks. */
@@ -92,8 +100,16 @@ class TaskConsumer {
     this.now = options.now ?? Date.now;
     this.inTurn = limited(options.concurrency);
     this.publish = outcomePublisher(options.bus, options.outcomesTo);
-    this.doubtUntil = this.now() + DOUBT_MS;
+    this.lapsesSeen = options.lease.lapses;
     this.tickedAt = this.now();
+  }
+
+  private isInDoubt({ generation }: TaskEnvelope): boolean {
+    this.tick();
+    const { lapses } = this.options.lease;
+    if (lapses !== this.lapsesSeen) this.wasAway();
+    this.lapsesSeen = lapses;
+    return generation <= this.sureAbove;
   }
 
   /** Called again and again while the process runs. */
@@ -102,9 +118,10 @@ class TaskConsumer {
     this.tickedAt = this.now();
   }
 
-  /** From now on for a while, tasks may have lain in the queue while others gave them up. */
+  /** What was planned until now may have lain in the queue while others gave it up. */
   wasAway(): void {
-    this.doubtUntil = this.now() + DOUBT_MS;
+    this.sureAbove = Infinity;
+    this.absences += 1;
   }
 
   /** Does the tasks of a message; when one of them cannot be done now, all come again, and those that are done are known. */
@@ -120,12 +137,10 @@ class TaskConsumer {
     const envelope = parsed.data;
     if (!this.options.isOurs(envelope.host)) return this.reject(message, `it is for host ${envelope.host}`);
     const traceparent = envelope.traceparent ?? message.traceparent;
-    this.tick();
-    const isDoubtful = message.redelivered || this.now() < this.doubtUntil;
     await continueTrace(traceparent, () =>
       inSpan(`task ${envelope.task.type}`, { 'brickyard.task': envelope.taskId, 'brickyard.host': envelope.host }, () =>
         this.inTurn(() =>
-          this.resources.run(`${envelope.host} ${envelope.resource}`, () => this.handle(envelope, isDoubtful)),
+          this.resources.run(`${envelope.host} ${envelope.resource}`, () => this.handle(envelope, message.redelivered)),
         ),
       ),
     );
@@ -147,10 +162,11 @@ class TaskConsumer {
     await this.publish(generation, { taskId, operationId, host, tookMs: 0, outcome: { kind: 'failed', failure } });
   }
 
-  private async handle(envelope: TaskEnvelope, isDoubtful: boolean): Promise<void> {
-    const { ledger } = this.options;
-    const known = ledger.outcomeOf(envelope);
-    const outcome = known ?? this.staleness(envelope) ?? (await this.perform(envelope, isDoubtful));
+  private async handle(envelope: TaskEnvelope, isRedelivered: boolean): Promise<void> {
+    const { ledger, lease } = this.options;
+    const known = ledger.outcomeOf(envelope) ?? this.staleness(envelope);
+    // From before the question on: an answer from before this host was away is worth nothing.
+    const outcome = known ?? (await lease.during(() => this.perform(envelope, isRedelivered || this.isInDoubt(envelope))));
     if (outcome === undefined) return; // Nobody waits for it any more.
     await this.publish(envelope.generation, outcome);
   }
@@ -197,7 +213,10 @@ class TaskConsumer {
 
   private async isWanted({ taskId, operationId }: TaskEnvelope): Promise<boolean> {
     const question: TaskQuestion = { taskId, operationId };
+    const { absences } = this;
     const answer = await this.options.bus.request(TASKS_WANTED, question, { timeoutMs: QUESTION_TIMEOUT_MS });
-    return TaskAnswer.parse(answer).wanted;
+    const { wanted, position } = TaskAnswer.parse(answer);
+    if (position !== undefined && absences === this.absences) this.sureAbove = Math.min(this.sureAbove, position);
+    return wanted;
   }
 }

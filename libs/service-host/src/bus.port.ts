@@ -62,6 +62,8 @@ export interface Bus {
   onDisconnected(listener: () => void): () => void;
   /** At most once: dropped while not connected. */
   publish(subject: string, payload: unknown): void;
+  /** Resolves when the server has everything that was published so far; rejects `Unavailable` when the connection is lost before. */
+  published(): Promise<void>;
   /** At most once, to every subscriber. */
   subscribe(subject: string, handler: (payload: unknown, subject: string) => void): Subscription;
   /** Rejects `Unavailable` at once without responder or connection and after the time-out; the work may have been done. */

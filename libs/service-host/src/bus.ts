@@ -105,6 +105,15 @@ class NatsBus implements Bus {
     this.#send(subject, encodeJson(payload), { headers: traceHeaders(currentTraceparent()) });
   }
 
+  async published(): Promise<void> {
+    if (!this.#connected) throw new Unavailable('not connected to NATS');
+    try {
+      await this.#connection.flush();
+    } catch (cause) {
+      throw new Unavailable('the connection to NATS was lost', { cause });
+    }
+  }
+
   subscribe(subject: string, handler: (payload: unknown, subject: string) => void): Subscription {
     return this.#listen(subject, undefined, (message) => {
       try {

@@ -1,6 +1,7 @@
 /** The door to the programs of this host: argv in, exit code and output out, under limits. Never a shell. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { inSpan } from '@brickyard/service-host';
+import { assertHeard } from '../lease';
 import { codeOf, passing, refusal, type StepFailed, unsure } from './step-failure';
 
 /** Limits of one command. */
@@ -36,6 +37,7 @@ const ERROR_TAIL_CHARS = 800;
 export function hostCommand(prefix: readonly string[] = []): HostCommand {
   return (argv, limits) =>
     inSpan(`run ${argv[0] ?? ''}`, {}, async (span) => {
+      assertHeard();
       const shown = argv.map((word) => (limits.secrets?.includes(word) === true ? '***' : word));
       const result = await runLimited([...prefix, ...argv], limits);
       span.setAttributes({ 'process.command_args': shown, 'process.exit.code': result.exit });

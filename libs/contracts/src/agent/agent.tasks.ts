@@ -232,5 +232,9 @@ export function tasksIn(payload: unknown): readonly unknown[] {
 /** Whether a task is still wanted: asked and answered on `TASKS_WANTED`. */
 export const TaskQuestion = z.strictObject({ taskId: TaskId, operationId: OperationId });
 export type TaskQuestion = z.infer<typeof TaskQuestion>;
-export const TaskAnswer = z.strictObject({ wanted: z.boolean() });
+export const TaskAnswer = z.strictObject({
+  wanted: z.boolean(),
+  /** How far the log was when this was answered: what is planned later cannot have been given up before. */
+  position: z.int().min(0).optional(),
+});
 export type TaskAnswer = z.infer<typeof TaskAnswer>;
