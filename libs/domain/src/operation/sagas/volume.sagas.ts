@@ -90,7 +90,10 @@ export const expandVolumeSaga: OperationSaga<VolumePlan> = {
   ],
 };
 
-/** Takes a volume away. Once Gluster has forgotten it there is no way back: bricks that cannot be reached are left for later. */
+/**
+ * Takes a volume away. Once Gluster has forgotten it there is no way back, and a host that fell silent over it may have made
+ * it do so: others are asked. Bricks that cannot be reached are left for later.
+ */
 export const deleteVolumeSaga: OperationSaga<VolumePlan> = {
   name: 'delete-volume',
   steps: [
@@ -100,6 +103,7 @@ export const deleteVolumeSaga: OperationSaga<VolumePlan> = {
       act: perVolume('DeleteGlusterVolume'),
       probe: perVolume('ReadGlusterVolume'),
       effect: 'absent',
+      proof: true,
     },
     { name: 'delete-bricks', act: perBrick('DeleteBrick'), onFailure: 'leave' },
   ],
