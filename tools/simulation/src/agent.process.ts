@@ -1,16 +1,22 @@
 /** The agent of one storage host, put together of the same parts as the real one, on the simulated drivers. */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { HostName } from '@brickyard/contracts';
 import { diskOn, emptyPlatter } from './disk';
 import type { Proc } from './kernel';
 import type { World } from './world';
 import {
+  assertHeard,
   convergingVolumeDriver,
   directoryBrickDriver,
   NO_FAULTS,
   hostAgent,
+  type Lease,
+  openLease,
   openLedger,
   type TaskLedger,
 } from './product';
+
+const inTask = new AsyncLocalStorage<true>();
 
 export const BRICKS_DIRECTORY = '/var/lib/brickyard/directory';
 const LEDGER_FILE = '/var/lib/brickyard/tasks.journal';
@@ -34,14 +40,40 @@ export async function agentMain(world: World, proc: Proc, host: HostName): Promi
     ledger: sabotage.unfenced === true ? withoutFence(ledger) : ledger,
     faults: NO_FAULTS,
     simulated: true,
+    lease: watchedLease(sabotage.unleased !== true),
     glusterd: { start: settled, stop: settled },
     drivers: {
       bricks: directoryBrickDriver({ directory: BRICKS_DIRECTORY, deviceSizeKib: options.deviceSizeKib, disk }),
-      volumes: convergingVolumeDriver(world.glusters.on(host, proc)),
+      volumes: convergingVolumeDriver(world.glusters.on(host, proc, () => {
+          beforeCommand(world, host);
+        })),
       blocks: world.glusters.blocksOn(host, proc),
     },
   }).start();
 }
+
+/** The real lease, or none; either way the commands of tasks are told from the others. */
+function watchedLease(isReal: boolean): Lease {
+  const lease = openLease();
+  return {
+    confirm: (saidAt) => {
+      lease.confirm(saidAt);
+    },
+    get lapses() {
+      return isReal ? lease.lapses : 0;
+    },
+    during: (work) => inTask.run(true, () => (isReal ? lease.during(work) : work())),
+  };
+}
+
+/** Before a command of Gluster's command line: what `hostCommand` does, and a look whether it did it well. */
+const beforeCommand = (world: World, host: HostName): void => {
+  if (inTask.getStore() !== true) return;
+  assertHeard();
+  world.watch(() => {
+    world.options.onTaskCommand(host);
+  });
+};
 
 const withoutFence = (ledger: TaskLedger): TaskLedger => ({
   ...ledger,

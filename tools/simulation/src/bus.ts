@@ -171,6 +171,16 @@ export class SimulatedBus implements Bus {
     });
   }
 
+  published(): Promise<void> {
+    return this.ask(
+      'ping',
+      (_, answer) => {
+        answer(undefined);
+      },
+      ASK_TIMEOUT_MS,
+    );
+  }
+
   private announce(subscription: CoreSubscription): void {
     this.send((connection) => {
       connection.subscriptions.add(subscription);

@@ -83,11 +83,34 @@ export class SimulatedGlusters {
     return this.downs.has(host);
   }
 
-  /** The daemon of one host, as a process on it sees it. */
-  on(host: string, proc: Proc): Gluster {
+  private ambush: ((host: string) => void) | undefined;
+
+  /** Something is to happen to the host of the next command, in the middle of it. */
+  onNextCommand(happen: (host: string) => void): void {
+    this.ambush = happen;
+  }
+
+  private spring(host: string): void {
+    const { ambush } = this;
+    this.ambush = undefined;
+    if (ambush === undefined) return;
+    this.kernel.outside(this.kernel.random.between(0, 200), () => {
+      ambush(host);
+    });
+  }
+
+  /** The daemon of one host, as a process on it sees it; what comes before every command may refuse it. */
+  on(host: string, proc: Proc, beforeCommand: () => void): Gluster {
     const real = this.recorded.on(host);
-    const read = <T>(look: () => Promise<T>): Promise<T> => this.read(proc, look);
-    const change = (work: () => Promise<Reply>): Promise<Reply> => this.change(host, proc, work);
+    const read = async <T>(look: () => Promise<T>): Promise<T> => {
+      beforeCommand();
+      return this.read(proc, look);
+    };
+    const change = async (work: () => Promise<Reply>): Promise<Reply> => {
+      beforeCommand();
+      this.spring(host);
+      return this.change(host, proc, work);
+    };
     return {
       health: () => read(() => real.health()),
       members: () => read(() => real.members()),

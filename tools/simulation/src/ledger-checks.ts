@@ -1,12 +1,14 @@
 /** What must hold of the log after every transaction: the invariants of the design that can be seen in the log alone. */
-import { recordedEvent } from '@brickyard/domain';
 import {
+  recordedEvent,
   emptyControlState,
   encodeSnapshot,
   decodeSnapshot,
   evolveStored,
   freeKib,
+  isEvacuation,
   type ControlState,
+  type Operation,
   type Volume,
 } from '@brickyard/domain';
 import { GENESIS_HASH, verifyChain } from '@brickyard/event-sourcing';
@@ -87,6 +89,10 @@ export class LedgerChecks {
       for (const { deviceId, poolKib, metadataKib } of volume.bricks) {
         used.set(deviceId, (used.get(deviceId) ?? 0) + poolKib + metadataKib);
       }
+      for (const { replacement } of volume.moves) {
+        const { deviceId, poolKib, metadataKib } = replacement; // Its place is kept from the plan on.
+        used.set(deviceId, (used.get(deviceId) ?? 0) + poolKib + metadataKib);
+      }
     }
     for (const device of state.devices.values()) {
       const expected = used.get(device.deviceId) ?? 0;
@@ -102,15 +108,22 @@ export class LedgerChecks {
       );
     }
     for (const operation of state.operations.values()) {
-      const waits =
-        operation.retry !== undefined ||
-        [...(operation.current?.tasks.values() ?? [])].some(({ status }) => status === 'running');
       demand(
-        waits,
+        waitsForSomething(operation, state),
         'every operation waits for something named',
         () => `operation ${operation.operationId} (${operation.plan.kind})`,
       );
     }
+  }
+
+  /** A host that is counted as lost begins no command of a task: others may be at it, or have taken it back. */
+  checkSpeaks(host: string): void {
+    const node = [...this.state.nodes.values()].find(({ hostnames }) => hostnames.manage[0] === host);
+    demand(
+      node?.lostSince === undefined,
+      'a lost host begins nothing',
+      () => `${host} begins a command of a task, lost since ${String(node?.lostSince)}`,
+    );
   }
 
   /** Folding from zero, and from a snapshot, gives the same bytes. */
@@ -131,6 +144,18 @@ export class LedgerChecks {
       () => `snapshot of ${String(snapshot.position)}`,
     );
   }
+}
+
+/** Tasks, the end of a pause; for an evacuation a move, or volumes that others are at work on. */
+function waitsForSomething({ plan, retry, current }: Operation, state: ControlState): boolean {
+  if (isEvacuation(plan)) {
+    if (plan.childId !== undefined) return state.operations.has(plan.childId);
+    return plan.moves.some(({ volumeId }) => {
+      const busyWith = state.volumes.get(volumeId)?.operationId;
+      return busyWith !== undefined && state.operations.has(busyWith);
+    });
+  }
+  return retry !== undefined || [...(current?.tasks.values() ?? [])].some(({ status }) => status === 'running');
 }
 
 function checkPlaces(state: ControlState, { volumeId, bricks, spec }: Volume): void {

@@ -9,7 +9,7 @@ const USAGE = `npm run simulate -- [options]
   --seeds N        so many seeds, 1,000 when absent
   --from N         the first seed, 1 when absent
   --seconds N      ends earlier when this time is over
-  --seed X         this seed alone
+  --seed X[,Y…]    these seeds alone
   --trace          prints everything that happens
   --shrink         looks for the smallest part of a failing seed that still fails
   --keep-going     goes on after a failing seed
@@ -51,7 +51,7 @@ async function main(): Promise<void> {
     return;
   }
   if (values.seed !== undefined) {
-    await one(number(values.seed, 1), values.trace === true, values.shrink === true);
+    for (const seed of values.seed.split(',')) await one(number(seed, 1), values.trace === true, values.shrink === true);
     return;
   }
   const from = number(values.from, 1);

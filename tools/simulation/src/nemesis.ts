@@ -46,6 +46,18 @@ const cut =
     });
   };
 
+/** So long that the host counts as lost, and a little longer. */
+const UNTIL_LOST_MS = 8_000;
+
+/** Waits for the next command of a host that Gluster is given, and strikes that host. */
+const atWork =
+  (strikeIt: (world: World, host: string, forMs: number) => void): Strike =>
+  (world, _, { forMs }) => {
+    world.glusters.onNextCommand((host) => {
+      strikeIt(world, host, UNTIL_LOST_MS + forMs);
+    });
+  };
+
 /** Every kind of trouble. */
 const kinds = {
   'kill-allocator': (world, { allocators }, { whom, forMs }) => {
@@ -60,6 +72,16 @@ const kinds = {
   'stop-process': (world, { allocators, hosts }, { whom, forMs }) => {
     world.stall(at([...allocators, ...hosts], whom) ?? '', forMs);
   },
+  'stop-at-work': atWork((world, host, forMs) => {
+    world.stall(host, forMs);
+  }),
+  'cut-at-work': atWork((world, host, forMs) => {
+    world.trace(`cuts ${host} off ${NATS} for ${String(Math.round(forMs))} ms`);
+    world.network.cut(host, NATS);
+    world.kernel.outside(forMs, () => {
+      world.network.mend(host, NATS);
+    });
+  }),
   'kill-nats': (world, _, { whom, forMs }) => {
     world.trace('kills nats');
     world.nats.crash(whom % 5 === 0);

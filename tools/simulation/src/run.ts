@@ -58,7 +58,7 @@ interface Plan {
 
 function planFrom(random: Random): Plan {
   const stormMs = random.between(5_000, 40_000);
-  const commands = Array.from({ length: 2 + random.below(9) }, () => ({
+  const commands = Array.from({ length: 2 + random.below(14) }, () => ({
     atMs: random.between(0, stormMs),
     repeatsOld: random.chance(0.15),
   }));
@@ -92,6 +92,9 @@ async function sceneOf(
           () => `commits ${String(event.position)} ${event.type} ${JSON.stringify(event.data).slice(0, 160)}`,
         );
       checks.take(written, random.chance(0.05));
+    },
+    onTaskCommand: (host) => {
+      checks.checkSpeaks(host);
     },
     ...(onTrace === undefined ? {} : { onTrace }),
   });
@@ -233,8 +236,8 @@ function schedule({ world, checks, clients }: Scene, plan: Plan, without: RunOpt
 }
 
 const START_MS = 1_500;
-/** A task that comes this soon after an agent's start is asked about first; later ones meet the fence alone. */
-const DOUBT_MS = 65_000;
+/** Longer than anything that an agent does in the first moments after it was away. */
+const CALM_MS = 65_000;
 
 async function storm(scene: Scene, { stormMs }: Plan): Promise<void> {
   const { world, checks, clients } = scene;
@@ -250,7 +253,7 @@ async function storm(scene: Scene, { stormMs }: Plan): Promise<void> {
 /** Sends tasks of the past once more, under new message ids: nothing may come of it. */
 async function repeatTasks({ world, checks }: Scene): Promise<void> {
   const { kernel, nats, matter } = world;
-  await kernel.runUntil(() => false, kernel.now + DOUBT_MS);
+  await kernel.runUntil(() => false, kernel.now + CALM_MS);
   const before = inventoryOf(matter).join('\n');
   const tasks = nats.history.filter(({ subject }) => subject.endsWith('.tasks'));
   for (let count = 0; count < 5; count++) {

@@ -44,6 +44,10 @@ export const planted: Readonly<Record<string, Planted>> = {
     agent: { unfenced: true },
     breaks: ['a stale or repeated task changes nothing', 'hosts hold exactly what the log says'],
   },
+  'agents begin commands unheard': {
+    agent: { unleased: true },
+    breaks: ['a lost host begins nothing', 'hosts hold exactly what the log says'],
+  },
   'bricks of an undone creation are left': {
     apply: () => {
       for (const step of sagas['create-volume'].steps)

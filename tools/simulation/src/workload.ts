@@ -1,6 +1,8 @@
 /** What clients ask: commands that make sense for the moment, and some that do not. */
 import {
+  type AdminState,
   type BlockVolumeId,
+  type BrickId,
   type ClientCommand,
   type ClusterId,
   type DeviceId,
@@ -14,7 +16,7 @@ import {
   type VolumeId,
   type VolumeSpec,
 } from '@brickyard/contracts';
-import type { ControlState } from '@brickyard/domain';
+import type { ControlState, Volume } from '@brickyard/domain';
 import type { Random } from './random';
 
 const policy: PlacementPolicy = {
@@ -50,21 +52,19 @@ export function anyCommand(random: Random, state: ControlState, nodes: number): 
   const deviceId = random.oneOf(sorted(state.devices.keys())) ?? (random.hex(32) as DeviceId);
   const nodeId = random.oneOf(sorted(state.nodes.keys())) ?? nodeIdOf(1);
   const dice = random.next();
-  if (dice < 0.1) return blockCommand(random, state, operationId);
-  if (dice < 0.42) return createVolume(random, operationId);
-  if (dice < 0.55) {
+  if (dice < 0.08) return blockCommand(random, state, operationId);
+  if (dice < 0.34) return createVolume(random, operationId);
+  if (dice < 0.44) {
     const addKib = kibOf(gib(1 + random.below(8)));
     return { type: 'ExpandVolume', operationId, volumeId, addKib, policy };
   }
-  if (dice < 0.75) return { type: 'DeleteVolume', operationId, volumeId };
-  if (dice < 0.82) {
-    const wanted = random.pick(['online', 'online', 'offline', 'failed'] as const);
-    return { type: 'SetDeviceState', operationId, deviceId, state: wanted };
-  }
-  if (dice < 0.86)
-    return { type: 'SetNodeState', operationId, nodeId, state: random.pick(['online', 'online', 'offline'] as const) };
+  if (dice < 0.6) return { type: 'DeleteVolume', operationId, volumeId };
+  if (dice < 0.7) return emptyDevice(random, operationId, onItsWay(random, state.devices.entries()) ?? deviceId, state);
+  if (dice < 0.76) return emptyNode(random, operationId, onItsWay(random, state.nodes.entries()) ?? nodeId, state);
+  if (dice < 0.86) return evictBrick(random, operationId, state.volumes.get(volumeId));
   if (dice < 0.9) return { type: 'RemoveDevice', operationId, deviceId, forceForget: random.chance(0.2) };
-  if (dice < 0.95) return addDevice(operationId, random.hex(32) as DeviceId, nodeId, 1 + random.below(4));
+  if (dice < 0.93) return addDevice(operationId, random.hex(32) as DeviceId, nodeId, 1 + random.below(4));
+  if (dice < 0.95) return { type: 'ResyncDevice', operationId, deviceId };
   if (dice < 0.97) return { type: 'RemoveNode', operationId, nodeId };
   return addNode(operationId, 1 + random.below(nodes));
 }
@@ -106,6 +106,58 @@ const hostingSpec = (name: string): VolumeSpec => ({
   snapshotFactor: '1',
   requestedDurability: {},
 });
+
+
+/** One that is offline: the next thing that happens to it is mostly an evacuation. */
+const onItsWay = <Id extends string>(
+  random: Random,
+  things: Iterable<readonly [Id, { readonly state: AdminState }]>,
+): Id | undefined =>
+  random.oneOf(sorted([...things].filter(([, { state }]) => state === 'offline').map(([id]) => id)));
+
+/** Mostly the next step on the way out: first offline, then failed, which moves every brick away; or back again. */
+const nextState = (random: Random, now: AdminState | undefined): AdminState =>
+  random.chance(0.25)
+    ? random.pick(['online', 'online', 'offline', 'failed'] as const)
+    : now === 'online'
+      ? 'offline'
+      : now === 'offline'
+        ? 'failed'
+        : 'online';
+
+const healCheckOf = (random: Random): 'enable' | 'disable' => (random.chance(0.7) ? 'enable' : 'disable');
+
+const emptyDevice = (
+  random: Random,
+  operationId: OperationId,
+  deviceId: DeviceId,
+  { devices }: ControlState,
+): ClientCommand => ({
+  type: 'SetDeviceState',
+  operationId,
+  deviceId,
+  state: nextState(random, devices.get(deviceId)?.state),
+  healCheck: healCheckOf(random),
+});
+
+const emptyNode = (
+  random: Random,
+  operationId: OperationId,
+  nodeId: NodeId,
+  { nodes }: ControlState,
+): ClientCommand => ({
+  type: 'SetNodeState',
+  operationId,
+  nodeId,
+  state: nextState(random, nodes.get(nodeId)?.state),
+  healCheck: healCheckOf(random),
+});
+
+/** Moves a brick of a volume; one that nobody has when there is no volume. */
+function evictBrick(random: Random, operationId: OperationId, volume: Volume | undefined): ClientCommand {
+  const brickId = random.oneOf(volume?.bricks ?? [])?.brickId ?? (random.hex(32) as BrickId);
+  return { type: 'EvictBrick', operationId, brickId, healCheck: healCheckOf(random) };
+}
 
 export function createVolume(random: Random, operationId: OperationId): ClientCommand {
   const isStrict = random.chance(0.2);

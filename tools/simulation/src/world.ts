@@ -22,8 +22,8 @@ import type { Random } from './random';
 export interface Sabotage {
   readonly postgres?: PostgresSabotage;
   readonly nats?: NatsSabotage;
-  /** The agent's memory of tasks is not synced, or has no fence. */
-  readonly agent?: { readonly unsynced?: boolean; readonly unfenced?: boolean };
+  /** The agent's memory of tasks is not synced, or has no fence; or it begins commands whoever hears of it. */
+  readonly agent?: { readonly unsynced?: boolean; readonly unfenced?: boolean; readonly unleased?: boolean };
 }
 
 /** What is on disks: a world begins with it and leaves it. */
@@ -53,6 +53,8 @@ export interface WorldOptions {
   readonly snapshotEvents: number;
   readonly sabotage: Sabotage;
   readonly onCommit: (written: readonly Written[]) => void;
+  /** An agent begins a command for a task. */
+  readonly onTaskCommand: (host: HostName) => void;
   /** Gets every line of the trace; absent: nothing is traced. */
   readonly onTrace?: (line: string) => void;
 }
@@ -247,6 +249,7 @@ export class World {
   heal(): void {
     this.trace('heals everything');
     this.diskFailures = 0;
+    this.glusters.onNextCommand(() => undefined);
     Object.assign(this.glusters.mood, { slow: 0, failing: 0, silent: 0 });
     this.network.mendAll();
     this.postgres.restart();
