@@ -181,7 +181,10 @@ export function createTaskRelay({
  * Tells agents whether a task is still wanted: it is as long as its operation waits for it. A leader that was cut off would
  * not know the tasks of its successor, and what it calls unwanted is dropped: so it makes sure first.
  */
-export function answerTaskQuestions(bus: Bus, writer: Pick<ControlWriter, 'state' | 'position' | 'confirm'>): Subscription {
+export function answerTaskQuestions(
+  bus: Bus,
+  writer: Pick<ControlWriter, 'state' | 'position' | 'confirm'>,
+): Subscription {
   return bus.respond(TASKS_WANTED, async (payload): Promise<TaskAnswer> => {
     const { operationId, taskId } = TaskQuestion.parse(payload);
     await writer.confirm();

@@ -39,7 +39,9 @@ interface Term {
 const terms = new AsyncLocalStorage<Term>();
 
 const unheard = (): Unavailable =>
-  new Unavailable(`this host was not heard for ${String(LEASE_MS / 1_000)} s; it begins nothing that others may take back`);
+  new Unavailable(
+    `this host was not heard for ${String(LEASE_MS / 1_000)} s; it begins nothing that others may take back`,
+  );
 
 /** Asked before every command of this host: refuses those of a task whose host may count as lost. What no task asked for goes on. */
 export function assertHeard(): void {

@@ -166,7 +166,8 @@ class TaskConsumer {
     const { ledger, lease } = this.options;
     const known = ledger.outcomeOf(envelope) ?? this.staleness(envelope);
     // From before the question on: an answer from before this host was away is worth nothing.
-    const outcome = known ?? (await lease.during(() => this.perform(envelope, isRedelivered || this.isInDoubt(envelope))));
+    const outcome =
+      known ?? (await lease.during(() => this.perform(envelope, isRedelivered || this.isInDoubt(envelope))));
     if (outcome === undefined) return; // Nobody waits for it any more.
     await this.publish(envelope.generation, outcome);
   }

@@ -44,9 +44,11 @@ export async function agentMain(world: World, proc: Proc, host: HostName): Promi
     glusterd: { start: settled, stop: settled },
     drivers: {
       bricks: directoryBrickDriver({ directory: BRICKS_DIRECTORY, deviceSizeKib: options.deviceSizeKib, disk }),
-      volumes: convergingVolumeDriver(world.glusters.on(host, proc, () => {
+      volumes: convergingVolumeDriver(
+        world.glusters.on(host, proc, () => {
           beforeCommand(world, host);
-        })),
+        }),
+      ),
       blocks: world.glusters.blocksOn(host, proc),
     },
   }).start();

@@ -51,7 +51,8 @@ async function main(): Promise<void> {
     return;
   }
   if (values.seed !== undefined) {
-    for (const seed of values.seed.split(',')) await one(number(seed, 1), values.trace === true, values.shrink === true);
+    for (const seed of values.seed.split(','))
+      await one(number(seed, 1), values.trace === true, values.shrink === true);
     return;
   }
   const from = number(values.from, 1);

@@ -112,8 +112,7 @@ const hostingSpec = (name: string): VolumeSpec => ({
 const onItsWay = <Id extends string>(
   random: Random,
   things: Iterable<readonly [Id, { readonly state: AdminState }]>,
-): Id | undefined =>
-  random.oneOf(sorted([...things].filter(([, { state }]) => state === 'offline').map(([id]) => id)));
+): Id | undefined => random.oneOf(sorted([...things].filter(([, { state }]) => state === 'offline').map(([id]) => id)));
 
 /** Mostly the next step on the way out: first offline, then failed, which moves every brick away; or back again. */
 const nextState = (random: Random, now: AdminState | undefined): AdminState =>
