@@ -48,7 +48,11 @@ describe('the lease of a host', () => {
       assertHeard();
     };
     await expect(lease.during(work)).rejects.toThrow(/not heard/);
-    await expect(lease.during(() => Promise.resolve(assertHeard()))).resolves.toBeUndefined();
+    const next = async (): Promise<void> => {
+      await Promise.resolve();
+      assertHeard();
+    };
+    await expect(lease.during(next)).resolves.toBeUndefined();
   });
 
   it('counts from when a word was said, not from when it was confirmed', async () => {
