@@ -1,9 +1,11 @@
-/** Which agents speak. Silence is only counted while this process can hear: an outage of the bus makes no node lost. */
+/** Which agents speak. Silence is only counted while this process can hear: neither an outage of the bus nor one of its own makes a node lost. */
 import { Heartbeat, heartbeatOf, HEARTBEATS_ALL, type HostName, type InternalCommand } from '@brickyard/contracts';
 import type { ControlState, Node } from '@brickyard/domain';
 import type { Bus, Subscription } from '@brickyard/service-host';
 
 const LOOK_EVERY_MS = 1_000;
+/** This process did not run for so long: what was said meanwhile still waits to be heard. */
+const DEAF_MS = 2_000;
 /** How often a node that speaks is asked again to give up what abandoned operations left on it. */
 const RESIDUE_EVERY_MS = 30_000;
 
@@ -55,6 +57,7 @@ export function watchNodes(options: LivenessOptions): NodeLiveness {
   /** Before this moment nothing could be heard: no silence is older than it. */
   let listeningSince = now();
   let residueAskedAt = now();
+  let lookedAt = now();
 
   const hear = (payload: unknown, subject: string): void => {
     const beat = Heartbeat.safeParse(payload);
@@ -71,6 +74,8 @@ export function watchNodes(options: LivenessOptions): NodeLiveness {
     if (command !== undefined) void submit(command, `node-${node.nodeId}`);
   };
   const look = (): void => {
+    if (now() - lookedAt > DEAF_MS) listeningSince = now();
+    lookedAt = now();
     if (!bus.connected) return;
     const residueIsDue = now() - residueAskedAt > RESIDUE_EVERY_MS;
     if (residueIsDue) residueAskedAt = now();
