@@ -1,11 +1,9 @@
-/** Which agents speak. Silence is only counted while this process can hear: neither an outage of the bus nor one of its own makes a node lost. */
+/** Which agents speak. Silence is only counted while this process can hear: neither an outage of the bus nor one of its own link makes a node lost. */
 import { Heartbeat, heartbeatOf, HEARTBEATS_ALL, type HostName, type InternalCommand } from '@brickyard/contracts';
 import type { ControlState, Node } from '@brickyard/domain';
 import type { Bus, Subscription } from '@brickyard/service-host';
 
 const LOOK_EVERY_MS = 1_000;
-/** This process did not run for so long: what was said meanwhile still waits to be heard. */
-const DEAF_MS = 2_000;
 /** How often a node that speaks is asked again to give up what abandoned operations left on it. */
 const RESIDUE_EVERY_MS = 30_000;
 
@@ -57,7 +55,7 @@ export function watchNodes(options: LivenessOptions): NodeLiveness {
   /** Before this moment nothing could be heard: no silence is older than it. */
   let listeningSince = now();
   let residueAskedAt = now();
-  let lookedAt = now();
+  let isLooking = false;
 
   const hear = (payload: unknown, subject: string): void => {
     const beat = Heartbeat.safeParse(payload);
@@ -67,26 +65,33 @@ export function watchNodes(options: LivenessOptions): NodeLiveness {
     heard.set(host, { at: now(), incarnation, simulated });
     if (before !== undefined && before.incarnation !== incarnation) onRestarted(host);
   };
-  const lookAt = (node: Node, residueIsDue: boolean): void => {
+  const lookAt = (node: Node, residueIsDue: boolean, lookedAt: number): void => {
     const heardAt = heard.get(hostOf(node))?.at ?? 0;
     const at = Math.max(heardAt, listeningSince);
-    const command = whatItMeans(node, now() - at > lostAfterMs, heardAt >= listeningSince, residueIsDue, at);
+    const command = whatItMeans(node, lookedAt - at > lostAfterMs, heardAt >= listeningSince, residueIsDue, at);
     if (command !== undefined) void submit(command, `node-${node.nodeId}`);
   };
-  const look = (): void => {
-    if (now() - lookedAt > DEAF_MS) listeningSince = now();
-    lookedAt = now();
-    if (!bus.connected) return;
+  /** What was said before the bus was asked comes before its answer: whoever is silent then was not merely not heard yet. */
+  const look = async (): Promise<void> => {
+    if (!bus.connected || isLooking) return;
+    isLooking = true;
+    const lookedAt = now();
+    const hasAnswered = await bus.published().then(
+      () => true,
+      () => false, // This process is cut off itself.
+    );
+    isLooking = false;
+    if (!hasAnswered) return;
     const residueIsDue = now() - residueAskedAt > RESIDUE_EVERY_MS;
     if (residueIsDue) residueAskedAt = now();
-    for (const node of state().nodes.values()) lookAt(node, residueIsDue);
+    for (const node of state().nodes.values()) lookAt(node, residueIsDue, lookedAt);
   };
 
   const subscription: Subscription = bus.subscribe(HEARTBEATS_ALL, hear);
   const forget = bus.onConnected(() => {
     listeningSince = now();
   });
-  const timer = setInterval(look, LOOK_EVERY_MS);
+  const timer = setInterval(() => void look(), LOOK_EVERY_MS);
   return {
     processOf: (host) => {
       const last = heard.get(host);

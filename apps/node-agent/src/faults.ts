@@ -14,6 +14,10 @@ const Fault = z.strictObject({
   task: z.enum(TASK_TYPES).optional(),
   /** Only this host; every host when absent. */
   host: z.string().optional(),
+  /** Only tasks of this step of their operation's saga, counted from 0. */
+  step: z.int().min(0).optional(),
+  /** Only tasks on the way forward, questions, or tasks that take back. */
+  direction: z.enum(['act', 'probe', 'undo']).optional(),
   /** How often it strikes; always when absent. */
   count: z.int().min(1).optional(),
   delayMs: z.int().min(0).max(600_000).optional(),
@@ -21,8 +25,8 @@ const Fault = z.strictObject({
   fail: z
     .strictObject({ transient: z.boolean(), detail: z.string().min(1), uncertain: z.boolean().default(false) })
     .optional(),
-  /** The task does not end until the fault is taken out of the file. */
-  hang: z.literal(true).optional(),
+  /** The task does not end until the fault is taken out of the file; `after`: it is done, and not told of before that. */
+  hang: z.enum(['before', 'after']).or(z.literal(true)).optional(),
   /** The host is as if switched off: no heartbeat, no answer, no work, disconnected for its peers. */
   silent: z.literal(true).optional(),
 });
@@ -102,7 +106,14 @@ class FileFaults implements FaultPlan {
     const fault = this.take(envelope);
     if (fault === undefined) return work();
     if (fault.delayMs !== undefined) await pause(fault.delayMs);
-    if (fault.hang === true) await this.hang(fault);
+    if (fault.hang === 'before' || fault.hang === true) await this.hang(fault, envelope);
+    this.checkOn(envelope.host); // It may have been switched off meanwhile.
+    if (fault.hang === 'after') {
+      const outcome = await work();
+      await this.hang(fault, envelope);
+      this.checkOn(envelope.host);
+      return outcome;
+    }
     if (fault.fail === undefined) return work();
     const { transient, detail, uncertain } = fault.fail;
     if (uncertain) await work();
@@ -113,19 +124,23 @@ class FileFaults implements FaultPlan {
     if (this.isSilent(host)) throw new Unavailable(`${host} is switched off`);
   }
 
-  private take({ task, host }: TaskEnvelope): Fault | undefined {
+  private take({ task, host, taskId }: TaskEnvelope): Fault | undefined {
+    const [step, direction] = taskId.split('.').slice(-4);
     const found = this.armed.find(
       ({ fault, left }) =>
         left > 0 &&
         fault.silent === undefined &&
         (fault.task ?? task.type) === task.type &&
-        (fault.host ?? host) === (host as string),
+        (fault.host ?? host) === (host as string) &&
+        (fault.step === undefined || String(fault.step) === step) &&
+        (fault.direction ?? direction) === direction,
     );
     if (found !== undefined) found.left -= 1;
     return found?.fault;
   }
 
-  private async hang(fault: Fault): Promise<void> {
+  private async hang(fault: Fault, { taskId, host, task }: TaskEnvelope): Promise<void> {
+    this.log.info({ taskId, host, task: task.type }, 'a planned fault holds this task');
     const isPlanned = (): boolean =>
       this.armed.some((one) => JSON.stringify(one.fault) === JSON.stringify(fault)) && !this.isClosed;
     while (isPlanned()) {

@@ -66,3 +66,6 @@ export const REGISTRY_COMMANDS = 'commands.registry';
 export const REGISTRY_PULSE = 'registry.pulse';
 /** Where its followers say how far they have come. */
 export const REGISTRY_FOLLOWED = 'registry.followed';
+
+/** Where JetStream tells how many messages wait in a stream. */
+export const streamInfoOf = (stream: string): string => `$JS.API.STREAM.INFO.${stream}`;

@@ -10,26 +10,48 @@ import { RecordedBlockState, RecordedState } from './product';
 
 const NAME_FILE = 'device-name';
 
-/** What there is, as lines that can be compared: one for each thing. */
-export function inventoryOf(matter: Matter): string[] {
-  const hosts = [...matter.hosts].flatMap(([host, platter]) => brickLines(host, platter));
-  return [...hosts, ...glusterLines(matter), ...blockLines(matter)].sort();
+/** What simulated hosts have. */
+export interface FoundOnHosts {
+  /** Of each host the paths below its directory of bricks: `vg_<device>/<what is in it>`. */
+  readonly hosts: ReadonlyMap<HostName, readonly string[]>;
+  /** What the recorded Glusters have written down. */
+  readonly journal: string;
+  /** What the recorded block servers have written down. */
+  readonly blocks: string;
 }
 
-function brickLines(host: HostName, { files, directories }: Platter): string[] {
-  const below = `${BRICKS_DIRECTORY}/vg_`;
-  const paths = [...directories, ...files.keys()].filter((path) => path.startsWith(below));
+/** What there is in a world, as lines that can be compared: one for each thing. */
+export const inventoryOf = (matter: Matter): string[] => linesOf(foundIn(matter));
+
+const foundIn = ({ hosts, pool }: Matter): FoundOnHosts => ({
+  hosts: new Map([...hosts].map(([host, platter]) => [host, pathsOn(platter)])),
+  journal: pool.files.get(GLUSTER_FILE)?.text ?? '',
+  blocks: pool.files.get(BLOCKS_FILE)?.text ?? '',
+});
+
+const pathsOn = ({ files, directories }: Platter): string[] =>
+  [...directories, ...files.keys()]
+    .filter((path) => path.startsWith(`${BRICKS_DIRECTORY}/`))
+    .map((path) => path.slice(BRICKS_DIRECTORY.length + 1));
+
+function linesOf(found: FoundOnHosts): string[] {
+  const hosts = [...found.hosts].flatMap(([host, paths]) => brickLines(host, paths));
+  return [...hosts, ...glusterLines(found), ...blockLines(found)].sort();
+}
+
+function brickLines(host: HostName, paths: readonly string[]): string[] {
   return paths.flatMap((path) => {
-    const [deviceId = '', rest] = path.slice(below.length).split('/');
-    if (rest === undefined) return [];
+    const [group = '', rest] = path.split('/');
+    if (rest === undefined || !group.startsWith('vg_')) return [];
+    const deviceId = group.slice(3);
     if (rest === NAME_FILE) return [`device ${deviceId} on ${host}`];
     return [`brick ${rest.replace('brick_', '')} of device ${deviceId} on ${host}`];
   });
 }
 
-function glusterLines({ pool, hosts: platters }: Matter): string[] {
+function glusterLines({ journal, hosts: found }: FoundOnHosts): string[] {
   const state = new RecordedState();
-  replay(pool, GLUSTER_FILE, state);
+  replay(journal, state);
   const pools = new Map<string, string[]>();
   for (const [host, { pool: name }] of state.members) pools.set(name, [...(pools.get(name) ?? []), host]);
   const peers = [...pools.values()]
@@ -45,7 +67,7 @@ function glusterLines({ pool, hosts: platters }: Matter): string[] {
   // A mark on a directory that is gone went with it.
   const isThere = (brick: string): boolean => {
     const [, host = '', device = '', name = ''] = /^(.*?):.*\/(vg_[^/]+)\/([^/]+)\/brick$/.exec(brick) ?? [];
-    return platters.get(host as HostName)?.directories.has(`${BRICKS_DIRECTORY}/${device}/${name}`) === true;
+    return found.get(host as HostName)?.includes(`${device}/${name}`) === true;
   };
   const stale = [...state.claims]
     .filter(([brick, uuid]) => !known.has(uuid) && isThere(brick))
@@ -54,10 +76,10 @@ function glusterLines({ pool, hosts: platters }: Matter): string[] {
 }
 
 /** Files and targets of block volumes; a file went with the volume it lay on. */
-function blockLines({ pool }: Matter): string[] {
+function blockLines(found: FoundOnHosts): string[] {
   const [blocks, glusters] = [new RecordedBlockState(), new RecordedState()];
-  replay(pool, BLOCKS_FILE, blocks);
-  replay(pool, GLUSTER_FILE, glusters);
+  replay(found.blocks, blocks);
+  replay(found.journal, glusters);
   const owners = [...glusters.pools.values()].flatMap((named) =>
     [...named.values()].map(({ options }) => options['user.brickyard.id']),
   );
@@ -69,8 +91,7 @@ function blockLines({ pool }: Matter): string[] {
   ];
 }
 
-function replay({ files }: Platter, name: string, state: { replay(line: unknown): void }): void {
-  const text = files.get(name)?.text ?? '';
+function replay(text: string, state: { replay(line: unknown): void }): void {
   for (const line of text.split('\n')) if (line !== '') state.replay(JSON.parse(line));
 }
 
@@ -82,7 +103,10 @@ export function inventoryFrom(state: ControlState): string[] {
     [...state.nodes.values()].find((node) => node.nodeId === nodeId)?.hostnames.storage[0] ?? 'nowhere';
   const devices = [...state.devices.values()].map(({ deviceId, nodeId }) => `device ${deviceId} on ${hostOf(nodeId)}`);
   const bricks = [...state.volumes.values()].flatMap((volume) =>
-    volume.bricks.map(({ brickId, deviceId, nodeId }) => `brick ${brickId} of device ${deviceId} on ${hostOf(nodeId)}`),
+    // The bricks of clones are Gluster's own: no directory is made for them here.
+    volume.bricks
+      .filter(({ path }) => path.includes('/vg_'))
+      .map(({ brickId, deviceId, nodeId }) => `brick ${brickId} of device ${deviceId} on ${hostOf(nodeId)}`),
   );
   const volumes = [...state.volumes.values()].map(({ volumeId, spec, bricks: all }) => {
     const ordered = [...all].sort((one, other) => one.set - other.set || one.place - other.place);
@@ -100,9 +124,14 @@ export function inventoryFrom(state: ControlState): string[] {
   return [...devices, ...bricks, ...volumes, ...pools, ...blocks].sort();
 }
 
-/** Both must be the same. */
-export function checkHosts(matter: Matter, state: ControlState): void {
-  const there = inventoryOf(matter);
+/** A world's hosts must have what the log says, and nothing else. */
+export const checkHosts = (matter: Matter, state: ControlState): void => {
+  compareHosts(foundIn(matter), state);
+};
+
+/** Hosts must have what the log says, and nothing else. */
+export function compareHosts(found: FoundOnHosts, state: ControlState): void {
+  const there = linesOf(found);
   const wanted = inventoryFrom(state);
   const missing = wanted.filter((line) => !there.includes(line));
   const tooMuch = there.filter((line) => !wanted.includes(line));

@@ -1,11 +1,12 @@
 /** What the starter of a system holds in hand. */
 import { writeFileSync } from 'node:fs';
 import { type HostLab, tracesOf } from '@brickyard/hosts';
-import { type ApiClient, createApiClient } from '@brickyard/service-host';
+import type { BusAccount } from '@brickyard/contracts';
+import { type ApiClient, type BusSettings, createApiClient } from '@brickyard/service-host';
 import type { DataDirectory } from './data-directory';
 import type { Fleet, HostPlace } from './fleet';
 import type { StackPlan } from './options';
-import { checkLeader, eventually } from './readiness';
+import { checkLeader, checkReady, eventually } from './readiness';
 import type { Servers } from './servers';
 import type { Service } from './service';
 import { type Gateway, type HealthyService, type ObjectKeys, objectKeysOf } from './services';
@@ -39,6 +40,10 @@ export interface RunningStack {
   service(name: string): Service;
   /** The allocator that leads now; waits for one. */
   leader(): Promise<Service>;
+  /** Waits until every allocator leads or stands by, and every gateway takes requests. */
+  ready(): Promise<void>;
+  /** How to be on the bus as one of the system's own processes: for tests of what it must withstand. */
+  busAs(account: BusAccount): BusSettings;
   /** Power loss of a host; a simulated one falls silent. */
   crashHost(name: string): Promise<void>;
   /** Switches a host on again. */
@@ -72,7 +77,7 @@ export interface Parts {
 
 /** Binds the parts of a started system to what its starter may do with them, and writes the variables for a shell. */
 export function runningStack(parts: Parts): RunningStack {
-  const { door, fleet, allocators, registry } = parts;
+  const { door, fleet, allocators, gateways, registry } = parts;
   const services = servicesOf(parts);
   const registryUrl = registry === undefined ? undefined : `http://127.0.0.1:${String(registry.healthPort)}`;
   const objects = {
@@ -96,6 +101,12 @@ export function runningStack(parts: Parts): RunningStack {
     client: () => clientOf(door),
     service: (name) => serviceNamed(services, name),
     leader: () => eventually('no allocator leads', LEADER_TIMEOUT_MS, () => findLeader(allocators)),
+    ready: async () => {
+      for (const { service, healthPort } of [...allocators, ...gateways]) {
+        await eventually(`${service.name} is not ready`, LEADER_TIMEOUT_MS, () => checkReady(healthPort));
+      }
+    },
+    busAs: (account) => parts.servers.busAs(account),
     crashHost: (name) => fleet.crashHost(name),
     bootHost: (name) => fleet.bootHost(name),
     stop: () => (stopping ??= parts.stop()),

@@ -32,6 +32,8 @@ export interface Servers {
   readonly reachOf: (service: ServiceWithLogin) => Env;
   /** Variables by which an agent reaches the bus. */
   readonly agentEnv: (account: BusAccount) => Env;
+  /** The bus as whom one likes. */
+  readonly busAs: (account: BusAccount) => BusSettings;
   /** The bus as one who only looks. */
   readonly observing: BusSettings;
   start(): Promise<void>;
@@ -91,6 +93,10 @@ export async function prepareServers(
     },
   });
   const observer = busEnv({ kind: 'observer' });
+  const busAs = (account: BusAccount): BusSettings => {
+    const user = busUserOf(account);
+    return { url: natsUrl, user, password: passwordOf(user) };
+  };
   return {
     postgres,
     nats,
@@ -99,7 +105,8 @@ export async function prepareServers(
     },
     reachOf: (service) => ({ ...busEnv({ kind: service }), BRICKYARD_PG_URL: pgUrls[service] ?? '' }),
     agentEnv: busEnv,
-    observing: { url: natsUrl, user: observer['BRICKYARD_NATS_USER'], password: observer['BRICKYARD_NATS_PASSWORD'] },
+    busAs,
+    observing: busAs({ kind: 'observer' }),
     start: async () => {
       await Promise.all([postgres.start(), nats.start()]);
     },

@@ -1,0 +1,197 @@
+/** How each saga is set going. A saga without its line here does not compile; which steps it has, its own table says. */
+import { appendFileSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { OperationKind } from '@brickyard/domain';
+import { z } from 'zod';
+import { type Estate, patiently } from './estate';
+import { planFaults, type PlannedFault } from './faults-file';
+
+/** A request whose operation is the one that is watched. */
+export interface Ask {
+  readonly method: 'get' | 'post' | 'delete';
+  readonly path: string;
+  readonly body?: unknown;
+}
+
+/** What is ready to begin: by a request, or because something happens to a host. */
+export type Ready = { readonly ask: Ask } | { readonly happen: (faults: readonly PlannedFault[]) => Promise<void> };
+
+type Recipe = (estate: Estate, unique: string) => Promise<Ready>;
+
+const Brick = z.object({ id: z.string(), device: z.string(), node: z.string() });
+const VolumeInfo = z.object({ id: z.string(), name: z.string(), bricks: z.array(Brick).min(1) });
+const NodeInfo = z.object({
+  id: z.string(),
+  cluster: z.string(),
+  hostnames: z.object({ manage: z.array(z.string()) }),
+});
+const DeviceInfo = z.object({ id: z.string(), name: z.string() });
+const DriftList = z.object({ drift: z.array(z.object({ id: z.string(), class: z.string() })) });
+
+const REPLICA_3 = { size: 1, durability: { type: 'replicate', replicate: { replica: 3 } } };
+const volumeNamed = (name: string): object => ({ ...REPLICA_3, name });
+
+async function makeVolume({ api }: Estate, name: string): Promise<z.infer<typeof VolumeInfo>> {
+  return VolumeInfo.parse((await api.post('/volumes', volumeNamed(name), { idempotencyKey: `make-${name}` })).body);
+}
+
+/** The nodes by id; the one that runs Gluster's commands is the first. */
+const nodesOf = async (estate: Estate): Promise<z.infer<typeof NodeInfo>[]> => {
+  const ids = [...(await estate.read()).nodes.keys()].sort();
+  return Promise.all(ids.map(async (id) => NodeInfo.parse((await estate.api.get(`/nodes/${id}`)).body)));
+};
+
+async function firstNode(estate: Estate): Promise<z.infer<typeof NodeInfo>> {
+  const [node] = await nodesOf(estate);
+  if (node === undefined) throw new Error('the cluster has no nodes');
+  return node;
+}
+
+const nodeRequest = (cluster: string, unique: string): object => ({
+  cluster,
+  zone: 9,
+  hostnames: { manage: [`extra-${unique}`], storage: [`extra-${unique}`] },
+});
+
+async function makeDevice(estate: Estate, unique: string): Promise<string> {
+  const node = await firstNode(estate);
+  const name = `/dev/extra-${unique}`;
+  await estate.api.post('/devices', { node: node.id, name });
+  const { body } = await estate.api.get(`/nodes/${node.id}`);
+  const { devices } = z.object({ devices: z.array(DeviceInfo) }).parse(body);
+  const device = devices.find((one) => one.name === name);
+  if (device === undefined) throw new Error(`device ${name} is not there`);
+  return device.id;
+}
+
+const post = (path: string, body: unknown): Ready => ({ ask: { method: 'post', path, body } });
+const remove = (path: string): Ready => ({ ask: { method: 'delete', path } });
+
+/** The host is switched off in the middle of a creation; what it had done is residue until it comes back. */
+async function leaveResidue(estate: Estate, unique: string): Promise<Ready> {
+  const { api, faultsFile } = estate;
+  const host = (await firstNode(estate)).hostnames.manage[0] ?? '';
+  planFaults(faultsFile, [{ host, step: 1, direction: 'act', hang: 'after' }]);
+  const made = api.post('/volumes', volumeNamed(`residue-${unique}`));
+  await patiently('the creation does not come so far', async () => {
+    const state = await estate.read();
+    const isThere = [...state.operations.values()].some(({ current }) => current?.step === 1);
+    if (!isThere) throw new Error('not yet');
+  });
+  planFaults(faultsFile, [{ host, silent: true }]);
+  // Elsewhere its name may be taken by what the lost host still serves: then it ends with that reason.
+  await made.catch(() => undefined);
+  const residue = [...(await estate.read()).nodes.values()].flatMap((node) => node.residue);
+  if (residue.length === 0) throw new Error('the lost host has left nothing');
+  return {
+    happen: (faults) => {
+      planFaults(faultsFile, faults);
+      return Promise.resolve();
+    },
+  };
+}
+
+/** Somebody deletes the volume behind the system's back, on all hosts. */
+async function loseVolume(estate: Estate, unique: string): Promise<Ready> {
+  const { stack, api, dataDir } = estate;
+  const { name } = await makeVolume(estate, `drift-${unique}`);
+  const agents = stack.service('node-agents');
+  await agents.stop();
+  const journal = join(dataDir, 'simulated', 'gluster.journal');
+  appendFileSync(journal, `${JSON.stringify({ is: 'volume', pool: poolIn(journal, name), name, volume: null })}\n`);
+  await agents.start();
+  const drift = await patiently('the drift is not seen', async () => {
+    const { drift: all } = DriftList.parse((await api.get('/v1/drift')).body);
+    const [found] = all.filter(({ class: kind }) => kind === 'volume-missing');
+    if (found === undefined) throw new Error('no volume is missed yet');
+    return found;
+  });
+  return post(`/v1/drift/${drift.id}/restore`, {});
+}
+
+function poolIn(journal: string, volume: string): string {
+  const lines = readFileSync(journal, 'utf8').split('\n');
+  const last = lines.findLast((line) => line.includes(`"name":${JSON.stringify(volume)}`));
+  return z.object({ pool: z.string() }).parse(JSON.parse(last ?? '{}')).pool;
+}
+
+/** One for each kind of operation. */
+export const recipes: { readonly [Kind in OperationKind]: Recipe } = {
+  'create-volume': (_, unique) => Promise.resolve(post('/volumes', volumeNamed(`create-${unique}`))),
+  'expand-volume': async (estate, unique) => {
+    const { id } = await makeVolume(estate, `expand-${unique}`);
+    return post(`/volumes/${id}/expand`, { expand_size: 1 });
+  },
+  'delete-volume': async (estate, unique) => {
+    const { id } = await makeVolume(estate, `delete-${unique}`);
+    return remove(`/volumes/${id}`);
+  },
+  'clone-volume': async (estate, unique) => {
+    const { id } = await makeVolume(estate, `origin-${unique}`);
+    return post(`/volumes/${id}/clone`, { name: `clone-${unique}` });
+  },
+  'add-node': async (estate, unique) => post('/nodes', nodeRequest((await firstNode(estate)).cluster, unique)),
+  'remove-node': async (estate, unique) => {
+    const { cluster } = await firstNode(estate);
+    const { body } = await estate.api.post('/nodes', nodeRequest(cluster, unique));
+    return remove(`/nodes/${NodeInfo.parse(body).id}`);
+  },
+  'add-device': async (estate, unique) => {
+    const { id } = await firstNode(estate);
+    return post('/devices', { node: id, name: `/dev/extra-${unique}` });
+  },
+  'remove-device': async (estate, unique) => {
+    const id = await makeDevice(estate, unique);
+    for (const state of ['offline', 'failed']) await estate.api.post(`/devices/${id}/state`, { state });
+    return remove(`/devices/${id}`);
+  },
+  'resync-device': async (estate, unique) => {
+    const id = await makeDevice(estate, unique);
+    return { ask: { method: 'get', path: `/devices/${id}/resync` } };
+  },
+  'evict-brick': async (estate, unique) => {
+    const { bricks } = await makeVolume(estate, `evict-${unique}`);
+    return post(`/bricks/to-evict/${bricks[0]?.id ?? ''}`, {});
+  },
+  'evacuate-device': async (estate, unique) => {
+    const { bricks } = await makeVolume(estate, `device-${unique}`);
+    const path = `/devices/${bricks[0]?.device ?? ''}/state`;
+    await estate.api.post(path, { state: 'offline' });
+    return post(path, { state: 'failed' });
+  },
+  'evacuate-node': async (estate, unique) => {
+    const { bricks } = await makeVolume(estate, `node-${unique}`);
+    const path = `/nodes/${bricks[0]?.node ?? ''}/state`;
+    await estate.api.post(path, { state: 'offline' });
+    return post(path, { state: 'failed' });
+  },
+  'remove-residue': leaveResidue,
+  'restore-drift': loseVolume,
+};
+
+/** Everything that points have made is taken away again: the cluster is as it was at first. */
+export async function tidy(estate: Estate): Promise<void> {
+  const { api } = estate;
+  await patiently('the cluster cannot be tidied', async () => {
+    const { volumes, devices, nodes } = await estate.read();
+    for (const id of volumes.keys()) await api.delete(`/volumes/${id}`);
+    for (const { nodeId, state } of nodes.values()) {
+      if (state !== 'online') await api.post(`/nodes/${nodeId}/state`, { state: 'online' });
+    }
+    for (const { deviceId, name, state } of devices.values()) {
+      const path = `/devices/${deviceId}`;
+      if (name.startsWith('/dev/extra-')) await dropDevice(estate, path, state);
+      else if (state !== 'online') await api.post(`${path}/state`, { state: 'online' });
+    }
+    for (const { nodeId, hostnames } of nodes.values()) {
+      if (hostnames.manage[0]?.startsWith('extra-') === true) await api.delete(`/nodes/${nodeId}`);
+    }
+  });
+  await estate.rest();
+}
+
+async function dropDevice({ api }: Estate, path: string, state: string): Promise<void> {
+  if (state === 'online') await api.post(`${path}/state`, { state: 'offline' });
+  if (state !== 'failed') await api.post(`${path}/state`, { state: 'failed' });
+  await api.delete(path);
+}

@@ -1,0 +1,4 @@
+/** What the simulation looks at, for those who look at a real system. */
+export { compareHosts, type FoundOnHosts } from './host-checks';
+export { demand, LedgerChecks, Violation } from './ledger-checks';
+export type { Written as WrittenEvent } from './postgres';
