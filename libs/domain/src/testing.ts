@@ -51,7 +51,11 @@ const QUESTIONS: ReadonlySet<string> = new Set([
 /** Where Gluster would have put the bricks of a clone. */
 function cloneResult({ clone, bricks }: GlusterClone): TaskResult {
   const place = `/run/gluster/snaps/${clone.volumeId}`;
-  return { kind: 'clone', paths: bricks.map((_, at) => `${place}/brick${String(at + 1)}/brick`), options: {} };
+  return {
+    kind: 'clone',
+    paths: bricks.map((_, at) => `${place}/brick${String(at + 1)}/brick`),
+    options: { 'user.brickyard.id': clone.volumeId },
+  };
 }
 
 /** Agents that do what they are told; a prepared device has this size. */

@@ -34,11 +34,7 @@ export interface Estate {
 }
 
 /** A task as it was sent. */
-export interface PlannedEnvelope {
-  readonly host: string;
-  readonly generation: number;
-  readonly [more: string]: unknown;
-}
+export type PlannedEnvelope = Record<string, unknown> & { readonly host: string; readonly generation: number };
 
 /** Starts a system on simulated hosts in a folder of its own. */
 export async function openEstate(dataDir: string, onProgress: (text: string) => void): Promise<Estate> {
@@ -51,7 +47,7 @@ export async function openEstate(dataDir: string, onProgress: (text: string) => 
     registry: false,
     deviceSizeKib: 100 * KIB_PER_GIB,
     gateways: 2,
-    env: { BRICKYARD_NODE_LOST_SECONDS: String(LOST_SECONDS) },
+    env: { BRICKYARD_NODE_LOST_SECONDS: String(LOST_SECONDS), HEKETI_BLOCK_HOSTING_VOLUME_SIZE: '10' },
     onProgress,
   });
   const reader = openLedgerReader({ url: stack.env['BRICKYARD_PG_URL'] ?? '', ledger: 'control' });

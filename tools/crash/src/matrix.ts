@@ -19,7 +19,14 @@ export function faultsFor(point: Point): PlannedFault[] {
   const asked = sagas[saga].steps[step];
   const uncertain = direction === 'probe';
   const detail = `planned, to see ${asked?.name ?? ''} ${uncertain ? 'asked about' : 'taken back'}`;
-  return [hold, { step: uncertain ? step : turningStep(point), direction: 'act', fail: { transient: uncertain, detail, uncertain } }];
+  return [
+    hold,
+    {
+      step: uncertain ? step : turningStep(point),
+      direction: 'act',
+      fail: { transient: uncertain, detail, uncertain },
+    },
+  ];
 }
 
 /** What a client was told, if it was told anything. */

@@ -35,6 +35,12 @@ async function makeVolume({ api }: Estate, name: string): Promise<z.infer<typeof
   return VolumeInfo.parse((await api.post('/volumes', volumeNamed(name), { idempotencyKey: `make-${name}` })).body);
 }
 
+const blockNamed = (name: string): object => ({ size: 1, name, hacount: 2 });
+
+async function makeBlock({ api }: Estate, name: string): Promise<string> {
+  return z.object({ id: z.string() }).parse((await api.post('/blockvolumes', blockNamed(name))).body).id;
+}
+
 /** The nodes by id; the one that runs Gluster's commands is the first. */
 const nodesOf = async (estate: Estate): Promise<z.infer<typeof NodeInfo>[]> => {
   const ids = [...(await estate.read()).nodes.keys()].sort();
@@ -165,6 +171,15 @@ export const recipes: { readonly [Kind in OperationKind]: Recipe } = {
     await estate.api.post(path, { state: 'offline' });
     return post(path, { state: 'failed' });
   },
+  'create-block-volume': (_, unique) => Promise.resolve(post('/blockvolumes', blockNamed(`block-${unique}`))),
+  'expand-block-volume': async (estate, unique) => {
+    const id = await makeBlock(estate, `wider-${unique}`);
+    return post(`/blockvolumes/${id}/expand`, { new_size: 2 });
+  },
+  'delete-block-volume': async (estate, unique) => {
+    const id = await makeBlock(estate, `no-block-${unique}`);
+    return remove(`/blockvolumes/${id}`);
+  },
   'remove-residue': leaveResidue,
   'restore-drift': loseVolume,
 };
@@ -173,7 +188,8 @@ export const recipes: { readonly [Kind in OperationKind]: Recipe } = {
 export async function tidy(estate: Estate): Promise<void> {
   const { api } = estate;
   await patiently('the cluster cannot be tidied', async () => {
-    const { volumes, devices, nodes } = await estate.read();
+    const { blockVolumes, volumes, devices, nodes } = await estate.read();
+    for (const id of blockVolumes.keys()) await api.delete(`/blockvolumes/${id}`);
     for (const id of volumes.keys()) await api.delete(`/volumes/${id}`);
     for (const { nodeId, state } of nodes.values()) {
       if (state !== 'online') await api.post(`/nodes/${nodeId}/state`, { state: 'online' });

@@ -107,7 +107,6 @@ const hostingSpec = (name: string): VolumeSpec => ({
   requestedDurability: {},
 });
 
-
 /** One that is offline: the next thing that happens to it is mostly an evacuation. */
 const onItsWay = <Id extends string>(
   random: Random,

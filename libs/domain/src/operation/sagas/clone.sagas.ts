@@ -29,7 +29,7 @@ const perClone =
   };
 
 const perVolume =
-  (type: 'ReadGlusterVolume' | 'StartGlusterVolume' | 'StopGlusterVolume') =>
+  (type: 'StartGlusterVolume' | 'StopGlusterVolume') =>
   (plan: ClonePlan, state: ControlState): readonly Order[] =>
     volumeOrder(state, plan.volumeId, plan.attempt, ({ volumeId, spec }) => ({
       type,
@@ -63,7 +63,8 @@ export const cloneVolumeSaga: OperationSaga<ClonePlan> = {
       name: 'clone-volume',
       act: perClone('CloneGlusterVolume'),
       undo: perClone('ReadGlusterClone'),
-      probe: perVolume('ReadGlusterVolume'),
+      // Not whether it is there alone: where its bricks lie is known from the answer and from nowhere else.
+      probe: perClone('ReadGlusterClone'),
     },
     { name: 'start-volume', act: perVolume('StartGlusterVolume'), undo: perVolume('StopGlusterVolume') },
   ],
