@@ -122,7 +122,7 @@ function poolIn(journal: string, volume: string): string {
 }
 
 /** One for each kind of operation. */
-export const recipes: { readonly [Kind in OperationKind]: Recipe } = {
+export const recipes: Readonly<Record<OperationKind, Recipe>> = {
   'create-volume': (_, unique) => Promise.resolve(post('/volumes', volumeNamed(`create-${unique}`))),
   'expand-volume': async (estate, unique) => {
     const { id } = await makeVolume(estate, `expand-${unique}`);

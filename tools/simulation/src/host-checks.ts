@@ -45,6 +45,8 @@ function brickLines(host: HostName, paths: readonly string[]): string[] {
     if (rest === undefined || !group.startsWith('vg_')) return [];
     const deviceId = group.slice(3);
     if (rest === NAME_FILE) return [`device ${deviceId} on ${host}`];
+    // The note of a brick's size belongs to the brick, and is told only where that is gone.
+    if (paths.includes(`${group}/${rest.replace(/^size_/, 'brick_')}`) && rest.startsWith('size_')) return [];
     return [`brick ${rest.replace('brick_', '')} of device ${deviceId} on ${host}`];
   });
 }

@@ -122,11 +122,12 @@ class DirectoryBrickDriver {
     if (!this.names.has(brick.deviceId)) {
       throw refusal(`${brick.deviceName} on this host is not device ${brick.deviceId}; was the file replaced?`);
     }
+    await this.disk.makeDirectory(place).catch(unless('EEXIST'));
+    // The note comes after its brick and goes before it: none is ever left alone.
     if (this.sizeOf(brick) !== brick.sizeKib) {
       this.disk.write(this.noteOf(brick), String(brick.sizeKib), { mode: 0o644, sync: false });
       this.sizes.set(brick.brickId, brick.sizeKib);
     }
-    await this.disk.makeDirectory(place).catch(unless('EEXIST'));
     if (brick.gid !== 0) await this.disk.giveToGroup(place, brick.gid);
     return DONE;
   }
@@ -151,12 +152,12 @@ class DirectoryBrickDriver {
   async removeBrick(brick: BrickSpec): Promise<Outcome> {
     if (clonePlaceOf(brick.path) !== undefined) return DONE; // Nobody made a directory for it.
     const place = this.brickPlace(brick);
+    await this.disk.removeFile(this.noteOf(brick)).catch(unless('ENOENT'));
+    this.sizes.delete(brick.brickId);
     await this.disk.removeDirectory(place).catch(async (error: unknown) => {
       if (codeOf(error) === 'ENOENT') return;
       await this.disk.removeTree(place);
     });
-    await this.disk.removeFile(this.noteOf(brick)).catch(unless('ENOENT'));
-    this.sizes.delete(brick.brickId);
     return DONE;
   }
 
