@@ -188,7 +188,8 @@ export function answerTaskQuestions(
   return bus.respond(TASKS_WANTED, async (payload): Promise<TaskAnswer> => {
     const { operationId, taskId } = TaskQuestion.parse(payload);
     await writer.confirm();
-    const task = writer.state.operations.get(operationId)?.current?.tasks.get(taskId);
-    return { wanted: task?.status === 'running', position: writer.position };
+    const { operations, generationOffset } = writer.state;
+    const task = operations.get(operationId)?.current?.tasks.get(taskId);
+    return { wanted: task?.status === 'running', position: writer.position + generationOffset };
   });
 }

@@ -234,7 +234,7 @@ export const TaskQuestion = z.strictObject({ taskId: TaskId, operationId: Operat
 export type TaskQuestion = z.infer<typeof TaskQuestion>;
 export const TaskAnswer = z.strictObject({
   wanted: z.boolean(),
-  /** How far the log was when this was answered: what is planned later cannot have been given up before. */
+  /** How far the log was when this was answered, as generations count: what is planned later cannot have been given up before. */
   position: z.int().min(0).optional(),
 });
 export type TaskAnswer = z.infer<typeof TaskAnswer>;
