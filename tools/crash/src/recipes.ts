@@ -2,6 +2,7 @@
 import { appendFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { OperationKind } from '@brickyard/domain';
+import { loadTopology, sampleTopology } from '@brickyard/stack';
 import { z } from 'zod';
 import { type Estate, patiently } from './estate';
 import { planFaults, type PlannedFault } from './faults-file';
@@ -184,26 +185,41 @@ export const recipes: Readonly<Record<OperationKind, Recipe>> = {
   'restore-drift': loseVolume,
 };
 
-/** Everything that points have made is taken away again: the cluster is as it was at first. */
+/** Everything that points have made is taken away again, and what they emptied is added anew: the cluster is as it was at first. */
 export async function tidy(estate: Estate): Promise<void> {
-  const { api } = estate;
+  const { api, stack } = estate;
   await patiently('the cluster cannot be tidied', async () => {
-    const { blockVolumes, volumes, devices, nodes } = await estate.read();
+    const { blockVolumes, volumes } = await estate.read();
     for (const id of blockVolumes.keys()) await api.delete(`/blockvolumes/${id}`);
     for (const id of volumes.keys()) await api.delete(`/volumes/${id}`);
-    for (const { nodeId, state } of nodes.values()) {
-      if (state !== 'online') await api.post(`/nodes/${nodeId}/state`, { state: 'online' });
-    }
-    for (const { deviceId, name, state } of devices.values()) {
-      const path = `/devices/${deviceId}`;
-      if (name.startsWith('/dev/extra-')) await dropDevice(estate, path, state);
-      else if (state !== 'online') await api.post(`${path}/state`, { state: 'online' });
-    }
-    for (const { nodeId, hostnames } of nodes.values()) {
-      if (hostnames.manage[0]?.startsWith('extra-') === true) await api.delete(`/nodes/${nodeId}`);
-    }
+    await tidyDevices(estate);
+    await tidyNodes(estate);
+    const { problems } = await loadTopology(api, sampleTopology(stack.hosts));
+    if (problems.length > 0) throw new Error(problems.join('; '));
   });
   await estate.rest();
+}
+
+/** There is no way back from failed: such a device is given back, and added again with its node's others. */
+async function tidyDevices(estate: Estate): Promise<void> {
+  const { devices, nodes } = await estate.read();
+  for (const { deviceId, nodeId, name, state } of devices.values()) {
+    const path = `/devices/${deviceId}`;
+    const isToGo = name.startsWith('/dev/extra-') || state === 'failed' || nodes.get(nodeId)?.state === 'failed';
+    if (isToGo) await dropDevice(estate, path, state);
+    else if (state === 'offline') await estate.api.post(`${path}/state`, { state: 'online' });
+  }
+}
+
+async function tidyNodes(estate: Estate): Promise<void> {
+  const { api } = estate;
+  for (const { nodeId, clusterId, zone, state, hostnames } of (await estate.read()).nodes.values()) {
+    const isExtra = hostnames.manage[0]?.startsWith('extra-') === true;
+    if (isExtra || state === 'failed') await api.delete(`/nodes/${nodeId}`);
+    else if (state === 'offline') await api.post(`/nodes/${nodeId}/state`, { state: 'online' });
+    // Into its own cluster: a topology that begins with an unknown node would make another.
+    if (!isExtra && state === 'failed') await api.post('/nodes', { cluster: clusterId, zone, hostnames });
+  }
 }
 
 async function dropDevice({ api }: Estate, path: string, state: string): Promise<void> {
