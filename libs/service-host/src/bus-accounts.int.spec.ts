@@ -125,7 +125,8 @@ describe('accounts of the bus', () => {
     const probes = agent.respond(probeOf(A), () => Promise.resolve({ alive: true }));
     const followed = new Promise((resolve) => gateway.subscribe(eventsOf('control'), resolve));
     const beaten = new Promise((resolve) => gateway.subscribe(heartbeatOf(A), resolve));
-    // Both requests travel behind the subscriptions, so these are in place when they are answered.
+    // What a server has answered for, it knows: the subscriptions are in place before anybody asks.
+    await Promise.all([allocator.published(), agent.published(), gateway.published()]);
     expect(await gateway.request(COMMANDS, 'do', { timeoutMs: 2_000 })).toEqual({ decided: 'do' });
     expect(await gateway.request(probeOf(A), {}, { timeoutMs: 2_000 })).toEqual({ alive: true });
     await allocator.publishDurable(eventsOf('control'), { events: [] }, { messageId: 'event-1' });
