@@ -56,6 +56,8 @@ export function watchNodes(options: LivenessOptions): NodeLiveness {
   let listeningSince = now();
   let residueAskedAt = now();
   let isLooking = false;
+  /** The last moment for which it is known that this process could hear. */
+  let heardBusAt = now();
 
   const hear = (payload: unknown, subject: string): void => {
     const beat = Heartbeat.safeParse(payload);
@@ -82,6 +84,9 @@ export function watchNodes(options: LivenessOptions): NodeLiveness {
     );
     isLooking = false;
     if (!hasAnswered) return;
+    // A link that was silent for long may have lost what was said meanwhile.
+    if (lookedAt - heardBusAt > lostAfterMs / 2) listeningSince = now();
+    heardBusAt = lookedAt;
     const residueIsDue = now() - residueAskedAt > RESIDUE_EVERY_MS;
     if (residueIsDue) residueAskedAt = now();
     for (const node of state().nodes.values()) lookAt(node, residueIsDue, lookedAt);
