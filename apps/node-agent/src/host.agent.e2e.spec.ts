@@ -70,7 +70,13 @@ describeWhenPossible('agents on real storage hosts', () => {
     await ended;
   }
 
+  const loopDevices = (): readonly string[] =>
+    execFileSync('losetup', ['--list', '--noheadings', '--output', 'NAME,BACK-FILE'], { encoding: 'utf8' }).split('\n');
+  /** Hosts of another run on this machine have files of the same names. */
+  let loopsBefore: readonly string[] = [];
+
   beforeAll(async () => {
+    loopsBefore = loopDevices();
     execFileSync(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-b', 'apps/node-agent'], {
       cwd: ROOT,
     });
@@ -239,7 +245,9 @@ describeWhenPossible('agents on real storage hosts', () => {
       const peer: AgentTask = { type: 'DetachPeer', nodeId, host: nameOf(machine(index)) };
       expect(await done(0, `detach-${String(index)}`, peer)).toEqual(OK);
     }
-    const loops = execFileSync('losetup', ['--list', '--noheadings', '--output', 'BACK-FILE'], { encoding: 'utf8' });
+    const loops = loopDevices()
+      .filter((line) => !loopsBefore.includes(line))
+      .join('\n');
     for (const digit of [1, 2, 3, 7]) expect(loops).not.toContain(hex(String(digit)));
   });
 });
