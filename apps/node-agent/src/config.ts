@@ -36,8 +36,9 @@ export const AgentConfig = z
     BRICKYARD_GLUSTERD: z
       .enum(['leave', 'repair', 'start'])
       .default('repair')
-      .describe('what to do about a glusterd that is down: nothing, remove what keeps it down, or also start it'),
+      .describe('what to do about a glusterd that is down or hangs: nothing, repair it, or also start it'),
     BRICKYARD_GLUSTERD_DIR: absolute.default('/var/lib/glusterd'),
+    BRICKYARD_GLUSTERD_PID_FILE: absolute.default('/run/glusterd.pid').describe('where glusterd notes its process'),
     BRICKYARD_GLUSTERD_SOCKET: absolute.default('/run/glusterd.socket'),
     BRICKYARD_TASKS_AT_ONCE: z.coerce.number().int().min(1).max(1024).optional(),
     BRICKYARD_DEVICE_SIZE_KIB: z.coerce

@@ -8,7 +8,8 @@ import { tgtBlockTargetDriver } from './drivers/block/tgt.block-target-driver';
 import type { BlockTargetDriver } from './drivers/block-target.driver';
 import { convergingVolumeDriver } from './drivers/gluster/converging.volume-driver';
 import { glusterCli } from './drivers/gluster/gluster-cli';
-import { superviseGlusterd } from './drivers/glusterd.supervisor';
+import { watchHandshakes } from './drivers/gluster/handshake-watch';
+import { type GlusterdSupervisor, superviseGlusterd } from './drivers/glusterd.supervisor';
 import { hostCommand } from './drivers/host-command';
 import { loopXfsBrickDriver } from './drivers/loop-xfs/loop-xfs.brick-driver';
 import { lvmThinBrickDriver } from './drivers/lvm/lvm-thin.brick-driver';
@@ -22,7 +23,7 @@ import { hostAgent } from './host.agent';
 import { hostSignature, type SignatureOptions } from './host-signature';
 import { openLedger, type TaskLedger } from './ledger';
 import { simulatedAgent } from './simulated.agent';
-import { AGENT, DRIVERS, FAULTS, LEDGER, RECORDED, RECORDED_BLOCKS } from './tokens';
+import { AGENT, DRIVERS, FAULTS, GLUSTERD, LEDGER, RECORDED, RECORDED_BLOCKS } from './tokens';
 
 /** What the process brings along. */
 export interface AgentParts {
@@ -37,7 +38,7 @@ export interface AgentParts {
 export class NodeAgentModule {
   static of(parts: AgentParts): DynamicModule {
     const isSimulated = parts.config.BRICKYARD_AGENT_SIMULATED === '1';
-    const own = isSimulated ? [simulated(parts)] : [drivers(parts), real(parts)];
+    const own = isSimulated ? [simulated(parts)] : [glusterd(parts), drivers(parts), real(parts)];
     return {
       module: NodeAgentModule,
       providers: [faults(parts), ledger(parts), recorded(parts), recordedBlocks(parts), ...own],
@@ -85,12 +86,29 @@ const recordedBlocks = ({ config }: AgentParts): Provider => ({
   },
 });
 
+const glusterd = ({ config, log }: AgentParts): Provider => ({
+  provide: GLUSTERD,
+  useFactory: (): GlusterdSupervisor =>
+    superviseGlusterd({
+      mode: config.BRICKYARD_VOLUME_DRIVER === 'recorded' ? 'leave' : config.BRICKYARD_GLUSTERD,
+      socket: config.BRICKYARD_GLUSTERD_SOCKET,
+      stateDirectory: config.BRICKYARD_GLUSTERD_DIR,
+      pidFile: config.BRICKYARD_GLUSTERD_PID_FILE,
+      run: hostCommand(config.BRICKYARD_HOST_COMMAND),
+      log,
+    }),
+});
+
 const drivers = ({ config }: AgentParts): Provider => ({
   provide: DRIVERS,
-  inject: [RECORDED, RECORDED_BLOCKS],
-  useFactory: (glusters: RecordedGlusters | undefined, blocks: RecordedBlocks | undefined): Drivers => ({
+  inject: [RECORDED, RECORDED_BLOCKS, GLUSTERD],
+  useFactory: (
+    glusters: RecordedGlusters | undefined,
+    blocks: RecordedBlocks | undefined,
+    supervisor: GlusterdSupervisor,
+  ): Drivers => ({
     bricks: brickDriver(config),
-    volumes: volumeDriver(config, glusters),
+    volumes: glusters === undefined ? realVolumeDriver(config, supervisor) : recordedVolumeDriver(config, glusters),
     blocks: blockDriver(config, blocks),
   }),
 });
@@ -121,12 +139,23 @@ function brickDriver(config: AgentConfig): BrickDriver {
   }
 }
 
-function volumeDriver(config: AgentConfig, glusters: RecordedGlusters | undefined): VolumeDriver {
-  const mountRoot = config.BRICKYARD_MOUNT_ROOT;
-  if (glusters !== undefined) return convergingVolumeDriver(glusters.on(hostOf(config)), { mountRoot });
-  const run = hostCommand(config.BRICKYARD_HOST_COMMAND);
-  const cli = { run, socket: config.BRICKYARD_GLUSTERD_SOCKET, stateDirectory: config.BRICKYARD_AGENT_DIR };
-  return convergingVolumeDriver(glusterCli(cli), { mountRoot });
+const recordedVolumeDriver = (config: AgentConfig, glusters: RecordedGlusters): VolumeDriver =>
+  convergingVolumeDriver(glusters.on(hostOf(config)), { mountRoot: config.BRICKYARD_MOUNT_ROOT });
+
+function realVolumeDriver(config: AgentConfig, supervisor: GlusterdSupervisor): VolumeDriver {
+  const handshakes = watchHandshakes({
+    look: () => gluster.members(),
+    restart: (hanging) => supervisor.restart(`its handshake with ${hanging.join(', ')} does not end`),
+  });
+  const gluster = glusterCli({
+    run: hostCommand(config.BRICKYARD_HOST_COMMAND),
+    socket: config.BRICKYARD_GLUSTERD_SOCKET,
+    stateDirectory: config.BRICKYARD_AGENT_DIR,
+    onMembers: (members) => {
+      handshakes.see(members);
+    },
+  });
+  return convergingVolumeDriver(gluster, { mountRoot: config.BRICKYARD_MOUNT_ROOT });
 }
 
 function hostOf({ BRICKYARD_AGENT_HOST: host }: AgentConfig): NonNullable<AgentConfig['BRICKYARD_AGENT_HOST']> {
@@ -136,8 +165,8 @@ function hostOf({ BRICKYARD_AGENT_HOST: host }: AgentConfig): NonNullable<AgentC
 
 const real = ({ config, bus, log, metrics }: AgentParts): Provider => ({
   provide: AGENT,
-  inject: [DRIVERS, LEDGER, FAULTS],
-  useFactory: (bound: Drivers, tasks: TaskLedger, plan: FaultPlan) =>
+  inject: [DRIVERS, LEDGER, FAULTS, GLUSTERD],
+  useFactory: (bound: Drivers, tasks: TaskLedger, plan: FaultPlan, supervisor: GlusterdSupervisor) =>
     hostAgent({
       bus,
       metrics,
@@ -149,12 +178,7 @@ const real = ({ config, bus, log, metrics }: AgentParts): Provider => ({
       simulated: config.BRICKYARD_BRICK_DRIVER === 'directory' || config.BRICKYARD_VOLUME_DRIVER === 'recorded',
       tasksAtOnce: config.BRICKYARD_TASKS_AT_ONCE,
       signature: () => hostSignature(signatureOptions(config)),
-      glusterd: superviseGlusterd({
-        mode: config.BRICKYARD_VOLUME_DRIVER === 'recorded' ? 'leave' : config.BRICKYARD_GLUSTERD,
-        socket: config.BRICKYARD_GLUSTERD_SOCKET,
-        stateDirectory: config.BRICKYARD_GLUSTERD_DIR,
-        log,
-      }),
+      glusterd: supervisor,
     }),
 });
 

@@ -41,7 +41,7 @@ export async function agentMain(world: World, proc: Proc, host: HostName): Promi
     faults: NO_FAULTS,
     simulated: true,
     lease: watchedLease(sabotage.unleased !== true),
-    glusterd: { start: settled, stop: settled },
+    glusterd: { start: settled, restart: settled, stop: settled },
     drivers: {
       bricks: directoryBrickDriver({ directory: BRICKS_DIRECTORY, deviceSizeKib: options.deviceSizeKib, disk }),
       volumes: convergingVolumeDriver(

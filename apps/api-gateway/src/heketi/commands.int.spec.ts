@@ -81,10 +81,14 @@ describe('commands of the gateway', () => {
   });
 
   describe('a clone', () => {
-    const agent = (said: object): { close(): unknown } =>
-      under.bus.respond(probeOf('node1.example' as HostName), () =>
+    /** An agent that can be asked once this resolves: the gateway asks over a connection of its own. */
+    const agent = async (said: object): Promise<{ close(): unknown }> => {
+      const answering = under.bus.respond(probeOf('node1.example' as HostName), () =>
         Promise.resolve({ host: 'node1.example', incarnation: 'i', glusterd: 'running', simulated: true, ...said }),
       );
+      await under.bus.published();
+      return answering;
+    };
     const cloned = (): Extract<ClientCommand, { type: 'CloneVolume' }>[] =>
       commands() as Extract<ClientCommand, { type: 'CloneVolume' }>[];
 
@@ -99,7 +103,7 @@ describe('commands of the gateway', () => {
         [{}, [{ nodeId: NODE_1, brickDriver: 'not told' }]],
       ] as const) {
         heard = [];
-        const answering = agent(said);
+        const answering = await agent(said);
         const response = await post(`/volumes/${VOLUME}/clone`, {});
         await answering.close();
         const [command] = cloned();
@@ -201,6 +205,7 @@ describe('commands of the gateway', () => {
         Promise.resolve({ host, incarnation: 'i', glusterd: 'running', simulated: true }),
       ),
     );
+    await under.bus.published();
     const hostnames = { manage: ['new.example'], storage: ['10.0.0.9'] };
     const response = await post('/nodes', { zone: 2, cluster: CLUSTER, hostnames, tags: { a: 'b' } });
     expect(response.status).toBe(202);

@@ -1,10 +1,14 @@
-/** Looks after this host's glusterd: repairs what keeps it from starting and, where nobody else does, starts it. */
+/**
+ * Looks after this host's glusterd: repairs what keeps it from starting, ends it when it hangs and, where nobody else does,
+ * starts it.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describeError, type Logger } from '@brickyard/service-host';
+import { type HostCommand, mustRun } from './host-command';
 import { isListening } from './local-socket';
 import { unless } from './step-failure';
 
@@ -16,6 +20,8 @@ const RESTART_PAUSE_MS_MAX = 30_000;
 /** A daemon that lived this long started well: its next end is a new story. */
 const SETTLED_MS = 60_000;
 const STOP_PATIENCE_MS = 10_000;
+const KILL_TIMEOUT_MS = 10_000;
+const PROGRAM = 'glusterd';
 
 /** What is done about a glusterd that is down, and where it lives. */
 export interface GlusterdOptions {
@@ -23,6 +29,10 @@ export interface GlusterdOptions {
   readonly socket: string;
   /** glusterd's own memory; `/var/lib/glusterd` on Debian. */
   readonly stateDirectory: string;
+  /** Where a daemon that somebody else started notes its process. */
+  readonly pidFile: string;
+  /** Reaches the processes of the host. */
+  readonly run: HostCommand;
   readonly log: Logger;
   /** The daemon in the foreground. */
   readonly argv?: readonly string[];
@@ -32,6 +42,11 @@ export interface GlusterdOptions {
 export interface GlusterdSupervisor {
   /** Begins; bricks must be mounted before. Does not wait for glusterd. */
   start(): Promise<void>;
+  /**
+   * Ends a daemon that hangs, for `why`, so that whoever starts it does so anew: this supervisor, or the host's init, which
+   * takes the signal for a crash. Its brick processes go on. Never rejects: what fails is logged.
+   */
+  restart(why: string): Promise<void>;
   /** Ends a daemon that was started here; its brick processes go on. */
   stop(): Promise<void>;
 }
@@ -68,6 +83,33 @@ class Supervisor implements GlusterdSupervisor {
     }
   }
 
+  async restart(why: string): Promise<void> {
+    const { mode, log } = this.options;
+    if (mode === 'leave' || this.isStopping()) {
+      log.warn({ why }, 'glusterd hangs and should be started once more (BRICKYARD_GLUSTERD=leave keeps it from that)');
+      return;
+    }
+    try {
+      const pid = this.child?.pid ?? (await this.runningPid());
+      log.warn({ pid, why }, 'glusterd hangs and is started once more');
+      await mustRun(this.options.run, ['kill', '-KILL', String(pid)], KILL_TIMEOUT_MS, 'glusterd cannot be ended');
+    } catch (error) {
+      log.error({ err: error, why }, `glusterd hangs and was not ended: ${describeError(error)}`);
+    }
+  }
+
+  /** Of a daemon that was started elsewhere; a process of another name is left alone. */
+  private async runningPid(): Promise<number> {
+    const { run, pidFile } = this.options;
+    const read = (path: string): Promise<string> =>
+      mustRun(run, ['cat', path], KILL_TIMEOUT_MS, `${path} is not there`);
+    const pid = Number((await read(pidFile)).trim());
+    if (!Number.isSafeInteger(pid) || pid <= 1) throw new Error(`${pidFile} holds no process id`);
+    const program = (await read(`/proc/${String(pid)}/comm`)).trim();
+    if (program !== PROGRAM) throw new Error(`process ${String(pid)} of ${pidFile} is ${program}, not ${PROGRAM}`);
+    return pid;
+  }
+
   private isStopping(): boolean {
     return this.stopping.signal.aborted;
   }
@@ -93,7 +135,7 @@ class Supervisor implements GlusterdSupervisor {
   }
 
   private async runOnce(): Promise<void> {
-    const [program = '', ...args] = this.options.argv ?? ['glusterd', '-N'];
+    const [program = '', ...args] = this.options.argv ?? [PROGRAM, '-N'];
     const child = spawn(program, args, { stdio: 'ignore', detached: true, cwd: '/' });
     this.child = child;
     try {

@@ -31,6 +31,7 @@ export const membersIn = (body: unknown): readonly Member[] =>
     names: typeof hostnames === 'object' ? hostnames.hostname : [hostname],
     connected: connected === '1',
     joined: stateStr === undefined ? hostname === 'localhost' : stateStr === 'Peer in Cluster',
+    rejected: stateStr === 'Peer Rejected',
   }));
 
 const Info = z.object({

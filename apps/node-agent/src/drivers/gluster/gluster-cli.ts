@@ -35,6 +35,8 @@ export interface GlusterCliOptions {
   readonly run: HostCommand;
   /** glusterd's local socket: a cheap sign of life; without it every health check asks the command line. */
   readonly socket?: string;
+  /** Called with every look at the pool. */
+  readonly onMembers?: (members: readonly Member[]) => void;
   /** Where `get-state` may put a file. */
   readonly stateDirectory: string;
 }
@@ -141,7 +143,9 @@ class GlusterCli {
   async members(): Promise<readonly Member[]> {
     // `peer status` says who has joined, `pool list` who we are.
     const [peers, pool] = await Promise.all([this.body(['peer', 'status']), this.body(['pool', 'list'])]);
-    return [...membersIn(pool).filter(({ hostname }) => hostname === 'localhost'), ...membersIn(peers)];
+    const members = [...membersIn(pool).filter(({ hostname }) => hostname === 'localhost'), ...membersIn(peers)];
+    this.options.onMembers?.(members);
+    return members;
   }
 
   async volumes(name: string): Promise<readonly VolumeInfo[]> {

@@ -42,6 +42,8 @@ export interface VolumeInfo {
 /** A member as `peer status` and `pool list` show it; this host itself is called `localhost`. */
 export interface Member extends Peer {
   readonly joined: boolean;
+  /** Its volumes differ from ours in a way that Gluster does not settle by itself. */
+  readonly rejected: boolean;
 }
 
 /** How far a migration of data is. */

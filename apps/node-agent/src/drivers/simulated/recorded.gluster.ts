@@ -184,7 +184,7 @@ class RecordedModel {
 
   private membersSeenBy(host: string): readonly Member[] {
     const self = this.memberOf(host);
-    const me: Member = { uuid: self.uuid, hostname: 'localhost', names: ['localhost'], connected: true, joined: true };
+    const me: Member = { uuid: self.uuid, hostname: 'localhost', names: ['localhost'], connected: true, joined: true, rejected: false };
     return [
       me,
       ...this.peersOf(host).map(([other, { uuid, hostname }]) => ({
@@ -193,6 +193,7 @@ class RecordedModel {
         names: [hostname, other],
         connected: !this.isDown(other),
         joined: true,
+        rejected: false,
       })),
     ];
   }
