@@ -279,7 +279,8 @@ describe('leadership', () => {
     await expect(old.writer.confirm()).resolves.toBeUndefined();
     await sql(url, 'UPDATE es.heads SET epoch = epoch + 1');
     const asked = [old.writer.confirm(), old.writer.confirm(), old.writer.submit({ command: add('s', 0), metadata })];
-    for (const answer of asked) await expect(answer).rejects.toBeInstanceOf(Unavailable);
+    // All at once: one that nobody waits for yet when it is refused would count as unhandled.
+    await Promise.all(asked.map((answer) => expect(answer).rejects.toBeInstanceOf(Unavailable)));
     expect((await old.lost).cause).toMatchObject({ message: 'another writer leads' });
     await expect(old.writer.confirm()).rejects.toBeInstanceOf(Unavailable);
   });
