@@ -13,13 +13,27 @@ export function leftoversOf(runDir, before) {
   return [...processesOf(runDir), ...mountsOf(runDir), ...loopsOf(runDir), ...namespacesLeft(before)];
 }
 
-/** Children take TMPDIR over, or have the folder in their command line. */
-function processesOf(runDir) {
-  return list('/proc')
-    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-    .filter((pid) => [read(`/proc/${pid}/environ`), read(`/proc/${pid}/cmdline`)].some((text) => text.includes(runDir)))
-    .map((pid) => `process ${pid}: ${read(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').trim()}`);
+/** Ends (-9) every process that belongs to the run's folder. */
+export function endProcessesOf(runDir) {
+  for (const pid of pidsOf(runDir)) {
+    try {
+      process.kill(Number(pid), 'SIGKILL');
+    } catch {
+      // Gone meanwhile.
+    }
+  }
 }
+
+const processesOf = (runDir) =>
+  pidsOf(runDir).map((pid) => `process ${pid}: ${read(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').trim()}`);
+
+/** Children take TMPDIR over, or have the folder in their command line. */
+const pidsOf = (runDir) =>
+  list('/proc')
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .filter((pid) =>
+      [read(`/proc/${pid}/environ`), read(`/proc/${pid}/cmdline`)].some((text) => text.includes(runDir)),
+    );
 
 function mountsOf(runDir) {
   const lines = read('/proc/self/mountinfo').split('\n');

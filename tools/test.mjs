@@ -10,9 +10,10 @@ import { once } from 'node:events';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { begin, build, installDependencies, installPackages, Problem, quietly, root, say } from './bootstrap.mjs';
 import { audit } from './audit.mjs';
-import { leftoversOf, markBefore } from './leftovers.mjs';
+import { endProcessesOf, leftoversOf, markBefore } from './leftovers.mjs';
 
 /** What was run, in the order in which it ended: name, seconds, passed, failed. */
 const results = [];
@@ -30,7 +31,6 @@ await begin(async () => {
   const wanted = wantedParts();
   const runDir = makeRunDir();
   endOnSignal(runDir);
-  const before = markBefore();
   const env = {
     ...process.env,
     // Everything a test makes lies here, so that what it leaves behind can be told from what was there.
@@ -43,6 +43,8 @@ await begin(async () => {
   try {
     await setUp();
     if (await part('build', () => oneThing(() => build()))) {
+      for (const removed of await removeDeadLabs()) say(`removed what a killed run left: ${removed}`);
+      const before = markBefore();
       await runParts(wanted, runDir, env);
       await part('leftovers', () => oneThing(() => checkNothingLeft(runDir, before)));
     }
@@ -132,14 +134,27 @@ async function jest(kind, runDir, env) {
   return { passed: told.numPassedTests, failed: failed === 0 && code !== 0 ? 1 : failed };
 }
 
+/** The first signal cleans up; a second one, of the same kind, ends us where we are. */
 function endOnSignal(runDir) {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-    process.once(signal, () => {
-      for (const { pid, exitCode } of running) if (exitCode === null) process.kill(-pid, 'SIGKILL');
-      removeRunDir(runDir);
-      process.exit(1);
-    });
+    process.once(signal, () => void cleanUp(runDir).finally(() => process.exit(1)));
   }
+}
+
+async function cleanUp(runDir) {
+  say('ended before its time: cleaning up ...');
+  for (const { pid, exitCode } of running) if (exitCode === null) process.kill(-pid, 'SIGKILL');
+  endProcessesOf(runDir);
+  await removeDeadLabs();
+  removeRunDir(runDir);
+}
+
+/** What killed runs left of their storage hosts; names what was removed. */
+async function removeDeadLabs() {
+  const compiled = join(root, 'tools/hosts/dist/index.js');
+  if (process.platform !== 'linux' || !existsSync(compiled)) return [];
+  const hosts = await import(pathToFileURL(compiled).href);
+  return hosts.removeDeadLabs();
 }
 
 /** Runs a program to its end; gives its exit code, or the signal that ended it, and what it wrote when it is quiet. */

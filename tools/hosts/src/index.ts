@@ -1,4 +1,5 @@
 export type { CommandOptions, Completed } from './command';
+export { removeDeadLabs } from './dead-labs';
 export { GlusterdDown } from './glusterd';
 export { installPackages } from './install-packages';
 export { type HostLab, type HostLabOptions, prepareHosts, startHosts } from './lab';

@@ -2,7 +2,8 @@ import { mkdirSync, realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { mountVolume, removeClientMounts, unmount } from './client-mounts';
 import { GlusterdDown } from './glusterd';
-import { clearMachine, lockLab } from './leftovers';
+import { forgetLab, lockAfterDeadLabs, noteLab } from './dead-labs';
+import { clearMachine } from './leftovers';
 import { isWithin } from './mount-table';
 import type { NameLock } from './name-lock';
 import { checkClientReachable, createNetwork, type Network, prefixFor } from './network';
@@ -49,15 +50,22 @@ export interface HostLab {
 export async function prepareHosts(options: HostLabOptions): Promise<HostLab> {
   const directory = directoryOf(options);
   const prefix = prefixFor(directory, options.prefix);
-  const lock = await lockLab(directory, prefix);
+  const { lock, removed: ofOthers } = await lockAfterDeadLabs(directory, prefix);
   try {
-    const removed = await clearMachine(directory, prefix);
+    const removed = [...ofOthers, ...(await clearMachine(directory, prefix))];
     if (removed.length > 0) options.onProgress?.(`removed what a killed run left: ${removed.join(', ')}`);
-    const network = await createNetwork(directory, prefix, options.count);
+    const network = await createNetwork(directory, prefix, options.count, (chosen) => {
+      noteLab(directory, chosen);
+    });
     await checkClientReachable(network);
     return new NamespacedLab(directory, network, lock, options);
   } catch (error) {
-    await clearMachine(directory, prefix).catch(() => []); // The first error is the one to tell.
+    await clearMachine(directory, prefix).then(
+      () => {
+        forgetLab(prefix);
+      },
+      () => undefined, // The first error is the one to tell; who comes next clears the rest.
+    );
     await lock.release();
     throw error;
   }
@@ -133,6 +141,7 @@ class NamespacedLab implements HostLab {
     await removeClientMounts(this.directory, this.network.subnet);
     await Promise.all(this.hosts.map((host) => host.shutDown()));
     await clearMachine(this.directory, this.prefix);
+    forgetLab(this.prefix);
     if (options.remove === true) rmSync(this.directory, { recursive: true, force: true });
     await this.lock.release();
   }

@@ -3,19 +3,20 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { prepareHosts, removeLeftovers, tracesOf } from './index';
+import { prepareHosts, removeDeadLabs, removeLeftovers, tracesOf } from './index';
 
 const MINUTE = 60_000;
 const REPOSITORY = join(__dirname, '../../..');
 
 describe('a killed run', () => {
   const directory = mkdtempSync(join(tmpdir(), 'brickyard-hosts-'));
+  const other = mkdtempSync(join(tmpdir(), 'brickyard-hosts-'));
   afterAll(() => {
-    rmSync(directory, { recursive: true, force: true });
+    for (const each of [directory, other]) rmSync(each, { recursive: true, force: true });
   });
 
   it(
-    'is removed from the machine by the next start',
+    'is removed from the machine by the next start of any lab',
     async () => {
       const compiled = spawnSync(
         process.execPath,
@@ -28,13 +29,16 @@ describe('a killed run', () => {
       expect(left).toMatch(/process .*glusterd.*loop device.*interface.*namespace/);
 
       const progress: string[] = [];
-      const lab = await prepareHosts({ directory, count: 1, onProgress: (text) => progress.push(text) });
+      const lab = await prepareHosts({ directory: other, count: 1, onProgress: (text) => progress.push(text) });
       expect(progress.join()).toMatch(
         /removed what a killed run left: .*process .*glusterd.*loop device.*interface.*namespace/,
       );
-      await lab.down();
       expect(await tracesOf({ directory })).toEqual([]);
-      expect(await removeLeftovers({ directory })).toEqual([]);
+      expect(await removeDeadLabs()).toEqual([]);
+      expect(await tracesOf({ directory: other })).not.toEqual([]);
+      await lab.down();
+      expect(await tracesOf({ directory: other })).toEqual([]);
+      expect(await removeLeftovers({ directory: other })).toEqual([]);
     },
     2 * MINUTE,
   );

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { clientMounts, clientProcesses, removeClientMounts } from './client-mounts';
 import { detachLoopsBelow, loopsBelow } from './loop-devices';
 import { type NameLock, tryLock } from './name-lock';
-import { interfacesOf, namespacesOf, prefixFor, rememberedNetwork, removeNetwork } from './network';
+import { interfacesOf, namespacesOf, type Network, prefixFor, rememberedNetwork, removeNetwork } from './network';
 import { endAll, processesIn, readProc } from './processes';
 
 /** Which lab is meant: its directory, and its prefix if the caller chose one. */
@@ -61,9 +61,12 @@ export async function lockLab(directory: string, prefix: string): Promise<NameLo
   return { release };
 }
 
-/** The work of `removeLeftovers`, for the holder of the lab's lock. The order matters: users first, then what they used. */
-export async function clearMachine(directory: string, prefix: string): Promise<string[]> {
-  const remembered = rememberedNetwork(directory);
+/**
+ * The work of `removeLeftovers`, for the holder of the lab's lock; `noted` is its network when the directory may be gone. The
+ * order matters: users first, then what they used.
+ */
+export async function clearMachine(directory: string, prefix: string, noted?: Network): Promise<string[]> {
+  const remembered = rememberedNetwork(directory) ?? noted;
   const prefixes = [...new Set([prefix, remembered?.prefix ?? prefix])];
   const processes = (): number[] => prefixes.flatMap(namespacesOf).flatMap(processesIn);
   const removed = [

@@ -54,10 +54,16 @@ export function namespacesOf(prefix: string): string[] {
   return names.sort((one, other) => Number(one === switchOf(prefix)) - Number(other === switchOf(prefix)));
 }
 
-/** Makes the switch, the client's link and one namespace with an address per host. */
-export function createNetwork(directory: string, prefix: string, count: number): Promise<Network> {
+/** Makes the switch, the client's link and one namespace with an address per host; tells what is chosen before. */
+export function createNetwork(
+  directory: string,
+  prefix: string,
+  count: number,
+  onChosen: (network: Network) => void,
+): Promise<Network> {
   return withLock('subnets', ALLOCATION_TIMEOUT_MS, async () => {
     const subnet = await allocateSubnet(directory, prefix);
+    onChosen({ prefix, subnet });
     const inSwitch = ['ip', '-n', switchOf(prefix)];
     await mustRun(['ip', 'netns', 'add', switchOf(prefix)]);
     await mustRun([...inSwitch, 'link', 'add', BRIDGE, 'type', 'bridge']);
