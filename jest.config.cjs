@@ -34,5 +34,7 @@ const servers = {
 };
 
 module.exports = {
+  // A busy machine takes its time; specs that need more say so.
+  testTimeout: 60_000,
   projects: [project('unit'), project('int', servers), project('e2e'), project('compose')],
 };

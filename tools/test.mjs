@@ -23,8 +23,11 @@ const running = new Set();
 const PARTS = ['audit', 'lint', 'unit', 'int', 'e2e'];
 /** What may run while the linters do. */
 const BESIDE_LINT = new Set(['audit', 'unit', 'int']);
-/** One file after the other: each is a whole system, and some take times. */
-const IN_BAND = new Set(['e2e']);
+/** Files at a time where the core count is no good measure: what is waited for most is a database, a disk, a glusterd. */
+const WORKERS = new Map([
+  ['int', 2],
+  ['e2e', 2],
+]);
 const LINT_NICENESS = 10;
 
 await begin(async () => {
@@ -126,7 +129,8 @@ async function jest(kind, runDir, env) {
   const report = join(runDir, `${kind}.json`);
   const program = [process.execPath, join(root, 'node_modules/jest/bin/jest.js')];
   const options = ['--selectProjects', kind, '--ci', '--json', `--outputFile=${report}`, '--passWithNoTests'];
-  const { code } = await run([...program, ...options, ...(IN_BAND.has(kind) ? ['--runInBand'] : [])], env);
+  const workers = WORKERS.has(kind) ? [`--maxWorkers=${WORKERS.get(kind)}`] : [];
+  const { code } = await run([...program, ...options, ...workers], env);
   if (!existsSync(report)) throw new Problem(`jest ended with ${code} and no report`);
   const told = JSON.parse(readFileSync(report, 'utf8'));
   // A file that cannot even be loaded holds no counted test.

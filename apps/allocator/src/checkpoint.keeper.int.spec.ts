@@ -19,8 +19,6 @@ import { createLogger } from '@brickyard/service-host';
 import { Client } from 'pg';
 import { startCheckpointKeeper, type CheckpointKeeper, type CheckpointOptions } from './checkpoint.keeper';
 
-jest.setTimeout(60_000);
-
 const log = createLogger({ service: 'checkpoint-spec', level: 'silent' });
 const never = 3_600_000;
 let folder: string;

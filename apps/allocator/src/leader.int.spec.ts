@@ -23,8 +23,6 @@ import { Client } from 'pg';
 import { lead, type Leadership } from './leader';
 import { followLedger } from './ledger-follower';
 
-jest.setTimeout(60_000);
-
 const log = createLogger({ service: 'allocator-spec', level: 'silent' });
 let pgUrl: string;
 let nats: NatsServer;

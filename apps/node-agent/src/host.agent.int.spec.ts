@@ -31,8 +31,6 @@ import { consumeTasks } from './task.consumer';
 import { type AgentBench, agentBench } from './testing/agent-bench';
 import { AGENT } from './tokens';
 
-jest.setTimeout(60_000);
-
 const HOST = HostName.parse('10.0.0.1');
 const DEVICE = DeviceId.parse('d'.repeat(32));
 const NODE = NodeId.parse('1'.repeat(32));

@@ -23,8 +23,6 @@ import { NodeAgentModule } from './node-agent.module';
 import { type AgentBench, agentBench } from './testing/agent-bench';
 import { AGENT } from './tokens';
 
-jest.setTimeout(60_000);
-
 const hosts = ['storage-1', 'storage-2', 'storage-3'].map((name) => HostName.parse(name));
 const [FIRST = HostName.parse('x'), SECOND = FIRST, THIRD = FIRST] = hosts;
 const hex = (digit: string): string => digit.repeat(32);

@@ -4,8 +4,6 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { RegistryUnderTest } from './testing/registry-under-test';
 
-jest.setTimeout(60_000);
-
 const OCI_IMAGE = 'application/vnd.oci.image.manifest.v1+json';
 const OCI_INDEX = 'application/vnd.oci.image.index.v1+json';
 type Algorithm = 'sha256' | 'sha512';

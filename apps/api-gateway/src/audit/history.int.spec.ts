@@ -13,8 +13,6 @@ import {
 } from '../testing/events';
 import { GatewayUnderTest } from '../testing/gateway-under-test';
 
-jest.setTimeout(60_000); // Busy machines take their time to start a database.
-
 const HOST = 'node1.example' as HostName;
 const operationId = nextOperation();
 const taskId = `${operationId}.0.act.a` as TaskId;

@@ -11,8 +11,6 @@ import { openHtpasswd } from './htpasswd';
 import { passwordGuard } from './password-guard';
 import { readKeys, tokenGuard } from './token-guard';
 
-jest.setTimeout(60_000);
-
 const log = createLogger({ service: 'spec', level: 'silent' });
 const folder = mkdtempSync(join(tmpdir(), 'brickyard-auth-'));
 afterAll(() => {

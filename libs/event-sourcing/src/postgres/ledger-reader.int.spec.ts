@@ -9,8 +9,6 @@ import { migrate } from './migrate';
 import { add, LEDGER, metadata, openTally, readAll, sql, tallyDatabase, withReader } from './tally.spec-ledger';
 import type { LedgerReader } from './types';
 
-jest.setTimeout(60_000); // Every test makes a database; a busy machine takes its time.
-
 let url: string;
 let reader: LedgerReader;
 

@@ -15,8 +15,6 @@ import {
   withReader,
 } from './tally.spec-ledger';
 
-jest.setTimeout(60_000); // Every test makes a database; a busy machine takes its time.
-
 let url: string;
 
 beforeEach(async () => {

@@ -5,8 +5,6 @@ import { startRelay } from './relay';
 import { add, LEDGER, metadata, openTally, tallyDatabase, type TallyWriter } from './tally.spec-ledger';
 import type { LedgerReader, Relay } from './types';
 
-jest.setTimeout(60_000); // Every test makes a database; a busy machine takes its time.
-
 let url: string;
 let reader: LedgerReader;
 

@@ -2,8 +2,6 @@ import { request as httpRequest } from 'node:http';
 import { event, nextOperation, NODE_1, smallCluster, CLUSTER } from '../../testing/events';
 import { GatewayUnderTest } from '../../testing/gateway-under-test';
 
-jest.setTimeout(60_000); // Busy machines take their time to start a database.
-
 interface Told {
   readonly position: number;
   readonly type: string;

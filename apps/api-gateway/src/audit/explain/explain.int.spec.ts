@@ -3,8 +3,6 @@ import { type ControlState, decide, emptyControlState, evolve } from '@brickyard
 import { idOf, NODE_1, NODE_2, smallCluster, VOLUME, volumeSpec } from '../../testing/events';
 import { GatewayUnderTest } from '../../testing/gateway-under-test';
 
-jest.setTimeout(60_000); // Busy machines take their time to start a database.
-
 const operationId = idOf('5') as OperationId;
 const NOW = '2026-01-31T03:12:00.000Z';
 

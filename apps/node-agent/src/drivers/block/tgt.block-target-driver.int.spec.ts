@@ -18,8 +18,6 @@ import { hostCommand } from '../host-command';
 import type { HostingMounts } from './hosting-mounts';
 import { tgtBlockTargetDriver } from './tgt.block-target-driver';
 
-jest.setTimeout(60_000);
-
 const run = promisify(execFile);
 const canRun = process.getuid?.() === 0 && existsSync('/usr/sbin/tgtd') && existsSync('/usr/bin/iscsi-ls');
 const describeWithTgt = canRun ? describe : describe.skip;
