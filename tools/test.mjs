@@ -2,8 +2,8 @@
  * `npm test`: everything that must hold, from a fresh clone: build, audit of the dependencies, lint, unit, integration and
  * whole-system tests. `npm test -- unit int` runs only these parts, after a build.
  *
- * The linters work on one core, beside the unit and integration tests, which leave one free. What measures times comes
- * after them, alone.
+ * The linters work beside the unit and integration tests, with what these leave of the processor. Whole systems, with their
+ * time limits, come after them.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
