@@ -1,4 +1,5 @@
 /** `npm run bench [name …]`: prints each figure with its limit; exits with 1 when a limit is missed. */
+import { benchAudit } from './audit.bench';
 import { benchConsole } from './console.bench';
 import { benchDecision } from './decision.bench';
 import { benchHeketi } from './heketi.bench';
@@ -13,6 +14,7 @@ const benches: Readonly<
 > = {
   decision: benchDecision,
   start: benchStart,
+  audit: benchAudit,
   simulated: benchSimulated,
   console: benchConsole,
   heketi: benchHeketi,
