@@ -149,16 +149,16 @@ async function cleanUp(runDir) {
   say('ended before its time: cleaning up ...');
   for (const { pid, exitCode } of running) if (exitCode === null) process.kill(-pid, 'SIGKILL');
   endProcessesOf(runDir);
-  await removeDeadLabs();
+  await removeDeadLabs(runDir);
   removeRunDir(runDir);
 }
 
-/** What killed runs left of their storage hosts; names what was removed. */
-async function removeDeadLabs() {
+/** What killed runs left of their storage hosts, or one of them whose folder that was; names what was removed. */
+async function removeDeadLabs(below) {
   const compiled = join(root, 'tools/hosts/dist/index.js');
   if (process.platform !== 'linux' || !existsSync(compiled)) return [];
   const hosts = await import(pathToFileURL(compiled).href);
-  return hosts.removeDeadLabs();
+  return hosts.removeDeadLabs(below);
 }
 
 /** Runs a program to its end; gives its exit code, or the signal that ended it, and what it wrote when it is quiet. */

@@ -7,13 +7,11 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, w
 import { join } from 'node:path';
 import { z } from 'zod';
 import { clearMachine, lockLab } from './leftovers';
-import { type NameLock, withLock } from './name-lock';
+import { isWithin } from './mount-table';
 import type { Network } from './network';
 import { blockOf, textOf } from './subnet';
 
 const NOTES = '/run/brickyard-hosts';
-/** Clearing one lab takes seconds; many may have been left. */
-const TURN_TIMEOUT_MS = 180_000;
 
 const Note = z.object({ directory: z.string(), subnet: z.string() });
 
@@ -31,27 +29,15 @@ export function forgetLab(prefix: string): void {
 }
 
 /**
- * Removes from the machine what runs that were killed have left of their labs, whatever their directories, and names it; labs
- * whose owners live are left alone, and so are files.
+ * Removes from the machine what runs that were killed have left of their labs, whatever their directories, or of those below
+ * one directory, and names it; labs whose owners live are left alone, and so are files.
  */
-export const removeDeadLabs = (): Promise<string[]> => withLock('dead labs', TURN_TIMEOUT_MS, removeAll);
-
-/** Takes a lab's lock after what dead ones left is gone; throws when another process runs the lab. */
-export const lockAfterDeadLabs = (
-  directory: string,
-  prefix: string,
-): Promise<{ readonly lock: NameLock; readonly removed: readonly string[] }> =>
-  withLock('dead labs', TURN_TIMEOUT_MS, async () => {
-    const removed = await removeAll();
-    return { lock: await lockLab(directory, prefix), removed };
-  });
-
-async function removeAll(): Promise<string[]> {
+export async function removeDeadLabs(below = '/'): Promise<string[]> {
   const removed: string[] = [];
   const prefixes = existsSync(NOTES) ? readdirSync(NOTES).filter((name) => !name.endsWith('.new')) : [];
   for (const prefix of prefixes) {
     const note = noteOf(prefix);
-    if (note === undefined) continue;
+    if (note === undefined || !isWithin(below, note.directory)) continue;
     const lock = await lockLab(note.directory, prefix).catch(() => undefined); // Somebody runs it.
     if (lock === undefined) continue;
     try {

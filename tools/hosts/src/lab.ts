@@ -2,8 +2,8 @@ import { mkdirSync, realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { mountVolume, removeClientMounts, unmount } from './client-mounts';
 import { GlusterdDown } from './glusterd';
-import { forgetLab, lockAfterDeadLabs, noteLab } from './dead-labs';
-import { clearMachine } from './leftovers';
+import { forgetLab, noteLab } from './dead-labs';
+import { clearMachine, lockLab } from './leftovers';
 import { isWithin } from './mount-table';
 import type { NameLock } from './name-lock';
 import { checkClientReachable, createNetwork, type Network, prefixFor } from './network';
@@ -50,9 +50,9 @@ export interface HostLab {
 export async function prepareHosts(options: HostLabOptions): Promise<HostLab> {
   const directory = directoryOf(options);
   const prefix = prefixFor(directory, options.prefix);
-  const { lock, removed: ofOthers } = await lockAfterDeadLabs(directory, prefix);
+  const lock = await lockLab(directory, prefix);
   try {
-    const removed = [...ofOthers, ...(await clearMachine(directory, prefix))];
+    const removed = await clearMachine(directory, prefix);
     if (removed.length > 0) options.onProgress?.(`removed what a killed run left: ${removed.join(', ')}`);
     const network = await createNetwork(directory, prefix, options.count, (chosen) => {
       noteLab(directory, chosen);
