@@ -20,6 +20,7 @@ export { describeError, Unavailable } from './errors';
 export { type Check, type HealthServer, type HealthServerOptions, readiness, startHealthServer } from './health';
 export { createLogger, type Logger, type LoggerOptions } from './logger';
 export { type Counter, createMetrics, type Gauge, type Histogram, type MetricOptions, type Metrics } from './metrics';
+export { runService, settingsOrExit } from './run-service';
 export { onShutdown, type ShutdownOptions } from './shutdown';
 export { continueTrace, currentTraceparent, inSpan, markSpan, nameRequestSpan } from './tracing';
 export { stopTracing } from './tracing-flush';
