@@ -1,6 +1,6 @@
 /** The protocol over HTTP, row by row. */
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import { readdirSync } from 'node:fs';
+import { readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { RegistryUnderTest } from './testing/registry-under-test';
 
@@ -282,6 +282,26 @@ describe('an upload session', () => {
       headers: { 'content-range': `${String(next)}-${String(bytes.length - 1)}` },
     });
     expect(rest.status).toBe(201);
+  });
+
+  it('whose last chunk came with a PUT that failed is finished by the next one, and leaves no part', async () => {
+    const name = fresh();
+    const location = await open(name);
+    const [first, last] = [randomBytes(70_000), randomBytes(30_000)];
+    const all = Buffer.concat([first, last]);
+    expect((await call('PATCH', location, { body: first })).status).toBe(202);
+    await under.replica(0).open.registry.uploads.close(); // As if the PUT came to another replica.
+    const blobs = join(under.replica(0).store.root, 'blobs/sha256');
+    renameSync(blobs, `${blobs}.away`);
+    const failed = await call('PUT', withDigest(location, digestOf(all)), { body: last });
+    renameSync(`${blobs}.away`, blobs);
+    expect(failed.status).toBe(503);
+    expect((await call('GET', location)).headers.get('range')).toBe('0-99999');
+    const before = filesBelow().length;
+    expect((await call('PUT', withDigest(location, digestOf(all)))).status).toBe(201);
+    const got = await call('GET', `/v2/${name}/blobs/${digestOf(all)}`);
+    expect(Buffer.from(await got.arrayBuffer()).equals(all)).toBe(true);
+    expect(before - filesBelow().length).toBe(2);
   });
 
   it('serialises two streams at once; the bytes of one never mix with those of the other', async () => {

@@ -10,7 +10,10 @@ import { listReferrers, listRepositories, listTags } from './listings';
 import { deleteManifest, getManifest, putManifest } from './manifests';
 import { OciError, ociErrorFrom } from './oci-error';
 import { type Route, routeOf } from './route';
-import { deleteUpload, getUpload, patchUpload, postUpload, putUpload } from './uploads';
+import { patchUpload } from './uploads/append-upload';
+import { postUpload } from './uploads/begin-upload';
+import { putUpload } from './uploads/finish-upload';
+import { deleteUpload, getUpload } from './uploads/follow-upload';
 
 /** Parsed paths that are asked for again and again. */
 const ROUTES_KEPT = 4_096;

@@ -1,5 +1,5 @@
 import { rangeOf } from '@brickyard/volume-storage';
-import { chunkRangeOf } from './chunk-range';
+import { chunkRangeOf } from './uploads/chunk-range';
 import { routeOf } from './route';
 
 describe('routeOf', () => {
