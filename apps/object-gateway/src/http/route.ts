@@ -3,15 +3,10 @@ import type { Gateway, Operation } from '../gateway';
 import { copyObject } from '../operations/copy';
 import { createBucket, deleteBucket, deleteObjects, headBucket, listBuckets } from '../operations/buckets';
 import { listObjects, listObjectsV2, listVersions } from '../operations/lists';
-import {
-  abort,
-  completeUpload,
-  copyPart,
-  createUpload,
-  listParts,
-  listUploads,
-  uploadPart,
-} from '../operations/multipart';
+import { abort, createUpload } from '../operations/multipart/begin';
+import { completeUpload } from '../operations/multipart/complete';
+import { listParts, listUploads } from '../operations/multipart/lists';
+import { copyPart, uploadPart } from '../operations/multipart/parts';
 import { deleteObject, getObject, putObject, refuseVersion } from '../operations/objects';
 import { bucketProperties, deleteTags, getObjectAcl, getTags, putAcl, putTags } from '../operations/properties';
 import { S3Error } from '../s3-error';

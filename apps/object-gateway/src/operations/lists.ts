@@ -35,6 +35,32 @@ function markerOf(text: string, { prefix, delimiter }: Asked): After {
   return { key: text, isGroup: delimiter !== '' && groupOf(text, prefix, delimiter) === text };
 }
 
+/** What a list of one kind has besides what all of them have. */
+interface ListForm {
+  readonly root: string;
+  /** Where it began and how it goes on. */
+  readonly place: readonly Node[];
+  readonly entries: readonly Node[];
+}
+
+function sendList(exchange: Exchange, asked: Asked, page: ListPage, { root, place, entries }: ListForm): void {
+  const { prefix, delimiter, max, encode } = asked;
+  exchange.sendXml(
+    200,
+    document(root, [
+      ['Name', exchange.bucket],
+      ['Prefix', encode(prefix)],
+      ...place,
+      ['MaxKeys', max],
+      ['Delimiter', delimiter === '' ? undefined : encode(delimiter)],
+      ['EncodingType', exchange.query('encoding-type')],
+      ['IsTruncated', page.next !== undefined],
+      ...entries,
+      ...page.groups.map((group): Node => ['CommonPrefixes', [['Prefix', encode(group)]]]),
+    ]),
+  );
+}
+
 /** `GET /bucket?list-type=2`. */
 export async function listObjectsV2(gateway: Gateway, exchange: Exchange): Promise<void> {
   const asked = askedOf(exchange);
@@ -42,24 +68,16 @@ export async function listObjectsV2(gateway: Gateway, exchange: Exchange): Promi
   const startAfter = exchange.query('start-after') ?? '';
   const after = token === undefined ? { key: startAfter, isGroup: false } : fromToken(token);
   const page = await pageOf(gateway, exchange, asked, after);
-  const { encode } = asked;
-  exchange.sendXml(
-    200,
-    document('ListBucketResult', [
-      ['Name', exchange.bucket],
-      ['Prefix', encode(asked.prefix)],
-      ['StartAfter', startAfter === '' ? undefined : encode(startAfter)],
+  sendList(exchange, asked, page, {
+    root: 'ListBucketResult',
+    place: [
+      ['StartAfter', startAfter === '' ? undefined : asked.encode(startAfter)],
       ['ContinuationToken', token],
       ['NextContinuationToken', page.next === undefined ? undefined : toToken(page.next)],
       ['KeyCount', page.objects.length + page.groups.length],
-      ['MaxKeys', asked.max],
-      ['Delimiter', asked.delimiter === '' ? undefined : encode(asked.delimiter)],
-      ['EncodingType', exchange.query('encoding-type')],
-      ['IsTruncated', page.next !== undefined],
-      ...contents(page, encode, exchange.query('fetch-owner') === 'true'),
-      ...commonPrefixes(page, encode),
-    ]),
-  );
+    ],
+    entries: contents(page, asked.encode, exchange.query('fetch-owner') === 'true'),
+  });
 }
 
 /** `GET /bucket`. */
@@ -67,22 +85,14 @@ export async function listObjects(gateway: Gateway, exchange: Exchange): Promise
   const asked = askedOf(exchange);
   const marker = exchange.query('marker') ?? '';
   const page = await pageOf(gateway, exchange, asked, markerOf(marker, asked));
-  const { encode } = asked;
-  exchange.sendXml(
-    200,
-    document('ListBucketResult', [
-      ['Name', exchange.bucket],
-      ['Prefix', encode(asked.prefix)],
-      ['Marker', encode(marker)],
-      ['NextMarker', page.next === undefined ? undefined : encode(page.next.key)],
-      ['MaxKeys', asked.max],
-      ['Delimiter', asked.delimiter === '' ? undefined : encode(asked.delimiter)],
-      ['EncodingType', exchange.query('encoding-type')],
-      ['IsTruncated', page.next !== undefined],
-      ...contents(page, encode, true),
-      ...commonPrefixes(page, encode),
-    ]),
-  );
+  sendList(exchange, asked, page, {
+    root: 'ListBucketResult',
+    place: [
+      ['Marker', asked.encode(marker)],
+      ['NextMarker', page.next === undefined ? undefined : asked.encode(page.next.key)],
+    ],
+    entries: contents(page, asked.encode, true),
+  });
 }
 
 /** `GET /bucket?versions`: each object has the one version that it has. */
@@ -90,24 +100,16 @@ export async function listVersions(gateway: Gateway, exchange: Exchange): Promis
   const asked = askedOf(exchange);
   const marker = exchange.query('key-marker') ?? '';
   const page = await pageOf(gateway, exchange, asked, markerOf(marker, asked));
-  const { encode } = asked;
-  exchange.sendXml(
-    200,
-    document('ListVersionsResult', [
-      ['Name', exchange.bucket],
-      ['Prefix', encode(asked.prefix)],
-      ['KeyMarker', encode(marker)],
+  sendList(exchange, asked, page, {
+    root: 'ListVersionsResult',
+    place: [
+      ['KeyMarker', asked.encode(marker)],
       ['VersionIdMarker', exchange.query('version-id-marker') ?? ''],
-      ['NextKeyMarker', page.next === undefined ? undefined : encode(page.next.key)],
+      ['NextKeyMarker', page.next === undefined ? undefined : asked.encode(page.next.key)],
       ['NextVersionIdMarker', page.next === undefined ? undefined : 'null'],
-      ['MaxKeys', asked.max],
-      ['Delimiter', asked.delimiter === '' ? undefined : encode(asked.delimiter)],
-      ['EncodingType', exchange.query('encoding-type')],
-      ['IsTruncated', page.next !== undefined],
-      ...page.objects.map(({ key, summary }): Node => ['Version', versionOf(encode(key), summary)]),
-      ...commonPrefixes(page, encode),
-    ]),
-  );
+    ],
+    entries: page.objects.map(({ key, summary }): Node => ['Version', versionOf(asked.encode(key), summary)]),
+  });
 }
 
 type Summary = ListPage['objects'][number]['summary'];
@@ -135,9 +137,6 @@ const contents = ({ objects }: ListPage, encode: Asked['encode'], isOwned: boole
       ['StorageClass', 'STANDARD'],
     ],
   ]);
-
-const commonPrefixes = ({ groups }: ListPage, encode: Asked['encode']): readonly Node[] =>
-  groups.map((group) => ['CommonPrefixes', [['Prefix', encode(group)]]]);
 
 const toToken = ({ key, isGroup }: After): string => Buffer.from(JSON.stringify([key, isGroup])).toString('base64url');
 
