@@ -4,22 +4,20 @@ import '@brickyard/service-host/register';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import {
-  ConfigError,
   createLogger,
   createMetrics,
   onShutdown,
+  runService,
+  settingsOrExit,
   startHealthServer,
   stopTracing,
 } from '@brickyard/service-host';
-import { createByteServer, drained, drainState, type StorageReport } from '@brickyard/volume-storage';
+import { createByteServer, drained, drainState, type StorageReport, UNMOUNT_MS } from '@brickyard/volume-storage';
 import { createService } from './service';
-import { type ObjectSettings, readSettings } from './settings';
-
-/** Unmounting waits for the volume's servers at most this long. */
-const SHUTDOWN_MS = 30_000;
+import { readSettings } from './settings';
 
 async function main(): Promise<void> {
-  const settings = settingsOrExit();
+  const settings = settingsOrExit(readSettings);
   const log = createLogger({ service: 'object-gateway', level: settings.logLevel });
   const metrics = createMetrics('object-gateway');
   const drain = drainState();
@@ -33,7 +31,7 @@ async function main(): Promise<void> {
   });
   onShutdown({
     log,
-    deadlineMs: settings.drainMs + SHUTDOWN_MS,
+    deadlineMs: settings.drainMs + UNMOUNT_MS,
     steps: [
       { name: 'requests', run: () => drained(drain, settings.drainMs, log) },
       {
@@ -65,17 +63,4 @@ function checkFrom({ status, detail, ...report }: StorageReport): { ok: boolean;
   return { ok: status === 'ready', detail: facts.filter((fact) => fact !== undefined).join(', ') };
 }
 
-function settingsOrExit(): ObjectSettings {
-  try {
-    return readSettings(process.env);
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    process.stderr.write(`${error.message}\n`);
-    process.exit(1);
-  }
-}
-
-void main().catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
-  process.exit(1);
-});
+runService(main);

@@ -1,6 +1,14 @@
 /** One replica of the object gateway as a running thing: storage, protocol, and the work behind them. */
-import { createApiClient, describeError, type Logger, type Metrics } from '@brickyard/service-host';
-import { type DrainState, type Handle, VolumeStorage, whileDraining } from '@brickyard/volume-storage';
+import { describeError, type Logger, type Metrics } from '@brickyard/service-host';
+import {
+  type DrainState,
+  type Handle,
+  type VolumeStorage,
+  volumeStorageFrom,
+  watchFileOperations,
+  watchFill,
+  whileDraining,
+} from '@brickyard/volume-storage';
 import { Credentials } from './auth/credentials';
 import { createHandler } from './http/handler';
 import { watchRequests } from './request-watcher';
@@ -8,13 +16,13 @@ import type { ObjectSettings } from './settings';
 import { ObjectStore } from './store/object-store';
 import { sweep } from './store/sweep';
 
-const FILL_MS = 10_000;
-
+/** A replica that was put together: begun, it serves until it is stopped. */
 export interface ObjectService {
   readonly storage: VolumeStorage<ObjectStore>;
   readonly handle: Handle;
   /** Begins and returns at once; the health tells what becomes of it. */
   start(): void;
+  /** Resolves when what it wrote is settled and the volume is unmounted. */
   stop(): Promise<void>;
 }
 
@@ -25,7 +33,11 @@ export function createService(
   metrics: Metrics,
   drain: DrainState,
 ): ObjectService {
-  const storage = storageFrom(settings, log);
+  const storage = volumeStorageFrom(
+    settings,
+    { kind: 'objects', what: 'objects', open: (folder, volumeId) => ObjectStore.open(folder, volumeId) },
+    log,
+  );
   const answer = createHandler({
     gateway: { store: () => storage.store(), region: settings.region, log, now: () => Date.now() },
     credentials: new Credentials(settings.credentials),
@@ -43,7 +55,8 @@ export function createService(
     handle,
     start: () => {
       storage.start();
-      timers.push(watchFill(storage, metrics));
+      watchFileOperations(metrics, 'objects');
+      timers.push(watchFill(storage, metrics, 'objects'));
       if (settings.sweepEveryMs > 0) timers.push(sweepRegularly(settings, storage, log, metrics));
     },
     stop: async () => {
@@ -60,22 +73,6 @@ async function settled(storage: VolumeStorage<ObjectStore>): Promise<void> {
   } catch {
     // There is no volume: nothing was begun on it.
   }
-}
-
-function watchFill(storage: VolumeStorage<ObjectStore>, metrics: Metrics): NodeJS.Timeout {
-  const free = metrics.gauge({ name: 'objects_volume_free_bytes', help: 'Free space of the volume.' });
-  const size = metrics.gauge({ name: 'objects_volume_size_bytes', help: 'Size of the volume.' });
-  const look = (): void => {
-    storage.fill().then(
-      (fill) => {
-        if (fill === undefined) return;
-        free.set(fill.freeBytes);
-        size.set(fill.sizeBytes);
-      },
-      () => undefined, // The health tells.
-    );
-  };
-  return setInterval(look, FILL_MS).unref();
 }
 
 /** Each replica begins at another moment; two at once would only do the work twice. */
@@ -103,18 +100,4 @@ function sweepRegularly(
     }
   };
   return setInterval(() => void run(), sweepEveryMs * (1 + Math.random() / 10)).unref();
-}
-
-function storageFrom(settings: ObjectSettings, log: Logger): VolumeStorage<ObjectStore> {
-  const { api, instance, volume, stateFile, mountDirectory, localFolder, expansion } = settings;
-  return new VolumeStorage({
-    what: 'objects',
-    open: (folder, volumeId) => ObjectStore.open(folder, volumeId),
-    api: api === undefined ? undefined : createApiClient({ url: api.url, user: 'admin', key: api.key }),
-    wish: { kind: 'objects', instance, name: volume.name, sizeGib: volume.sizeGib, stateFile },
-    mountDirectory,
-    localFolder,
-    expansion,
-    log,
-  });
 }

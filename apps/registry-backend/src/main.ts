@@ -6,13 +6,21 @@ import '@brickyard/volume-storage/thread-pool';
 import '@brickyard/service-host/register';
 import 'reflect-metadata';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { ConfigError, createLogger, createMetrics, onShutdown, stopTracing } from '@brickyard/service-host';
+import {
+  createLogger,
+  createMetrics,
+  onShutdown,
+  runService,
+  settingsOrExit,
+  stopTracing,
+} from '@brickyard/service-host';
 import {
   createByteServer,
   drained,
   drainState,
   type DrainState,
   type Handle,
+  UNMOUNT_MS,
   whileDraining,
 } from '@brickyard/volume-storage';
 import type { NestApplicationOptions } from '@nestjs/common';
@@ -20,13 +28,10 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { RegistryBackendModule } from './registry-backend.module';
 import { createService, type RegistryService, withoutLog } from './service';
-import { readSettings, type RegistrySettings } from './settings';
-
-/** Unmounting waits for the volume's servers at most this long. */
-const SHUTDOWN_MS = 30_000;
+import { readSettings } from './settings';
 
 async function main(): Promise<void> {
-  const settings = settingsOrExit();
+  const settings = settingsOrExit(readSettings);
   const log = createLogger({ service: 'registry-backend', level: settings.logLevel });
   const metrics = createMetrics('registry-backend');
   const service = await createService(settings, log, metrics);
@@ -49,7 +54,7 @@ async function main(): Promise<void> {
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, quiet);
   onShutdown({
     log,
-    deadlineMs: settings.drainMs + SHUTDOWN_MS,
+    deadlineMs: settings.drainMs + UNMOUNT_MS,
     steps: [
       { name: 'requests', run: () => drained(drain, settings.drainMs, log) },
       { name: 'http', run: () => app.close() },
@@ -80,17 +85,4 @@ function protocolOf({ open }: RegistryService, drain: DrainState): Handle {
   };
 }
 
-function settingsOrExit(): RegistrySettings {
-  try {
-    return readSettings(process.env);
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    process.stderr.write(`${error.message}\n`);
-    process.exit(1);
-  }
-}
-
-void main().catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
-  process.exit(1);
-});
+runService(main);

@@ -1,6 +1,7 @@
 /** Puts the parts of a registry together, all but its HTTP server. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger, Metrics } from '@brickyard/service-host';
+import type { AccessLog } from '@brickyard/volume-storage';
 import { openGuard, type Guard } from './auth/guard';
 import type { ContentStore } from './bytes/content-store';
 import { LiveUploads } from './bytes/live-uploads';
@@ -21,7 +22,7 @@ export interface RegistryParts {
   readonly settings: ProtocolSettings;
   readonly log: Logger;
   readonly metrics: Metrics;
-  readonly accessLog: 'all' | 'writes' | 'none';
+  readonly accessLog: AccessLog;
   readonly graceMs: number;
   readonly guard?: Guard;
   readonly past: PastFacts;

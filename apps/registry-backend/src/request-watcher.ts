@@ -1,5 +1,6 @@
 /** Metrics under the names that dashboards of registries know, and the access log. */
 import type { Logger, Metrics } from '@brickyard/service-host';
+import { type AccessLog, isTold, requestMetrics } from '@brickyard/volume-storage';
 import type { Watcher } from './http/handler';
 import type { Route } from './http/route';
 
@@ -24,43 +25,24 @@ function handlerOf(route: Route): string {
   }
 }
 
-const WRITES = new Set(['POST', 'PUT', 'PATCH', 'DELETE']);
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']);
 
 /** Counts every request; writes a line for those asked for, and for every one that failed inside. */
-export function watchRequests(log: Logger, metrics: Metrics, accessLog: 'all' | 'writes' | 'none'): Watcher {
-  const inFlight = metrics.gauge({
-    name: 'registry_http_in_flight_requests',
-    help: 'Requests that are being answered.',
-  });
-  const labels = ['handler', 'method', 'code'] as const;
-  const requests = metrics.counter({ name: 'registry_http_requests_total', help: 'Requests answered.', labels });
-  const seconds = metrics.histogram({
-    name: 'registry_http_request_duration_seconds',
-    help: 'From the first byte of a request to the last of its answer.',
-    labels: ['handler', 'method'],
-    buckets: [0.001, 0.005, 0.025, 0.1, 0.5, 2, 10, 60, 300],
-  });
+export function watchRequests(log: Logger, metrics: Metrics, accessLog: AccessLog): Watcher {
+  const counted = requestMetrics(metrics, 'registry', ['handler', 'method']);
   return {
-    begun: () => {
-      inFlight.inc();
-    },
+    begun: counted.begun,
     ended: (exchange, route, startedAt, error) => {
-      const { method, response } = exchange;
-      const handler = handlerOf(route);
+      const { method, request, response } = exchange;
       const tookMs = performance.now() - startedAt;
-      const code = String(response.statusCode);
-      const known = WRITES.has(method) || method === 'GET' || method === 'HEAD' ? method : 'other';
-      inFlight.dec();
-      requests.inc({ handler, method: known, code });
-      seconds.observe({ handler, method: known }, tookMs / 1_000);
-      const isTold =
-        accessLog === 'all' || (accessLog === 'writes' && WRITES.has(method)) || response.statusCode >= 500;
-      if (!isTold) return;
+      const labels = { handler: handlerOf(route), method: METHODS.has(method) ? method : 'other' };
+      counted.ended({ request, response, labels, tookMs });
+      if (!isTold(accessLog, method, response)) return;
       log.info(
         {
           requestId: exchange.requestId,
           actor: exchange.actor.name,
-          address: exchange.request.socket.remoteAddress,
+          address: request.socket.remoteAddress,
           method,
           path: exchange.path,
           ...('name' in route ? { repository: route.name } : {}),

@@ -3,16 +3,9 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ensureSchema, openLedgerReader } from '@brickyard/event-sourcing/postgres';
-import {
-  type Bus,
-  connectBus,
-  createApiClient,
-  describeError,
-  type Logger,
-  type Metrics,
-} from '@brickyard/service-host';
+import { type Bus, connectBus, describeError, type Logger, type Metrics } from '@brickyard/service-host';
 import type { Digest } from '@brickyard/contracts';
-import { VolumeStorage } from '@brickyard/volume-storage';
+import { type VolumeStorage, volumeStorageFrom, watchFileOperations, watchFill } from '@brickyard/volume-storage';
 import { guardFrom } from './auth/guard-from';
 import { ContentStore } from './bytes/content-store';
 import { emptyConfig, readConfigFile } from './config-file';
@@ -61,7 +54,13 @@ export async function createService(
   log: Logger,
   metrics: Metrics,
 ): Promise<RegistryService> {
-  const storage = storageFrom(settings, log);
+  const storage = volumeStorageFrom(
+    settings,
+    { kind: 'registry', what: 'images', open: (folder, volumeId) => ContentStore.open(folder, volumeId) },
+    log,
+  );
+  watchFileOperations(metrics, 'registry');
+  watchFill(storage, metrics, 'registry');
   const { ledger } = settings;
   if (ledger === undefined) {
     log.warn('BRICKYARD_PG_URL or BRICKYARD_NATS_URL is not set: without a log no image is served');
@@ -147,7 +146,7 @@ async function createServing({ settings, ledger, storage, bus, log, metrics }: P
       void upkeep.check(digest as Digest).catch(() => undefined); // Trouble of the volume shows in the health.
     },
   });
-  watchStorage(metrics, storage, open);
+  watchUploads(metrics, open);
   const ending = new AbortController();
   const begin = async (): Promise<void> => {
     await eventually('prepare the log', () => ensureSchema(pgUrl), log, ending.signal);
@@ -206,38 +205,14 @@ async function compare(
   return copy.isCompared;
 }
 
-/** How the volume is, and what is in the middle of being sent. */
-function watchStorage(metrics: Metrics, storage: VolumeStorage<ContentStore>, { registry }: OpenRegistry): void {
-  const free = metrics.gauge({ name: 'registry_volume_free_bytes', help: 'Free space of the volume.' });
-  const size = metrics.gauge({ name: 'registry_volume_size_bytes', help: 'Size of the volume.' });
+/** What is in the middle of being sent. */
+function watchUploads(metrics: Metrics, { registry }: OpenRegistry): void {
   const uploads = metrics.gauge({ name: 'registry_upload_sessions', help: 'Uploads that have begun and not ended.' });
   const timer = setInterval(() => {
     uploads.set(registry.facts.current.state.uploads.size);
     registry.uploads.sweep();
-    storage.fill().then(
-      (fill) => {
-        if (fill === undefined) return;
-        free.set(fill.freeBytes);
-        size.set(fill.sizeBytes);
-      },
-      () => undefined, // The health tells.
-    );
   }, WATCH_MS);
   timer.unref();
-}
-
-function storageFrom(settings: RegistrySettings, log: Logger): VolumeStorage<ContentStore> {
-  const { api, instance, volume, stateFile, mountDirectory, localFolder, expansion } = settings;
-  return new VolumeStorage({
-    what: 'images',
-    open: (folder, volumeId) => ContentStore.open(folder, volumeId),
-    api: api === undefined ? undefined : createApiClient({ url: api.url, user: 'admin', key: api.key }),
-    wish: { kind: 'registry', instance, name: volume.name, sizeGib: volume.sizeGib, stateFile },
-    mountDirectory,
-    localFolder,
-    expansion,
-    log,
-  });
 }
 
 async function eventually(what: string, work: () => Promise<void>, log: Logger, signal: AbortSignal): Promise<void> {

@@ -2,6 +2,7 @@
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
+import { syncFolder } from './volume-folder';
 
 const ClaimRecord = z.object({
   version: z.literal(1),
@@ -39,13 +40,4 @@ export async function writeClaimRecord(file: string, record: ClaimRecord): Promi
   }
   await rename(fresh, file);
   await syncFolder(folder);
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

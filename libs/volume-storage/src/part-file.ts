@@ -1,6 +1,9 @@
 /** A file that bytes are appended to, by one process and one request at a time. */
 import type { FileHandle } from 'node:fs/promises';
+import { observed } from './file-operations';
 import { volumeErrorFrom } from './volume-errors';
+
+const bytesIn = ({ bytesWritten }: { readonly bytesWritten: number }): number => bytesWritten;
 
 /** Whoever can remove it again. */
 interface Remover<File> {
@@ -37,7 +40,7 @@ export class PartFile<File extends string = string> {
   /** Resolves when the bytes are durable; errors of earlier writes may show only here. */
   async sync(): Promise<void> {
     try {
-      await this.handle.sync();
+      await observed('sync', () => this.handle.sync());
     } catch (error) {
       throw volumeErrorFrom(`make ${this.file} durable`, error);
     }
@@ -61,14 +64,17 @@ export class PartFile<File extends string = string> {
 
   async #writeOnce(chunks: readonly Buffer[]): Promise<number> {
     try {
-      const [only] = chunks;
-      if (chunks.length === 1 && only !== undefined) {
-        return (await this.handle.write(only, 0, only.length, this.#length)).bytesWritten;
-      }
-      return (await this.handle.writev([...chunks], this.#length)).bytesWritten;
+      const { bytesWritten } = await observed('write', () => this.#write(chunks), bytesIn);
+      return bytesWritten;
     } catch (error) {
       throw volumeErrorFrom(`write ${this.file}`, error);
     }
+  }
+
+  #write(chunks: readonly Buffer[]): Promise<{ readonly bytesWritten: number }> {
+    const [only] = chunks;
+    if (chunks.length === 1 && only !== undefined) return this.handle.write(only, 0, only.length, this.#length);
+    return this.handle.writev([...chunks], this.#length);
   }
 }
 

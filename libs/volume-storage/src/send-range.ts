@@ -2,6 +2,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 import type { ByteRange } from './byte-range';
+import { observed } from './file-operations';
 import { VolumeTrouble } from './volume-errors';
 
 const READ_BYTES = 1024 * 1024;
@@ -45,7 +46,8 @@ async function pump(handle: FileHandle, response: ServerResponse, { range, piece
     const buffer = buffers[turn++ % buffers.length];
     if (buffer === undefined) return;
     const wanted = Math.min(buffer.length, range.last - at + 1);
-    const { bytesRead } = await handle.read(buffer, 0, wanted, at);
+    const from = at;
+    const { bytesRead } = await observed('read', () => handle.read(buffer, 0, wanted, from), bytesIn);
     if (bytesRead === 0) throw new VolumeTrouble('the file is shorter than was recorded');
     if (at === range.first) begin();
     await sending;
@@ -54,6 +56,8 @@ async function pump(handle: FileHandle, response: ServerResponse, { range, piece
   }
   await sending;
 }
+
+const bytesIn = ({ bytesRead }: { readonly bytesRead: number }): number => bytesRead;
 
 /** Resolves when the kernel has the bytes, or the client is gone. */
 function written(response: ServerResponse, bytes: Buffer): Promise<void> {

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { link, mkdir, open, readFile, rename, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { observed } from './file-operations';
 import { guardedWrite, VolumeTrouble } from './volume-errors';
 
 const MARKER = 'volume.json';
@@ -40,20 +41,23 @@ export class VolumeFolder {
   async probe(below: string): Promise<void> {
     await this.confirm();
     const name = join(this.root, below, `probe.${randomBytes(6).toString('hex')}`);
-    await guardedWrite('probe the volume', async () => {
-      const handle = await open(name, 'wx');
-      try {
-        await handle.writeFile('probe');
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
-      await rename(name, `${name}.done`);
-      const text = await readFile(`${name}.done`, 'utf8');
-      await unlink(`${name}.done`);
-      if (text !== 'probe') throw new Error('it gives back other bytes than were written');
-    });
+    await guardedWrite('probe the volume', () => observed('probe', () => writeAndRead(name)));
   }
+}
+
+/** Rejects unless the file system takes bytes, makes them durable, moves them and gives them back. */
+async function writeAndRead(name: string): Promise<void> {
+  const handle = await open(name, 'wx');
+  try {
+    await handle.writeFile('probe');
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(name, `${name}.done`);
+  const text = await readFile(`${name}.done`, 'utf8');
+  await unlink(`${name}.done`);
+  if (text !== 'probe') throw new Error('it gives back other bytes than were written');
 }
 
 async function readMarker(root: string): Promise<Marker | undefined> {
@@ -84,11 +88,13 @@ async function writeMarker(root: string, volumeId: string): Promise<Marker> {
 const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT';
 
 /** Makes renames in a folder durable. */
-export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+export function syncFolder(folder: string): Promise<void> {
+  return observed('sync folder', async () => {
+    const handle = await open(folder, 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  });
 }

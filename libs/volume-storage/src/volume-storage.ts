@@ -23,7 +23,7 @@ export interface StorageReport {
 }
 
 /** What a service keeps on its volume. */
-interface Store {
+export interface Store {
   /** Really writes; rejects when that cannot be done. */
   probe(): Promise<void>;
 }
