@@ -5,8 +5,8 @@ import { refusal } from '../step-failure';
 const TIMEOUT_MS = 10_000;
 const MARK = 'trusted.glusterfs.volume-id';
 const GFID = 'trusted.gfid';
-/** What Gluster itself puts into an empty brick. */
-const OWN_ENTRIES = new Set(['.glusterfs', '.trashcan', '.glusterfs-anonymous-inode']);
+/** What Gluster itself puts into an empty brick; the last one, of replicas that heal, ends with the volume's id. */
+const OWN_ENTRIES = [/^\.glusterfs$/, /^\.trashcan$/, /^\.glusterfs-anonymous-inode(-[0-9a-f-]{36})?$/];
 
 /** The UUID of the volume a directory is marked with. */
 export async function readClaim(run: HostCommand, path: string): Promise<string | undefined> {
@@ -23,7 +23,7 @@ export async function removeClaim(run: HostCommand, path: string): Promise<void>
   const detail = `the mark of ${path} cannot be removed`;
   const list = await mustRun(run, ['ls', '-A', path], TIMEOUT_MS, detail);
   const entries = list.split('\n').filter((name) => name !== '');
-  const files = entries.filter((name) => !OWN_ENTRIES.has(name));
+  const files = entries.filter((name) => !OWN_ENTRIES.some((own) => own.test(name)));
   if (files.length > 0) {
     throw refusal(
       `${path} is marked by a volume nobody knows, and holds ${String(files.length)} entries; save them first`,
