@@ -22,6 +22,7 @@ const project = (kind, extra = {}) => ({
     '^@brickyard/event-sourcing/postgres$': '<rootDir>/libs/event-sourcing/src/postgres/index.ts',
     '^@brickyard/(contracts|event-sourcing|domain|service-host|volume-storage)$': '<rootDir>/libs/$1/src/index.ts',
     '^@brickyard/(contracts|event-sourcing|domain|service-host)/testing$': '<rootDir>/libs/$1/src/testing.ts',
+    '^@brickyard/service-host/client$': '<rootDir>/libs/service-host/src/client.ts',
     '^@brickyard/(browser|hosts|stack|servers)$': '<rootDir>/tools/$1/src/index.ts',
   },
   ...extra,

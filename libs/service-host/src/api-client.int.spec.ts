@@ -20,6 +20,8 @@ class ScriptedApi {
   readonly seen: { route: string; headers: IncomingMessage['headers']; body?: unknown }[] = [];
   readonly #server: Server;
 
+  url = '';
+
   constructor(readonly replies: Record<string, readonly Reply[]>) {
     this.#server = createServer((request, response) => void this.#answer(request, response));
   }
@@ -27,7 +29,8 @@ class ScriptedApi {
   async listen(port = 0): Promise<string> {
     this.#server.listen(port, '127.0.0.1');
     await once(this.#server, 'listening');
-    return `http://127.0.0.1:${String((this.#server.address() as AddressInfo).port)}`;
+    this.url = `http://127.0.0.1:${String((this.#server.address() as AddressInfo).port)}`;
+    return this.url;
   }
 
   async close(): Promise<void> {
@@ -96,6 +99,16 @@ describe('createApiClient', () => {
       const claims = verify((headers.authorization ?? '').replace('bearer ', ''), KEY) as JwtPayload;
       expect(claims).toMatchObject({ iss: 'admin', qsh: queryStringHash(method, path) });
     }
+  });
+
+  it('asks the server to hold the answer, and again at once when it did', async () => {
+    const held: Reply = { status: 200, headers: { 'x-pending': 'true', 'preference-applied': 'wait=10' } };
+    await serve({ 'DELETE /volumes/abc': [accepted], 'GET /queue/q1': [held, held, { status: 204 }] });
+    client.close();
+    const hour = 3_600_000;
+    client = createApiClient({ url: api.url, user: 'admin', key: KEY, pollMs: hour });
+    await expect(client.delete('/volumes/abc')).resolves.toMatchObject({ status: 204 });
+    expect(api.seen.map(({ headers }) => headers['prefer'])).toEqual([undefined, 'wait=10', 'wait=10', 'wait=10']);
   });
 
   it('ends with 204 where there is no result, and with the failure of the operation where it failed', async () => {

@@ -1,16 +1,17 @@
 /** A client of the HTTP API as heketi's clients are: signed requests, and a queue to look at until the work is done. */
-import { createHash } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import { Agent as HttpAgent, type IncomingMessage, request as httpRequest, type RequestOptions } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { setTimeout as pause } from 'node:timers/promises';
 import { rootCertificates } from 'node:tls';
-import { sign } from 'jsonwebtoken';
 import { describeError, Unavailable } from './errors';
 
 /** What heketi's own clients wait between two looks at the queue. */
 const POLL_MS = 400;
 const TIMEOUT_MS = 30_000;
 const OPERATION_TIMEOUT_MS = 600_000;
+/** How long the server is asked to keep a question about a running operation. */
+const HOLD_MS = 10_000;
 const TOKEN_SECONDS = 300;
 const ANSWER_BYTES_MAX = 256 * 1024 * 1024;
 /** The API may be away for a moment while it is watched; these answers mean "look again". */
@@ -25,7 +26,7 @@ export interface ApiClientOptions {
   readonly key?: string | undefined;
   /** For one request, milliseconds. */
   readonly timeoutMs?: number;
-  /** Between two looks at the queue, milliseconds; 400 when absent, as heketi's clients do. */
+  /** Between two looks at the queue of a server that answers at once, milliseconds; 400 when absent, as heketi's clients do. */
   readonly pollMs?: number;
   /** For `https`: what to trust beside the system's own authorities, or nothing at all to check. */
   readonly tls?: ApiTls | undefined;
@@ -96,8 +97,14 @@ export function queryStringHash(method: string, path: string): string {
 /** A token for exactly one method and path; `now` in seconds since 1970. */
 export function signRequest(user: string, key: string, method: string, path: string, now: number): string {
   const claims = { iss: user, iat: now, exp: now + TOKEN_SECONDS, qsh: queryStringHash(method, path) };
-  return sign(claims, key, { algorithm: 'HS256' });
+  const signed = `${TOKEN_HEAD}.${encoded(claims)}`;
+  return `${signed}.${createHmac('sha256', key).update(signed).digest('base64url')}`;
 }
+
+const encoded = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+
+/** RFC 7519: the one algorithm that heketi's servers take. */
+const TOKEN_HEAD = encoded({ alg: 'HS256', typ: 'JWT' });
 
 /** Makes a client; connections are kept and used again. */
 export function createApiClient(options: ApiClientOptions): ApiClient {
@@ -106,7 +113,11 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
   const send = (method: string, path: string, body: unknown, call: CallOptions): Promise<ApiAnswer> =>
     sendOnce({ ...options, base, agent }, method, path, body, call);
   const follow = (queuePath: string, call: CallOptions = {}): Promise<ApiAnswer> =>
-    followQueue((path) => send('GET', path, undefined, withoutKey(call)), queuePath, options.pollMs ?? POLL_MS, call);
+    followQueue(
+      { ...options, send: (path, headers) => send('GET', path, undefined, { ...withoutKey(call), headers }) },
+      queuePath,
+      call,
+    );
   const call = async (method: string, path: string, body: unknown, how: CallOptions): Promise<ApiAnswer> => {
     const answer = await send(method, path, body, how);
     if (answer.status !== 202 || answer.location === undefined || how.follow === false) return answer;
@@ -128,10 +139,14 @@ function httpsAgent({ ca = [], insecure = false }: ApiTls = {}): HttpsAgent {
   return new HttpsAgent({ keepAlive: true, rejectUnauthorized: !insecure, ...trusted });
 }
 
+interface Way extends Pick<ApiClientOptions, 'pollMs' | 'timeoutMs'> {
+  readonly send: (path: string, headers: Readonly<Record<string, string>>) => Promise<ApiAnswer>;
+}
+
+/** Asks the server to answer when there is news; one that does not know how is asked at intervals. */
 async function followQueue(
-  get: (path: string) => Promise<ApiAnswer>,
+  { send, pollMs = POLL_MS, timeoutMs = TIMEOUT_MS }: Way,
   queuePath: string,
-  pollMs: number,
   { signal, operationTimeoutMs = OPERATION_TIMEOUT_MS }: CallOptions,
 ): Promise<ApiAnswer> {
   const deadline = performance.now() + operationTimeoutMs;
@@ -139,7 +154,8 @@ async function followQueue(
   let result: string | undefined; // Known once the queue has told; it may do so only once.
   while (performance.now() < deadline) {
     try {
-      const answer = await get(result ?? queuePath);
+      const waitMs = Math.min(HOLD_MS, timeoutMs / 2, deadline - performance.now());
+      const answer = await send(result ?? queuePath, result === undefined ? waitHeader(waitMs) : {});
       const isPending = answer.status === 200 && answer.headers['x-pending'] === 'true';
       if (result !== undefined || (answer.status !== 303 && !isPending)) return answer;
       trouble = undefined;
@@ -147,6 +163,7 @@ async function followQueue(
         result = answer.location;
         continue;
       }
+      if (wasHeld(answer)) continue;
     } catch (error) {
       if (!isPassing(error)) throw error;
       trouble = error;
@@ -155,6 +172,14 @@ async function followQueue(
   }
   throw new Unavailable(`${queuePath} is not done within ${String(operationTimeoutMs)} ms`, { cause: trouble });
 }
+
+/** RFC 7240, section 4.3: whole seconds. */
+function waitHeader(waitMs: number): Readonly<Record<string, string>> {
+  const seconds = Math.floor(waitMs / 1_000);
+  return seconds < 1 ? {} : { prefer: `wait=${String(seconds)}` };
+}
+
+const wasHeld = ({ headers }: ApiAnswer): boolean => (headers['preference-applied'] ?? '').startsWith('wait');
 
 /** Whether the same request may succeed later: nobody answered, or the API says that it is busy. */
 export function isPassing(error: unknown): boolean {
