@@ -80,6 +80,7 @@ export async function startGateway(settings: GatewaySettings, log: Logger): Prom
   const health = await startHealth(settings, { reader, metrics, phase });
   const steps = [
     { name: 'readiness', run: () => Promise.resolve().then(() => void (phase.isStopping = true)) },
+    { name: 'held answers', run: () => reader.holdNoMore() },
     { name: 'event streams', run: () => streams.close() },
     { name: 'http', run: () => app.close() },
     { name: 'admin mode', run: () => modes.close() },

@@ -12,6 +12,8 @@ import {
   volumeSpec,
 } from '../testing/events';
 import { GatewayUnderTest } from '../testing/gateway-under-test';
+import type { NodeView } from '../heketi/node.view';
+import type { VolumeView } from '../heketi/volume.view';
 
 const HOST = 'node1.example' as HostName;
 const operationId = nextOperation();
@@ -60,6 +62,28 @@ describe('what heketi never had', () => {
     expect(topology['volumes']).toEqual(await Promise.all(volumes.map((id) => get(`/volumes/${id}`))));
     expect(await get('/v1/volumes')).toEqual({ volumes: topology['volumes'] });
     expect(await get('/v1/topology?at=1')).toMatchObject({ nodes: [], volumes: [] });
+    const brief = await get('/v1/topology?brief=true');
+    expect(brief['clusters']).toEqual(topology['clusters']);
+    expect(brief['nodes']).toEqual(
+      (topology['nodes'] as NodeView[]).map((node) => ({
+        ...node,
+        devices: node.devices.map((device) => ({
+          ...device,
+          bricks: device.bricks.map(({ id, volume, size }) => ({ id, volume, size })),
+        })),
+      })),
+    );
+    expect(brief['volumes']).toEqual(
+      (topology['volumes'] as VolumeView[]).map(({ id, name, size, durability, cluster, bricks }) => ({
+        id,
+        name,
+        size,
+        durability,
+        cluster,
+        bricks: bricks.length,
+      })),
+    );
+    expect(await get('/v1/volumes?brief=true')).toEqual({ volumes: brief['volumes'] });
   });
 
   const json = async (path: string): Promise<unknown> => (await under.fetch(path)).json();

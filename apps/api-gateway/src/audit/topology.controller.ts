@@ -4,7 +4,7 @@ import type { GatewayReply, GatewayRequest } from '../http/gateway-request';
 import type { ClusterStateReader } from '../state/cluster-state.reader';
 import { requestedState } from '../state/requested-state';
 import { STATE_READER } from '../tokens';
-import { topologyView, volumesView } from './topology.view';
+import { topologyLines, topologyView, volumeLines, volumesView } from './topology.view';
 
 /** `/v1`: what takes heketi's clients one request a thing, in one. */
 @Controller('v1')
@@ -14,12 +14,15 @@ export class TopologyController {
   @Get('topology')
   async topology(@Req() request: GatewayRequest, @Res() reply: GatewayReply): Promise<void> {
     const { state } = await requestedState(this.reader, request, reply);
-    sendJson(reply, 200, topologyView(state));
+    sendJson(reply, 200, isBrief(request) ? topologyLines(state) : topologyView(state));
   }
 
   @Get('volumes')
   async volumes(@Req() request: GatewayRequest, @Res() reply: GatewayReply): Promise<void> {
     const { state } = await requestedState(this.reader, request, reply);
-    sendJson(reply, 200, { volumes: volumesView(state) });
+    sendJson(reply, 200, { volumes: isBrief(request) ? volumeLines(state) : volumesView(state) });
   }
 }
+
+/** `?brief=true`: what lists show. */
+const isBrief = (request: GatewayRequest): boolean => (request.query as { readonly brief?: unknown }).brief === 'true';

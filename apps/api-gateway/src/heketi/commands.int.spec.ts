@@ -1,11 +1,12 @@
 import type { ClientCommand, CommandEnvelope, CommandReply, HostName, Rejection } from '@brickyard/contracts';
-import { probeOf } from '@brickyard/contracts';
+import { probeOf, VolumeId } from '@brickyard/contracts';
 import { GatewayUnderTest } from '../testing/gateway-under-test';
 import {
   brick,
   CLUSTER,
   DEVICE_1,
   event,
+  idOf,
   NODE_1,
   nextOperation,
   smallCluster,
@@ -286,6 +287,31 @@ describe('commands of the gateway', () => {
     expect([again.status, await again.text()]).toEqual([404, 'Id not found\n']);
     expect((await under.fetch(`/volumes/${VOLUME}`)).status).toBe(200);
     expect((await under.fetch(`${location}?at=${String(planned)}`)).status).toBe(200);
+  });
+
+  it('holds its answer for who prefers to wait, until the operation is over or the time is', async () => {
+    const operationId = nextOperation();
+    const volumeId = VolumeId.parse(idOf('7'));
+    const planned = await under.record(
+      volumePlanned(volumeId, volumeSpec('held'), [brick('8', DEVICE_1, NODE_1)], operationId),
+    );
+    const queue = `/queue/${operationId}?after=${String(planned)}`;
+    const held = (prefer: string): Promise<Response> => under.fetch(queue, { headers: { prefer } });
+    const gone = new AbortController();
+    const left = under.fetch(queue, { headers: { prefer: 'wait=30' }, signal: gone.signal });
+    const late = await held('respond-async, wait=1');
+    expect([late.status, late.headers.get('x-pending'), late.headers.get('preference-applied')]).toEqual([
+      200,
+      'true',
+      'wait=1',
+    ]);
+    gone.abort(); // Who went away has not been told, so the end is still to be told.
+    await expect(left).rejects.toThrow();
+    await under.fetch('/hello');
+    const first = held('wait=30');
+    await under.record(event('VolumeCreated', { operationId, volumeId }));
+    expect([(await first).status, (await first).headers.get('location')]).toEqual([303, `/volumes/${volumeId}`]);
+    expect((await held('wait=30')).status).toBe(404);
   });
 
   it('tells a failed operation as 500 with its text', async () => {

@@ -2,7 +2,7 @@ import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
 import { REMEDY_HEADER, remedyHeader, sendEmpty, sendRedirect } from '../http/answers';
 import { type GatewayReply, type GatewayRequest, idOf } from '../http/gateway-request';
 import type { ClusterStateReader } from '../state/cluster-state.reader';
-import { requestedState } from '../state/requested-state';
+import { requestedState, type RequestedState } from '../state/requested-state';
 import { STATE_READER } from '../tokens';
 import { queueView, type QueueView } from './queue.view';
 import { ID } from './route-id';
@@ -10,6 +10,9 @@ import { idNotFound, TextError } from './text-error';
 
 /** Older deliveries are forgotten: their operations then may be told twice, which no client minds. */
 const DELIVERED_MAX = 20_000;
+
+/** The longest an answer is held for. */
+const HOLD_MAX_SECONDS = 30;
 
 /** `/queue/{id}`: how an operation goes. Its end is told once by each gateway. */
 @Controller('queue')
@@ -20,8 +23,8 @@ export class QueueController {
 
   @Get(ID)
   async poll(@Req() request: GatewayRequest, @Res() reply: GatewayReply): Promise<void> {
-    const { state, isPast, isComplete } = await requestedState(this.reader, request, reply);
     const id = idOf(request);
+    const { state, isPast, isComplete } = await this.newsOf(id, request, reply);
     if (!isPast && this.delivered.has(id)) throw idNotFound();
     const view = queueView(state, id);
     // What this gateway acknowledged and does not see yet is there all the same: 404 would end the client's wait.
@@ -30,8 +33,19 @@ export class QueueController {
       sendEmpty(reply, 200);
       return;
     }
-    if (!isPast && view.kind !== 'unknown') this.remember(id);
+    // Who went away while the answer was held has not been told.
+    if (!isPast && view.kind !== 'unknown' && !request.raw.socket.destroyed) this.remember(id);
     end(view, reply);
+  }
+
+  /** The state, at once; or for who prefers to wait (RFC 7240) when the operation is over. heketi's clients never say so. */
+  private async newsOf(id: string, request: GatewayRequest, reply: GatewayReply): Promise<RequestedState> {
+    const now = await requestedState(this.reader, request, reply);
+    const seconds = secondsPreferred(request);
+    if (seconds === 0 || now.isPast || queueView(now.state, id).kind !== 'running') return now;
+    await this.reader.until((state) => queueView(state, id).kind !== 'running', seconds * 1_000);
+    void reply.header('preference-applied', `wait=${String(seconds)}`);
+    return requestedState(this.reader, request, reply);
   }
 
   private remember(id: string): void {
@@ -42,6 +56,11 @@ export class QueueController {
       return;
     }
   }
+}
+
+function secondsPreferred({ headers }: GatewayRequest): number {
+  const wanted = /(?:^|[\s,;])wait=(\d{1,9})(?:$|[\s,;])/i.exec([headers['prefer'] ?? ''].flat().join(','))?.[1];
+  return Math.min(Number(wanted ?? 0), HOLD_MAX_SECONDS);
 }
 
 function end(view: Exclude<QueueView, { kind: 'running' }>, reply: GatewayReply): void {

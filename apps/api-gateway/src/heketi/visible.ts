@@ -132,5 +132,27 @@ export function visibleNodesOf(state: ControlState, clusterId: ClusterId): reado
   return nodeIds.map((nodeId) => visibleNode(state, nodeId)).filter((node) => node !== undefined);
 }
 
+/** Hosts of one cluster, and of which list of members they are. */
+interface Storage {
+  readonly nodeIds: readonly NodeId[];
+  readonly hosts: readonly string[];
+  /** All but the first, as mounts name them. */
+  readonly backup: string;
+}
+
+const storageByCluster = memoised((_: ControlState['nodes']) => new Map<ClusterId, Storage>());
+
+/** The names under which clients mount volumes of a cluster: the same for all of its volumes, so they are put together once. */
+export function storageHostsOf(state: ControlState, clusterId: ClusterId): Pick<Storage, 'hosts' | 'backup'> {
+  const known = storageByCluster(state.nodes);
+  const nodeIds = state.clusters.get(clusterId)?.nodeIds ?? [];
+  const before = known.get(clusterId);
+  if (before?.nodeIds === nodeIds) return before;
+  const hosts = visibleNodesOf(state, clusterId).flatMap(({ hostnames }) => hostnames.storage.slice(0, 1));
+  const storage = { nodeIds, hosts, backup: hosts.slice(1).join(',') };
+  known.set(clusterId, storage);
+  return storage;
+}
+
 /** Whether an id could be one of ours: anything else is not looked up. */
 export const isOperationId = (id: string): id is OperationId => /^[0-9a-f]{32}$/.test(id);

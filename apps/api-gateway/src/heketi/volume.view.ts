@@ -1,7 +1,7 @@
 import { gibOf, kib, type VolumeSpec } from '@brickyard/contracts';
 import { type ControlState, hostingFreeGib, type Volume } from '@brickyard/domain';
 import { brickView, type BrickView, byId } from './brick.view';
-import { visibleBlockVolume, visibleNodesOf, volumeIdsOf } from './visible';
+import { storageHostsOf, visibleBlockVolume, volumeIdsOf } from './visible';
 
 /** One volume as heketi shows it: the size in GiB, bricks in KiB. */
 export interface VolumeView {
@@ -73,10 +73,6 @@ function blockInfoView(state: ControlState, volume: Volume): BlockInfoView {
 
 /** Any node of the cluster serves the volume's description to a client, whatever state an operator gave it. */
 function mountView(state: ControlState, { clusterId, spec }: Volume): MountView {
-  const hosts = visibleNodesOf(state, clusterId).flatMap(({ hostnames }) => hostnames.storage.slice(0, 1));
-  return {
-    hosts,
-    device: `${hosts[0] ?? ''}:${spec.name}`,
-    options: { 'backup-volfile-servers': hosts.slice(1).join(',') },
-  };
+  const { hosts, backup } = storageHostsOf(state, clusterId);
+  return { hosts, device: `${hosts[0] ?? ''}:${spec.name}`, options: { 'backup-volfile-servers': backup } };
 }

@@ -52,8 +52,9 @@ export class ClusterStateReader {
   private bus: Bus | undefined;
   private subscription: Subscription | undefined;
   private forgetReconnects: (() => void) | undefined;
-  private readonly waiters = new Waiters();
-  private readonly loading = new Waiters();
+  private readonly waiters = new Waiters<At>();
+  private readonly held = new Waiters<At>();
+  private readonly loading = new Waiters<void>();
   private readonly past: PastStates;
   private listener: (events: readonly LoggedEvent[]) => void = () => undefined;
 
@@ -117,7 +118,7 @@ export class ClusterStateReader {
 
   /** The state, with everything this gateway acknowledged when that can be had soon. */
   async latest(): Promise<At> {
-    if (!this.isLoaded) await this.loading.wait(0, LOADING_MS);
+    if (!this.isLoaded) await this.loading.wait(() => true, LOADING_MS);
     if (this.position < this.told) await this.waitFor(this.told, OWN_WRITES_MS);
     return this.current();
   }
@@ -131,11 +132,23 @@ export class ClusterStateReader {
   /** Resolves true once the state includes a position, false when that took too long. */
   async waitFor(position: number, timeoutMs: number): Promise<boolean> {
     if (this.position >= position) return true;
+    const isReached = (at: At): boolean => at.position >= position;
     const soon = Math.min(FETCH_AFTER_MS, timeoutMs);
-    if (await this.waiters.wait(position, soon)) return true;
+    if (await this.waiters.wait(isReached, soon)) return true;
     this.announced = Math.max(this.announced, this.told);
     this.refill();
-    return this.waiters.wait(position, timeoutMs - soon);
+    return this.waiters.wait(isReached, timeoutMs - soon);
+  }
+
+  /** Resolves when the state is as wanted, when the time is over, or when no more answers are held. Nothing is fetched for it. */
+  async until(isSo: (state: ControlState) => boolean, timeoutMs: number): Promise<void> {
+    if (!isSo(this.current().state)) await this.held.wait(({ state }) => isSo(state), timeoutMs);
+  }
+
+  /** Answers that wait for news are given now: the gateway wants to end. */
+  holdNoMore(): Promise<void> {
+    this.held.giveUp();
+    return Promise.resolve();
   }
 
   /** The state as of a position not past the current one. */
@@ -154,6 +167,7 @@ export class ClusterStateReader {
     clearInterval(this.quietTimer);
     this.forgetReconnects?.();
     this.waiters.giveUp();
+    await this.holdNoMore();
     this.loading.giveUp();
     this.wakeUp?.();
     await this.subscription?.close();
@@ -191,7 +205,8 @@ export class ClusterStateReader {
     if (position > before) {
       this.listener(events.filter((event) => event.position > before && event.position <= position));
     }
-    this.waiters.reached(position);
+    this.waiters.reached(at);
+    this.held.reached(at);
   }
 
   /** Going on without an event would answer wrongly; what is there stays readable. */
@@ -234,13 +249,13 @@ export class ClusterStateReader {
 
   private async fetch(): Promise<void> {
     this.now ??= await this.load();
-    this.waiters.reached(this.now.position);
+    this.waiters.reached(this.now);
     for await (const events of this.sources.ledger.read({ after: this.now.position })) {
       this.fold(events);
       if (!this.isFollowing()) return;
     }
     this.isLoaded = true;
-    this.loading.reached(0);
+    this.loading.reached();
     this.lastNews = Date.now();
   }
 

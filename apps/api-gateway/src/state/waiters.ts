@@ -1,19 +1,21 @@
-/** Those who wait for a position of the log. */
+/** Those who wait for something to become so: a position of the log, the end of an operation. */
 
-interface Waiter {
-  readonly position: number;
+interface Waiter<Now> {
+  readonly isReached: (now: Now) => boolean;
   readonly done: (reached: boolean) => void;
 }
 
-/** Wakes everybody whose position has been reached. */
-export class Waiters {
-  private waiting: Waiter[] = [];
+/** Wakes everybody whose condition holds. */
+export class Waiters<Now> {
+  private waiting: Waiter<Now>[] = [];
+  private isOver = false;
 
-  /** Resolves true when the position is reached, false when the time is over before. */
-  wait(position: number, timeoutMs: number): Promise<boolean> {
+  /** Resolves true when the condition holds, false when the time is over before. It is asked often: it must cost next to nothing. */
+  wait(isReached: (now: Now) => boolean, timeoutMs: number): Promise<boolean> {
+    if (this.isOver) return Promise.resolve(false);
     return new Promise((resolve) => {
-      const waiter: Waiter = {
-        position,
+      const waiter: Waiter<Now> = {
+        isReached,
         done: (reached) => {
           clearTimeout(timer);
           resolve(reached);
@@ -27,16 +29,20 @@ export class Waiters {
     });
   }
 
-  /** Called with every new position. */
-  reached(position: number): void {
+  /** Called with everything new. */
+  reached(now: Now): void {
     if (this.waiting.length === 0) return;
     const before = this.waiting;
-    this.waiting = before.filter((waiter) => waiter.position > position);
-    for (const waiter of before) if (waiter.position <= position) waiter.done(true);
+    this.waiting = [];
+    for (const waiter of before) {
+      if (waiter.isReached(now)) waiter.done(true);
+      else this.waiting.push(waiter);
+    }
   }
 
   /** Nobody will be woken any more. */
   giveUp(): void {
+    this.isOver = true;
     for (const waiter of this.waiting) waiter.done(false);
     this.waiting = [];
   }

@@ -11,6 +11,8 @@ export interface ApiRoute {
   readonly path: string;
   readonly group: string;
   readonly summary: string;
+  /** What may be asked for in the query beside the moment, each with what it does. */
+  readonly query?: Readonly<Record<string, string>>;
   /** Needs no token. */
   readonly isOpen?: true;
   readonly body?: z.ZodType;
@@ -22,7 +24,8 @@ export interface ApiRoute {
   readonly refusals: readonly number[];
 }
 
-type Given = Partial<Pick<ApiRoute, 'body' | 'isBodyOptional' | 'isOpen'>>;
+type Given = Partial<Pick<ApiRoute, 'body' | 'isBodyOptional' | 'isOpen' | 'query'>>;
+const BRIEF = { brief: 'true: of volumes and bricks only what lists show' } as const;
 const ACCEPTED = { 202: undefined } as const;
 /** 500 is heketi's status for what cannot be allocated, and for conflicts. */
 const CHANGE = [400, 404, 409, 422, 429, 500];
@@ -152,8 +155,14 @@ export const apiRoutes: readonly ApiRoute[] = [
     200: HostsAnswer,
   }),
   get('history', '/v1/status', 'The whole at a glance', { 200: 'application/json' }),
-  get('history', '/v1/topology', 'Clusters, nodes and devices in one answer', { 200: 'application/json' }),
-  get('history', '/v1/volumes', 'Volumes in one answer', { 200: 'application/json' }),
+  get(
+    'history',
+    '/v1/topology',
+    'Clusters, nodes, devices and volumes in one answer',
+    { 200: 'application/json' },
+    { query: BRIEF },
+  ),
+  get('history', '/v1/volumes', 'Volumes in one answer', { 200: 'application/json' }, { query: BRIEF }),
   get('history', '/v1/operations', 'Operations under way and lately ended', { 200: 'application/json' }),
   get('history', '/v1/operations/{id}', 'One operation: its step, its tasks, what it waits for', {
     200: 'application/json',

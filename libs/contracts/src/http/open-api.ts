@@ -84,6 +84,7 @@ function operationOf({
   isOpen,
   body,
   isBodyOptional,
+  query = {},
   success,
   refusals,
 }: ApiRoute): OpenApiOperation {
@@ -94,7 +95,11 @@ function operationOf({
     tags: [group],
     summary,
     ...(isOpen === true ? { security: [] } : {}),
-    parameters: [...(path.includes('{id}') ? [ID] : []), ...(isPast ? PAST : [])],
+    parameters: [
+      ...(path.includes('{id}') ? [ID] : []),
+      ...Object.entries(query).map(([name, description]) => parameter(name, description)),
+      ...(isPast ? PAST : []),
+    ],
     ...(body === undefined
       ? {}
       : {
