@@ -77,9 +77,32 @@ export const Volume = z.object({
   bricks: z.array(Brick),
 });
 export type Volume = z.infer<typeof Volume>;
+/** What lists show of a volume; a server that does not know how to be brief lists its bricks instead of counting them. */
+export const VolumeLine = z.object({
+  id: z.string(),
+  name: z.string(),
+  size: z.int(),
+  cluster: z.string(),
+  durability: z.unknown(),
+  block: z.boolean().default(false),
+  bricks: z.union([z.int(), z.array(z.unknown()).transform(({ length }) => length)]),
+});
+export type VolumeLine = z.infer<typeof VolumeLine>;
+export const VolumeLines = z.object({ volumes: z.array(VolumeLine) });
 export const Volumes = z.object({ volumes: z.array(Volume) });
 export const Topology = z.object({ clusters: z.array(Cluster), nodes: z.array(Node), volumes: z.array(Volume) });
 export type Topology = z.infer<typeof Topology>;
+/** The same for who reads it, without what is told about volumes one by one. */
+export const TopologyLines = z.object({
+  clusters: z.array(Cluster),
+  nodes: z.array(
+    Node.extend({
+      devices: z.array(Device.extend({ bricks: z.array(Brick.pick({ id: true, size: true, volume: true })) })),
+    }),
+  ),
+  volumes: z.array(VolumeLine),
+});
+export type TopologyLines = z.infer<typeof TopologyLines>;
 export const BlockVolumeList = z.object({ blockvolumes: z.array(z.string()) });
 export const BlockVolume = z.object({
   id: z.string(),

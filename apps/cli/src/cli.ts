@@ -1,28 +1,10 @@
 /** The command line: what there is to say and how it ends. */
-import { describeError } from '@brickyard/service-host';
+import { describeError } from '@brickyard/service-host/client';
 import { Command, CommanderError } from 'commander';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { several, type Shell } from './commands/act';
-import { auditCommands } from './commands/audit.command';
-import { backupCommands } from './commands/backup.command';
-import { blockVolumeCommands } from './commands/blockvolume.command';
-import { clusterCommands } from './commands/cluster.command';
-import { completionCommand } from './commands/completion.command';
-import { deviceCommands } from './commands/device.command';
-import { explainCommands } from './commands/explain.command';
-import { kubernetesCommands } from './commands/kubernetes.command';
-import { driftCommands } from './commands/drift.command';
-import { importCommands } from './commands/import.command';
-import { lookCommands } from './commands/look.command';
-import { nodeCommands } from './commands/node.command';
-import { preflightCommand } from './commands/preflight.command';
-import { rebuildCommand } from './commands/rebuild.command';
-import { registryCommands } from './commands/registry.command';
-import { serverCommands } from './commands/server.command';
-import { topologyCommands } from './commands/topology.command';
-import { siteCommands } from './commands/site.command';
-import { volumeCommands } from './commands/volume.command';
+import { filesFor } from './commands/command-files';
 import type { Outside } from './context';
 import { EXIT, EXIT_CODES_HELP, exitCodeOf, type ExitCode } from './exit-codes';
 
@@ -34,29 +16,7 @@ const version = (): string => {
   return text;
 };
 
-const COMMANDS = [
-  topologyCommands,
-  clusterCommands,
-  nodeCommands,
-  deviceCommands,
-  volumeCommands,
-  blockVolumeCommands,
-  serverCommands,
-  kubernetesCommands,
-  lookCommands,
-  driftCommands,
-  importCommands,
-  explainCommands,
-  auditCommands,
-  backupCommands,
-  rebuildCommand,
-  registryCommands,
-  preflightCommand,
-  completionCommand,
-  siteCommands,
-];
-
-function programFor(shell: Shell): Command {
+function programFor(argv: readonly string[], shell: Shell): Command {
   const name = shell.outside.style === 'heketi' ? 'heketi-cli' : 'brickyard';
   const program = new Command(name)
     .description('Storage for containers, and proof of what was done to it')
@@ -78,7 +38,7 @@ function programFor(shell: Shell): Command {
         shell.outside.err(text);
       },
     });
-  for (const add of COMMANDS) add(program, shell);
+  for (const file of filesFor(argv)) file.read()(program, shell);
   inherit(program, program);
   return program;
 }
@@ -103,7 +63,7 @@ export async function runCli(argv: readonly string[], outside: Outside): Promise
     },
   };
   try {
-    await programFor(shell).parseAsync(argv, { from: 'user' });
+    await programFor(argv, shell).parseAsync(argv, { from: 'user' });
     return code;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.fine : usageOf(outside);

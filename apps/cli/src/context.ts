@@ -1,6 +1,6 @@
 /** What every command gets: where to write, whom to ask, which moment is meant. */
 import { readFileSync } from 'node:fs';
-import { createApiClient, type ApiAnswer, type ApiClient, type ApiTls } from '@brickyard/service-host';
+import { createApiClient, type ApiAnswer, type ApiClient, type ApiTls } from '@brickyard/service-host/client';
 import { z } from 'zod';
 import { UsageError } from './exit-codes';
 import { table } from './table';

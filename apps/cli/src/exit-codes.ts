@@ -1,7 +1,6 @@
 /** How the command ends, for scripts. */
-import { ApiError, isPassing, Unavailable } from '@brickyard/service-host';
+import { ApiError, isPassing, Unavailable } from '@brickyard/service-host/client';
 import { Unavailable as LogUnavailable } from '@brickyard/event-sourcing';
-import { KeyFileError } from '@brickyard/event-sourcing/postgres';
 
 /** `heketi` is what heketi-cli ends with whatever went wrong. */
 export const EXIT = { fine: 0, refused: 1, usage: 2, unavailable: 3, heketi: 255 } as const;
@@ -32,8 +31,12 @@ export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof UsageError) return EXIT.usage;
   if (error instanceof Unavailable || error instanceof LogUnavailable || isPassing(error)) return EXIT.unavailable;
   if (error instanceof ApiError) return EXIT.refused;
-  if (error instanceof KeyFileError || FILE_TROUBLE.has(String((error as NodeJS.ErrnoException | undefined)?.code))) {
-    return EXIT.unavailable;
-  }
+  if (isFileTrouble(error)) return EXIT.unavailable;
   return EXIT.refused;
+}
+
+/** A key file is known by its error's name: the class comes with all of Postgres, which most commands do not need. */
+function isFileTrouble(error: unknown): boolean {
+  const { name, code } = (error ?? {}) as Partial<NodeJS.ErrnoException>;
+  return name === 'KeyFileError' || FILE_TROUBLE.has(String(code));
 }

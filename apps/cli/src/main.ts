@@ -6,6 +6,12 @@ const { stdout, stderr } = process;
 /** One line that is written over, where somebody looks at it. */
 const CLEAR_LINE = '\r\u001b[K';
 
+/** Who reads no further, such as `head`, ends the command: quietly, as everywhere. */
+stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
+
 void runCli(process.argv.slice(2), {
   env: process.env,
   style: basename(process.argv[1] ?? '').startsWith('heketi-cli') ? 'heketi' : undefined,

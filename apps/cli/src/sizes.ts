@@ -1,7 +1,8 @@
 /** Sizes as people write and read them. The API takes volumes in whole GiB and gives devices in KiB. */
-import { KIB_PER_GIB } from '@brickyard/contracts';
 import { UsageError } from './exit-codes';
 
+/** Binary units: KiB in a GiB. */
+export const KIB_PER_GIB = 1024 ** 2;
 const UNITS = ['KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
 const SIZE = /^(\d+(?:\.\d+)?)\s*(?:([KMGTP])iB?)?$/i;
 

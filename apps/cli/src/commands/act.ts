@@ -1,5 +1,5 @@
 /** How a command is bound to what it does: its flags are parsed once, at this door. */
-import type { ApiAnswer } from '@brickyard/service-host';
+import type { ApiAnswer } from '@brickyard/service-host/client';
 import { Option, type Command } from 'commander';
 import { z } from 'zod';
 import { Context, GlobalOptions, type Outside } from '../context';

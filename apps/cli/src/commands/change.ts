@@ -1,5 +1,5 @@
 /** Sends a change and stays with it until the hosts have done it, showing what it is at. */
-import type { ApiAnswer, CallOptions } from '@brickyard/service-host';
+import type { ApiAnswer, CallOptions } from '@brickyard/service-host/client';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Operation } from '../answers';
 import type { Context } from '../context';

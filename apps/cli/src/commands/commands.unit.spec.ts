@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { Operation, Status, Topology } from '../answers';
 import { UsageError } from '../exit-codes';
 import { stepText } from './change';
+import { COMMAND_FILES, filesFor } from './command-files';
 import { completionScript, followers } from './completion.command';
 import { clusterFindings, fileFindings, nodeFinding } from './preflight.command';
 import { tagFrom } from './tags';
@@ -124,5 +125,28 @@ describe('completion', () => {
     const script = `${completionScript(program, 'bash')}
 COMP_WORDS=(${array}); COMP_CWORD=${String(words.length - 1)}; _tool; echo "\${COMPREPLY[*]}"`;
     expect(execFileSync('bash', ['-s'], { input: script, encoding: 'utf8' }).trim()).toBe(wanted);
+  });
+});
+
+describe('a file of commands', () => {
+  const shell = { outside: { env: {}, out: () => undefined, err: () => undefined }, ended: () => undefined };
+
+  it.each(COMMAND_FILES.map((file) => [file.words.join(' '), file] as const))(
+    'is read for the words its commands have: %s',
+    (_, file) => {
+      const program = new Command('brickyard');
+      file.read()(program, shell);
+      expect(program.commands.flatMap((command) => [command.name(), ...command.aliases()]).sort()).toEqual(
+        [...file.words].sort(),
+      );
+      expect(filesFor(['--user', 'admin', ...file.words.slice(0, 1), '--help'])).toContain(file);
+    },
+  );
+
+  it('is read alone when it alone is named; all are for help, completion and what is no command', () => {
+    expect(filesFor(['-s', 'http://x', 'volume', 'list'])).toHaveLength(1);
+    for (const argv of [[], ['--help'], ['volum', 'list'], ['completion', 'bash']]) {
+      expect(filesFor(argv)).toBe(COMMAND_FILES);
+    }
   });
 });

@@ -1,8 +1,8 @@
 /** Whether everything is there that volumes need, and for each thing that is not, what to do about it. */
-import { describeError } from '@brickyard/service-host';
+import { describeError } from '@brickyard/service-host/client';
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { Status, Topology } from '../answers';
+import { Status, TopologyLines } from '../answers';
 import type { Context } from '../context';
 import { EXIT } from '../exit-codes';
 import { act, type Shell } from './act';
@@ -69,7 +69,9 @@ function serverFindings({ position, leader, problem }: StatusAnswer): Finding[] 
 }
 
 /** Whether volumes of three copies could be placed at all. */
-export function clusterFindings({ clusters, nodes }: Topology): Finding[] {
+type Pool = Pick<TopologyLines, 'clusters' | 'nodes'>;
+
+export function clusterFindings({ clusters, nodes }: Pool): Finding[] {
   if (clusters.length === 0) {
     return [bad('clusters', 'there is none', 'brickyard topology load FILE, or brickyard cluster create')];
   }
@@ -89,7 +91,7 @@ export function clusterFindings({ clusters, nodes }: Topology): Finding[] {
 }
 
 /** What of a topology file is there already, and which of its hosts nobody hears. */
-export function fileFindings(file: TopologyFile, { nodes }: Topology, status: StatusAnswer): Finding[] {
+export function fileFindings(file: TopologyFile, { nodes }: Pick<Pool, 'nodes'>, status: StatusAnswer): Finding[] {
   const known = new Map(nodes.map((node) => [node.hostnames.manage[0] ?? '', node]));
   const heard = new Map(status.unregistered.map((agent) => [agent.name, agent]));
   return file.clusters
@@ -125,7 +127,7 @@ async function look(context: Context, file: string | undefined): Promise<Finding
       ),
     ];
   }
-  const topology = await context.get('/v1/topology', Topology);
+  const topology = await context.get('/v1/topology?brief=true', TopologyLines);
   const wanted = file === undefined ? [] : fileFindings(await readTopology(file), topology, status);
   return [...serverFindings(status), ...clusterFindings(topology), ...status.nodes.map(nodeFinding), ...wanted];
 }

@@ -1,5 +1,5 @@
 /** The registry of images: what a tag pointed to, and what its operator asks for. */
-import { Unavailable } from '@brickyard/service-host';
+import { Unavailable } from '@brickyard/service-host/client';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { type Context, parseMoment } from '../context';

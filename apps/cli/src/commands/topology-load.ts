@@ -1,7 +1,7 @@
 /** Brings what a topology file wants into being; what exists is found and left as it is. */
-import { createSlots, describeError } from '@brickyard/service-host';
+import { createSlots, describeError } from '@brickyard/service-host/client';
 import { z } from 'zod';
-import { Cluster, Node, Topology } from '../answers';
+import { Cluster, Node, TopologyLines } from '../answers';
 import { parseAnswer, type Context } from '../context';
 
 const Tags = z.record(z.string(), z.string());
@@ -43,6 +43,8 @@ export const summaryOf = ({ clusters, nodes, devices, found, failed }: Loaded): 
   `Created ${String(clusters)} cluster(s), ${String(nodes)} node(s), ${String(devices)} device(s); ` +
   `found ${String(found)} already there; ${String(failed)} failed`;
 
+type KnownNode = TopologyLines['nodes'][number];
+
 /** Enough that hosts do not wait for each other, few enough that Gluster's own lock is not fought for. */
 const NODES_AT_ONCE = 8;
 
@@ -55,12 +57,12 @@ class Load {
   devices = 0;
   found = 0;
   failed = 0;
-  private readonly known: Map<string, Node>;
+  private readonly known: Map<string, KnownNode>;
   private readonly places = createSlots(NODES_AT_ONCE);
 
   constructor(
     private readonly context: Context,
-    existing: readonly Node[],
+    existing: readonly KnownNode[],
     private readonly say: (text: string) => void,
   ) {
     this.known = new Map(existing.map((node) => [node.hostnames.manage[0] ?? '', node]));
@@ -105,7 +107,7 @@ class Load {
     }
   }
 
-  private async foundNode(known: Node, { node, devices }: FileNode): Promise<string> {
+  private async foundNode(known: KnownNode, { node, devices }: FileNode): Promise<string> {
     this.found += 1;
     const head = `\tFound node ${node.hostnames.manage[0] ?? ''} on cluster ${known.cluster}\n`;
     return head + (await this.addDevices(known, devices));
@@ -143,7 +145,7 @@ class Load {
   }
 
   /** A host takes its devices one after the other; asked for all at once, each takes its turn there. */
-  private async addDevices(node: Node, devices: readonly Device[]): Promise<string> {
+  private async addDevices(node: KnownNode, devices: readonly Device[]): Promise<string> {
     const names = new Set(node.devices.map(({ name }) => name));
     const lines = devices.map(async (device) => {
       if (names.has(device.name)) {
@@ -174,7 +176,7 @@ class Load {
 
 /** Loads a topology; failures of single nodes and devices are told and counted, and the rest goes on. */
 export async function loadTopology(context: Context, file: TopologyFile, say: (text: string) => void): Promise<Loaded> {
-  const { nodes } = await context.get('/v1/topology', Topology);
+  const { nodes } = await context.get('/v1/topology?brief=true', TopologyLines);
   const load = new Load(context, nodes, say);
   for (const cluster of file.clusters) await load.cluster(cluster);
   return load;

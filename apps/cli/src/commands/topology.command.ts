@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { Topology } from '../answers';
+import { Topology, TopologyLines } from '../answers';
 import { UsageError } from '../exit-codes';
 import { topologyText } from '../heketi/texts';
 import { humanKib } from '../sizes';
@@ -12,7 +12,7 @@ import { durabilityText } from './volume.tell';
 
 const InfoFlags = z.object({ template: z.string().optional() });
 
-const topologyLines = ({ clusters, nodes, volumes }: Topology): string[] =>
+const linesOf = ({ clusters, nodes, volumes }: TopologyLines): string[] =>
   clusters.flatMap((cluster) => [
     `Cluster ${cluster.id}`,
     ...nodes
@@ -95,11 +95,16 @@ export function topologyCommands(program: Command, shell: Shell): void {
     if (template !== undefined) {
       throw new UsageError('templates in the language of Go are not understood; use --json with a program such as jq');
     }
+    if (!context.isHeketi && !context.options.json) {
+      const brief = await context.get('/v1/topology?brief=true', TopologyLines);
+      context.print(brief, () => linesOf(brief));
+      return undefined;
+    }
     const whole = await context.get('/v1/topology', Topology);
     const { clusters, nodes, volumes } = whole;
     context.tell({
       data: context.isHeketi ? heketiTree(whole) : whole,
-      lines: () => topologyLines(whole),
+      lines: () => [],
       heketi: () => topologyText(clusters, nodes, volumes),
     });
     return undefined;

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { Volume, VolumeList, Volumes } from '../answers';
+import { Volume, VolumeLines, VolumeList, Volumes } from '../answers';
 import { UsageError } from '../exit-codes';
 import { endpointPatch } from '../heketi/kubernetes';
 import { volumeListText } from '../heketi/texts';
@@ -26,13 +26,18 @@ function listCommand(volume: Command, shell: Shell): void {
       context.tell({ data: await context.get('/volumes', VolumeList), lines: () => [], heketi: () => '' });
       return undefined;
     }
-    const { volumes } = await context.get('/v1/volumes', Volumes);
+    if (context.options.json) {
+      const { volumes } = await context.get('/v1/volumes', Volumes);
+      context.print(volumes, () => []);
+      return undefined;
+    }
+    const { volumes } = await context.get('/v1/volumes?brief=true', VolumeLines);
     const rows = volumes.map(({ id, name, size, durability, bricks, cluster, block }) => [
       id,
       `${name}${block ? ' [block]' : ''}`,
       `${String(size)} GiB`,
       durabilityText(durability),
-      String(bricks.length),
+      String(bricks),
       cluster,
     ]);
     const heads = ['VOLUME', 'NAME', 'SIZE', 'DURABILITY', 'BRICKS', 'CLUSTER'];

@@ -1,5 +1,5 @@
 /** How a volume is told. */
-import type { ApiAnswer } from '@brickyard/service-host';
+import type { ApiAnswer } from '@brickyard/service-host/client';
 import { durabilityIn, Volume } from '../answers';
 import { parseAnswer, type Context } from '../context';
 import { volumeText } from '../heketi/texts';

@@ -8,8 +8,7 @@ import {
   type PendingOperation,
   type Volume,
 } from '../answers';
-
-const KIB_PER_GIB = 1024 * 1024;
+import { KIB_PER_GIB } from '../sizes';
 
 const gib = (kib: number): string => String(Math.trunc(kib / KIB_PER_GIB));
 const lines = (...texts: readonly (string | readonly string[])[]): string =>
@@ -126,7 +125,7 @@ export const volumeText = (volume: Volume): string =>
     volume.snapshot.enable ? [`Snapshot Factor: ${volume.snapshot.factor.toFixed(2)}`, ''] : [],
   );
 
-export const volumeListText = (volumes: readonly Volume[]): string =>
+export const volumeListText = (volumes: readonly Pick<Volume, 'id' | 'cluster' | 'name' | 'block'>[]): string =>
   lines(
     volumes.map(
       ({ id, cluster, name, block }) =>

@@ -1,5 +1,5 @@
 /** Who did what between two positions: the events of the things that changed. */
-import { ApiError } from '@brickyard/service-host';
+import { ApiError } from '@brickyard/service-host/client';
 import { openLedgerReader } from '@brickyard/event-sourcing/postgres';
 import { History } from '../answers';
 import type { Context } from '../context';
