@@ -10,6 +10,7 @@ import { once } from 'node:events';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { begin, build, installDependencies, installPackages, Problem, quietly, root, say } from './bootstrap.mjs';
 import { audit } from './audit.mjs';
@@ -20,6 +21,9 @@ const results = [];
 /** The programs that run now, each in a group of its own: they end with us, at once, and their servers with them. */
 const running = new Set();
 
+/** Set when a signal ends us: what waits for a program that was ended then must not go on. */
+let cleaning;
+
 const PARTS = ['audit', 'lint', 'unit', 'int', 'e2e'];
 /** What may run while the linters do. */
 const BESIDE_LINT = new Set(['audit', 'unit', 'int']);
@@ -29,6 +33,7 @@ const WORKERS = new Map([
   ['e2e', 2],
 ]);
 const LINT_NICENESS = 10;
+const GROUP_LOOK_MS = 20;
 
 await begin(async () => {
   const wanted = wantedParts();
@@ -141,16 +146,29 @@ async function jest(kind, runDir, env) {
 /** The first signal cleans up; a second one, of the same kind, ends us where we are. */
 function endOnSignal(runDir) {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-    process.once(signal, () => void cleanUp(runDir).finally(() => process.exit(1)));
+    process.once(signal, () => (cleaning ??= cleanUp(runDir).finally(() => process.exit(1))));
   }
 }
 
 async function cleanUp(runDir) {
   say('ended before its time: cleaning up ...');
-  for (const { pid, exitCode } of running) if (exitCode === null) process.kill(-pid, 'SIGKILL');
+  const groups = [...running].map(({ pid }) => -pid);
+  for (const group of groups) signalled(group, 'SIGKILL');
   endProcessesOf(runDir);
+  // What a process holds is free only when it has ended, with all it started.
+  for (const group of groups) while (signalled(group, 0)) await pause(GROUP_LOOK_MS);
   await removeDeadLabs(runDir);
   removeRunDir(runDir);
+}
+
+/** False when no process of the group is there any more. */
+function signalled(group, signal) {
+  try {
+    process.kill(group, signal);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** What killed runs left of their storage hosts, or one of them whose folder that was; names what was removed. */
@@ -175,6 +193,7 @@ async function run(argv, env, { quiet = false, niceness = 0 } = {}) {
     const [code, signal] = await once(child, quiet ? 'close' : 'exit');
     return { code: code ?? signal, output: Buffer.concat(chunks).toString('utf8') };
   } finally {
+    await cleaning;
     running.delete(child);
   }
 }
