@@ -2,7 +2,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -79,7 +79,15 @@ describe('object-gateway', () => {
       const ready = await fetch(`${health}/health/ready`);
       expect([ready.status, await ready.text()]).toEqual([200, expect.stringContaining('local folder')]);
       const metrics = await (await fetch(`${health}/metrics`)).text();
+      const told = new Set([...metrics.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name));
+      const watched = ['alerts.yml', 'grafana/dashboards/brickyard.json'].flatMap(
+        (file) => readFileSync(join(ROOT, 'deploy/observability', file), 'utf8').match(/\bobjects_[a-z0-9_]+/g) ?? [],
+      );
+      expect(watched.length).toBeGreaterThan(10);
+      expect(watched.map((name) => name.replace(/_(bucket|count)$/, '')).filter((name) => !told.has(name))).toEqual([]);
       expect(metrics).toMatch(/objects_http_requests_total\{operation="PUT bucket",code="200",[^}]*\} 1/);
+      expect(metrics).toMatch(/objects_storage_operation_duration_seconds_count\{[^}]*operation="make"[^}]*\} [1-9]/);
+      expect(Number(/objects_received_bytes_total\{[^}]*\} (\d+)/.exec(metrics)?.[1])).toBeGreaterThan(100);
       running.kill('SIGTERM');
       expect((await once(running, 'exit'))[0]).toBe(0);
     },

@@ -1,20 +1,22 @@
 /** Tells whoever listens what is done to files of a volume and how long it takes; costs nothing when nobody does. */
 import { channel, subscribe } from 'node:diagnostics_channel';
 
-/** What is done to a file or folder; `publish` gives bytes the name they are found by, durably. */
-export type FileAction =
-  | 'make'
-  | 'open'
-  | 'read'
-  | 'write'
-  | 'sync'
-  | 'sync folder'
-  | 'publish'
-  | 'look at'
-  | 'list'
-  | 'move'
-  | 'remove'
-  | 'probe';
+/** What is done to a file or folder. `publish`, `make` and `move` are all that it takes to do so durably. */
+export const FILE_ACTIONS = [
+  'make',
+  'open',
+  'read',
+  'write',
+  'sync',
+  'sync folder',
+  'publish',
+  'look at',
+  'list',
+  'move',
+  'remove',
+  'probe',
+] as const;
+export type FileAction = (typeof FILE_ACTIONS)[number];
 
 /** One thing that was done, or could not be. */
 export interface FileOperation {
@@ -28,11 +30,11 @@ export interface FileOperation {
 const CHANNEL = 'brickyard.volume-storage.file-operation';
 const operations = channel(CHANNEL);
 
-/** Does the work and tells of it; `bytesOf` says how many bytes the result stands for. */
+/** Does the work and tells of it; `bytesOf` says how many bytes the result stands for: those in hand when absent. */
 export async function observed<T>(
   action: FileAction,
   work: () => Promise<T>,
-  bytesOf: (done: T) => number = () => 0,
+  bytesOf: (done: T) => number = (done) => (Buffer.isBuffer(done) ? done.length : 0),
 ): Promise<T> {
   if (!operations.hasSubscribers) return work();
   const startedAt = performance.now();

@@ -1,4 +1,5 @@
 /** What can go wrong with the volume, as whoever reads or writes must tell it. */
+import { type FileAction, observed } from './file-operations';
 
 /** No room: nothing was stored; it helps to expand the volume or to remove something. */
 export class VolumeFull extends Error {
@@ -21,20 +22,20 @@ export function volumeErrorFrom(what: string, error: unknown): VolumeFull | Volu
     : new VolumeTrouble(what, { cause: error });
 }
 
-/** Runs what reads: a missing file is told as such, since it may be the answer. */
-export async function guarded<T>(what: string, work: () => Promise<T>): Promise<T> {
+/** Runs what reads: a missing file is told as such, since it may be the answer. `subject` is what it is done to. */
+export async function guarded<T>(action: FileAction, subject: string, work: () => Promise<T>): Promise<T> {
   try {
-    return await work();
+    return await observed(action, work);
   } catch (error) {
-    throw (error as NodeJS.ErrnoException).code === 'ENOENT' ? error : volumeErrorFrom(what, error);
+    throw (error as NodeJS.ErrnoException).code === 'ENOENT' ? error : volumeErrorFrom(`${action} ${subject}`, error);
   }
 }
 
 /** Runs what writes: what is missing in the middle of a write is the volume itself. */
-export async function guardedWrite<T>(what: string, work: () => Promise<T>): Promise<T> {
+export async function guardedWrite<T>(action: FileAction, subject: string, work: () => Promise<T>): Promise<T> {
   try {
-    return await work();
+    return await observed(action, work);
   } catch (error) {
-    throw volumeErrorFrom(what, error);
+    throw volumeErrorFrom(`${action} ${subject}`, error);
   }
 }

@@ -41,7 +41,7 @@ export class VolumeFolder {
   async probe(below: string): Promise<void> {
     await this.confirm();
     const name = join(this.root, below, `probe.${randomBytes(6).toString('hex')}`);
-    await guardedWrite('probe the volume', () => observed('probe', () => writeAndRead(name)));
+    await guardedWrite('probe', 'the volume', () => writeAndRead(name));
   }
 }
 

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { link, mkdir, open, rename, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { syncFolder } from '@brickyard/volume-storage';
+import { observed, syncFolder } from '@brickyard/volume-storage';
 
 const ATTEMPTS_MAX = 20;
 
@@ -49,7 +49,7 @@ async function writeTemporary(place: Place, folder: string, bytes: Buffer): Prom
       const handle = await open(temporary, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o644);
       try {
         await handle.writeFile(bytes);
-        await handle.sync();
+        await observed('sync', () => handle.sync());
       } finally {
         await handle.close();
       }

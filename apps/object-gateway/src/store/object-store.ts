@@ -7,6 +7,7 @@ import { constants } from 'node:fs';
 import { access, type FileHandle, link, mkdir, open, readdir, readFile, rename, rm, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import {
+  type FileAction,
   guarded,
   guardedWrite,
   PartFile,
@@ -101,7 +102,7 @@ export class ObjectStore {
   }
 
   async buckets(): Promise<readonly Bucket[]> {
-    const names = await guarded('list buckets', () => readdir(this.bucketsFolder)).catch((error: unknown) => {
+    const names = await guarded('list', 'buckets', () => readdir(this.bucketsFolder)).catch((error: unknown) => {
       throw new VolumeTrouble('list buckets', { cause: error });
     });
     const found = await Promise.all(names.sort().map((name) => this.bucket(name)));
@@ -111,7 +112,7 @@ export class ObjectStore {
   /** Undefined when there is none of the name. */
   async bucket(name: string): Promise<Bucket | undefined> {
     try {
-      const text = await guarded(`look at bucket ${name}`, () => readFile(this.pathIn(name, BUCKET_FILE), 'utf8'));
+      const text = await guarded('read', `bucket ${name}`, () => readFile(this.pathIn(name, BUCKET_FILE), 'utf8'));
       const { created, owner } = BucketFile.parse(JSON.parse(text));
       return { name, created, owner };
     } catch (error) {
@@ -130,7 +131,7 @@ export class ObjectStore {
   /** False when it is there already. */
   async createBucket(name: string, owner: string): Promise<boolean> {
     if ((await this.bucket(name)) !== undefined) return false;
-    return guardedWrite(`make bucket ${name}`, async () => {
+    return guardedWrite('make', `bucket ${name}`, async () => {
       // Made aside and renamed: a bucket without its folders is never seen.
       const aside = join(this.trashFolder, `new.${newId()}`);
       for (const folder of ['objects', 'data', 'uploads']) await mkdir(join(aside, folder), { recursive: true });
@@ -153,19 +154,19 @@ export class ObjectStore {
     await this.requireBucket(name);
     if (await this.#isInUse(this.pathIn(name, ''))) throw new S3Error('BucketNotEmpty', 'The bucket is not empty.');
     const aside = join(this.trashFolder, `${name}.${newId()}`);
-    await guardedWrite(`remove bucket ${name}`, async () => {
+    await guardedWrite('remove', `bucket ${name}`, async () => {
       await rename(this.pathIn(name, ''), aside);
       await syncFolder(this.bucketsFolder);
     });
     if (await this.#isInUse(aside)) {
-      await guardedWrite(`take bucket ${name} back`, () => rename(aside, this.pathIn(name, '')));
+      await guardedWrite('move', `bucket ${name} back`, () => rename(aside, this.pathIn(name, '')));
       throw new S3Error('BucketNotEmpty', 'The bucket is not empty.');
     }
     this.#inBackground(rm(aside, { recursive: true, force: true }));
   }
 
   async #isInUse(folder: string): Promise<boolean> {
-    return guarded('look into the bucket', () => hasAny(join(folder, 'objects')));
+    return guarded('list', 'the bucket', () => hasAny(join(folder, 'objects')));
   }
 
   /** The object of a key; refuses a key or bucket that is not there. */
@@ -180,7 +181,7 @@ export class ObjectStore {
   async find(bucket: string, key: string): Promise<StoredObject | undefined> {
     const path = pathOfPlace(this.placeOf(bucket, key));
     try {
-      const { record, inline } = await guarded(`read ${path}`, () => again(() => readRecord(path)));
+      const { record, inline } = await guarded('read', path, () => again(() => readRecord(path)));
       if (record.key !== key) throw new VolumeTrouble(`${path} holds another key`);
       return { record, inline };
     } catch (error) {
@@ -210,7 +211,7 @@ export class ObjectStore {
   }
 
   openFile(bucket: string, file: string): Promise<FileHandle> {
-    return guarded(`open ${file}`, () => again(() => open(this.pathIn(bucket, file), 'r')));
+    return guarded('open', file, () => again(() => open(this.pathIn(bucket, file), 'r')));
   }
 
   /** A new file for bytes that arrive, in a folder of the bucket that may have to be made. */
@@ -218,7 +219,7 @@ export class ObjectStore {
     const path = this.pathIn(bucket, file);
     const flags = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY;
     const make = async (): Promise<PartFile> => new PartFile(file, await open(path, flags, 0o644));
-    return this.#writing(bucket, `make ${file}`, () => this.#withFolder(bucket, file, make));
+    return this.#writing(bucket, 'make', file, () => this.#withFolder(bucket, file, make));
   }
 
   /** Another name for bytes: they stay as long as one of the names does. */
@@ -232,7 +233,9 @@ export class ObjectStore {
   }
 
   syncFolderOf(bucket: string, file: string): Promise<void> {
-    return this.#writing(bucket, `sync the folder of ${file}`, () => syncFolder(dirname(this.pathIn(bucket, file))));
+    return this.#writing(bucket, 'publish', `the name of ${file}`, () =>
+      syncFolder(dirname(this.pathIn(bucket, file))),
+    );
   }
 
   /** Makes a record the object of its key: from then on, everybody sees it. What it replaces goes. */
@@ -247,7 +250,7 @@ export class ObjectStore {
       condition?.(present?.record);
       const place = this.placeOf(bucket, record.key);
       try {
-        await this.#writing(bucket, `store ${record.key}`, () =>
+        await this.#writing(bucket, 'publish', record.key, () =>
           writeDurably(place, encodeRecord(record, inline), isNew),
         );
       } catch (error) {
@@ -266,7 +269,7 @@ export class ObjectStore {
   async describe(bucket: string, key: string, change: (record: ObjectRecord) => ObjectRecord): Promise<void> {
     await this.#turns.inTurn(`${bucket}/${key}`, async () => {
       const { record, inline } = await this.object(bucket, key);
-      await this.#writing(bucket, `describe ${key}`, () =>
+      await this.#writing(bucket, 'publish', key, () =>
         writeDurably(this.placeOf(bucket, key), encodeRecord(change(record), inline)),
       );
     });
@@ -280,7 +283,7 @@ export class ObjectStore {
       if (present === undefined) return;
       const { base, folders, file } = this.placeOf(bucket, key);
       const folder = join(base, ...folders);
-      await this.#writing(bucket, `remove ${key}`, async () => {
+      await this.#writing(bucket, 'remove', key, async () => {
         await rm(join(folder, file), { force: true });
         await syncFolder(folder);
       });
@@ -344,19 +347,19 @@ export class ObjectStore {
   }
 
   /** What is missing in the middle of a write is the bucket, or the volume itself. */
-  async #writing<T>(bucket: string, what: string, work: () => Promise<T>): Promise<T> {
+  async #writing<T>(bucket: string, action: FileAction, subject: string, work: () => Promise<T>): Promise<T> {
     try {
-      return await guarded(what, work);
+      return await guarded(action, subject, work);
     } catch (error) {
       if (codeOf(error) !== 'ENOENT') throw error;
       await this.requireBucket(bucket);
-      throw new VolumeTrouble(what, { cause: error });
+      throw new VolumeTrouble(`${action} ${subject}`, { cause: error });
     }
   }
 
   /** Moves a whole folder of a bucket, durably; rejects with ENOENT when it is not there. */
   async moveFolder(bucket: string, from: string, to: string): Promise<void> {
-    await guarded(`move ${from}`, async () => {
+    await guarded('move', from, async () => {
       await this.#withFolder(bucket, to, () => rename(this.pathIn(bucket, from), this.pathIn(bucket, to)));
       for (const folder of [dirname(to), dirname(from)]) await syncFolder(this.pathIn(bucket, folder));
     });
@@ -373,7 +376,7 @@ export class ObjectStore {
   /** Whether a file is there. */
   async has(bucket: string, file: string): Promise<boolean> {
     try {
-      await guarded(`look at ${file}`, () => access(this.pathIn(bucket, file)));
+      await guarded('look at', file, () => access(this.pathIn(bucket, file)));
       return true;
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return false;

@@ -49,7 +49,7 @@ const noSuchUpload = (id: string): S3Error =>
 /** Begins an upload. */
 export async function beginUpload(store: ObjectStore, bucket: string, upload: Omit<Upload, 'id'>): Promise<string> {
   const id = newId();
-  await guardedWrite('begin an upload', async () => {
+  await guardedWrite('make', 'an upload', async () => {
     const base = store.pathIn(bucket, uploadFolderOf(id));
     await mkdir(base);
     const bytes = Buffer.from(`${JSON.stringify({ version: 1, ...upload })}\n`);
@@ -90,7 +90,7 @@ async function readUpload(store: ObjectStore, bucket: string, folder: string, id
   const path = join(store.pathIn(bucket, folder), UPLOAD_FILE);
   try {
     const { version: _, ...upload } = UploadFile.parse(
-      JSON.parse(await guarded('read an upload', () => readFile(path, 'utf8'))),
+      JSON.parse(await guarded('read', 'an upload', () => readFile(path, 'utf8'))),
     );
     return { ...upload, id };
   } catch (error) {
@@ -107,7 +107,7 @@ export async function addPart(store: ObjectStore, bucket: string, { id, key }: U
     const base = store.pathIn(bucket, uploadFolderOf(id));
     const before = await readPart(join(base, partName(part.number)));
     try {
-      await guarded('add a part', () =>
+      await guarded('publish', 'a part', () =>
         writeDurably({ base, folders: [], file: partName(part.number) }, Buffer.from(`${JSON.stringify(part)}\n`)),
       );
     } catch (error) {
@@ -121,7 +121,7 @@ export async function addPart(store: ObjectStore, bucket: string, { id, key }: U
 
 async function readPart(path: string): Promise<Part | undefined> {
   try {
-    return PartFile.parse(JSON.parse(await guarded('read a part', () => readFile(path, 'utf8'))));
+    return PartFile.parse(JSON.parse(await guarded('read', 'a part', () => readFile(path, 'utf8'))));
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined;
     throw error;
@@ -131,7 +131,7 @@ async function readPart(path: string): Promise<Part | undefined> {
 /** The parts of an upload in order. */
 export async function partsOf(store: ObjectStore, bucket: string, folder: string): Promise<readonly Part[]> {
   const base = store.pathIn(bucket, folder);
-  const names = (await guarded('list parts', () => readdir(base))).filter((name) => PART.test(name)).sort();
+  const names = (await guarded('list', 'parts', () => readdir(base))).filter((name) => PART.test(name)).sort();
   const parts = await mapLimited(names, READS_AT_ONCE, (name) => readPart(join(base, name)));
   return parts.filter((part) => part !== undefined);
 }
@@ -164,7 +164,7 @@ export async function tidyUpload(store: ObjectStore, bucket: string, id: string,
 export async function abortUpload(store: ObjectStore, bucket: string, key: string, id: string): Promise<void> {
   await uploadOf(store, bucket, key, id);
   try {
-    await guarded('abort an upload', () => store.dropFolder(bucket, uploadFolderOf(id)));
+    await guarded('remove', 'an upload', () => store.dropFolder(bucket, uploadFolderOf(id)));
   } catch (error) {
     throw codeOf(error) === 'ENOENT' ? noSuchUpload(id) : error;
   }
@@ -172,7 +172,7 @@ export async function abortUpload(store: ObjectStore, bucket: string, key: strin
 
 /** The open uploads of a bucket, by key and age. */
 export async function uploadsOf(store: ObjectStore, bucket: string): Promise<readonly Upload[]> {
-  const ids = await guarded('list uploads', () => readdir(store.pathIn(bucket, 'uploads')));
+  const ids = await guarded('list', 'uploads', () => readdir(store.pathIn(bucket, 'uploads')));
   const uploads = await mapLimited(ids, READS_AT_ONCE, (id) => readUpload(store, bucket, uploadFolderOf(id), id));
   return uploads.filter((upload) => upload !== undefined);
 }

@@ -8,7 +8,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ContentFile, Digest, UploadPart } from '@brickyard/contracts';
-import { guarded, guardedWrite, PartFile, syncFolder, VolumeFolder, volumeErrorFrom } from '@brickyard/volume-storage';
+import { guarded, guardedWrite, PartFile, syncFolder, VolumeFolder } from '@brickyard/volume-storage';
 
 /** Folder of the registry on its volume; everything else there is somebody else's. */
 const FOLDER = 'brickyard-registry';
@@ -48,12 +48,12 @@ export class ContentStore {
   async begin(name: string): Promise<ContentPart> {
     const file = `uploads/${name}.${randomBytes(6).toString('hex')}` as ContentFile;
     const flags = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY;
-    return guardedWrite(`make ${file}`, async () => new PartFile(file, await open(this.pathOf(file), flags, 0o644)));
+    return guardedWrite('make', file, async () => new PartFile(file, await open(this.pathOf(file), flags, 0o644)));
   }
 
   /** A file of an upload that another request or replica wrote and synced. */
   async reopen({ file, length }: UploadPart): Promise<ContentPart> {
-    return guardedWrite(`open ${file}`, async () => new PartFile(file, await open(this.pathOf(file), 'r+'), length));
+    return guardedWrite('open', file, async () => new PartFile(file, await open(this.pathOf(file), 'r+'), length));
   }
 
   /** Gives a synced file the name of its digest, besides its own when that is kept; resolves when that is durable. */
@@ -65,7 +65,7 @@ export class ContentStore {
     const [algorithm = '', hex = ''] = digest.split(':');
     const folder = `blobs/${algorithm}/${hex.slice(0, 2)}`;
     const name = `${folder}/${hex}.${randomBytes(8).toString('hex')}` as ContentFile;
-    return guardedWrite(`publish ${digest}`, async () => {
+    return guardedWrite('publish', digest, async () => {
       await this.#ensureFolder(folder);
       await (isKept ? link : rename)(this.pathOf(file), this.pathOf(name));
       await syncFolder(this.pathOf(folder));
@@ -88,19 +88,19 @@ export class ContentStore {
   }
 
   async openForReading(file: ContentFile): Promise<FileHandle> {
-    return guarded(`open ${file}`, () => this.#again(() => open(this.pathOf(file), 'r')));
+    return guarded('open', file, () => this.#again(() => open(this.pathOf(file), 'r')));
   }
 
   async read(file: ContentFile): Promise<Buffer> {
-    return guarded(`read ${file}`, () => this.#again(() => readFile(this.pathOf(file))));
+    return guarded('read', file, () => this.#again(() => readFile(this.pathOf(file))));
   }
 
   /** Size of a file; undefined when it is not there. */
   async sizeOf(file: ContentFile): Promise<number | undefined> {
     try {
-      return (await this.#again(() => stat(this.pathOf(file)))).size;
+      return (await guarded('look at', file, () => this.#again(() => stat(this.pathOf(file))))).size;
     } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw volumeErrorFrom(`look at ${file}`, error);
+      if (codeOf(error) !== 'ENOENT') throw error;
       await this.confirm(); // Nothing is there, or the volume itself is not.
       return undefined;
     }
@@ -108,7 +108,7 @@ export class ContentStore {
 
   /** Removes a file; one that is gone already is fine. */
   async remove(file: ContentFile): Promise<void> {
-    await guardedWrite(`remove ${file}`, () => rm(this.pathOf(file), { force: true }));
+    await guardedWrite('remove', file, () => rm(this.pathOf(file), { force: true }));
   }
 
   /** Writes, syncs, renames and reads: what every push needs of the volume. */
