@@ -20,7 +20,7 @@ import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { begin, build, installDependencies, Problem, quietly, root, say } from './bootstrap.mjs';
 
-const APPS = ['allocator', 'api-gateway', 'cli', 'console', 'node-agent', 'registry-backend'];
+const APPS = ['allocator', 'api-gateway', 'cli', 'console', 'node-agent', 'object-gateway', 'registry-backend'];
 /** What a part has besides its manifest. */
 const SHIPPED = ['dist', 'bin', 'assets'];
 const NOT_SHIPPED = /\.(d\.[cm]?ts|map|tsbuildinfo)$|\.spec\.js$|\/testing(\.js$|$)/;

@@ -62,6 +62,10 @@ export function siteFolders({ nodes, postgres }: Site, master: string): readonly
         'api-key': keys['admin-key'],
       },
     },
+    {
+      part: 'objects',
+      files: { 'access-key': 'brickyard', 'secret-key': secretOf('objects'), 'api-key': keys['admin-key'] },
+    },
     { part: 'operator', files: { ...keys, 'nats-password': bus({ kind: 'observer' }) } },
     ...nodes.map((host) => ({
       part: `node-${hostToken(host)}`,
