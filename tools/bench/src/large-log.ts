@@ -4,10 +4,10 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ControlEvent } from '@brickyard/contracts';
-import { encodeSnapshot, FOLD_VERSION, newEvent } from '@brickyard/domain';
+import { emptyControlState, encodeSnapshot, evolveStored, FOLD_VERSION, newEvent } from '@brickyard/domain';
 import { migrate, openLedgerReader, openLedgerWriter } from '@brickyard/event-sourcing/postgres';
 import { freePort, freshDatabase, startNats, startPostgres } from '@brickyard/servers';
-import { addTopology, deleteVolume, finish, type History, history, volumeCommand } from './large-estate';
+import { addTopology, deleteVolume, finish, history, volumeCommand } from './large-estate';
 
 const APPEND_AT_ONCE = 400;
 /** As the allocator does it by default. */
@@ -39,7 +39,6 @@ export async function writeLog(url: string, shape: LogShape, say: (text: string)
       throw error;
     },
   });
-  const reader = openLedgerReader({ url, ledger: 'control', role: 'writer' });
   let waiting: ControlEvent[] = [];
   let appended: Promise<unknown> = Promise.resolve();
   const estate = history((event) => waiting.push(event));
@@ -49,13 +48,7 @@ export async function writeLog(url: string, shape: LogShape, say: (text: string)
     await appended; // One batch on its way while the next one is decided.
     appended = writer.submit({ command, metadata: { correlationId: 'bench', actor: { name: 'bench' } } });
   };
-  const snapshot = async ({ position, state }: History): Promise<void> => {
-    await flush();
-    await appended;
-    await reader.saveSnapshot({ position, foldVersion: FOLD_VERSION, chunks: [...encodeSnapshot(state)] });
-  };
   addTopology(estate, 100, 8, 500 * 1_048_576, 5);
-  let nextSnapshot = SNAPSHOT_EVERY;
   for (let number = 0; !shape.isEnough(number, estate.position); number++) {
     const command = volumeCommand(number);
     estate.take(estate.decide(command));
@@ -63,14 +56,28 @@ export async function writeLog(url: string, shape: LogShape, say: (text: string)
     if (shape.deletes && number % 3 > 0) deleteVolume(estate, command.volumeId);
     if (waiting.length >= APPEND_AT_ONCE) await flush();
     if (number % TELL_EVERY === 0) say(`  ${String(estate.position)} events written`);
-    if (!shape.snapshots || estate.position < nextSnapshot) continue;
-    await snapshot(estate);
-    nextSnapshot += SNAPSHOT_EVERY;
   }
   await flush();
   await appended;
-  await Promise.all([writer.close(), reader.close()]);
+  await writer.close();
+  if (shape.snapshots) await saveSnapshots(url, say);
   return estate.position;
+}
+
+/** Of what was stored: the times of events are part of what they fold to. */
+async function saveSnapshots(url: string, say: (text: string) => void): Promise<void> {
+  const reader = openLedgerReader({ url, ledger: 'control', role: 'writer' });
+  let state = emptyControlState;
+  for await (const events of reader.read({ after: 0 })) {
+    for (const event of events) {
+      state = evolveStored(state, event);
+      const { position } = event;
+      if (position % SNAPSHOT_EVERY !== 0) continue;
+      await reader.saveSnapshot({ position, foldVersion: FOLD_VERSION, chunks: [...encodeSnapshot(state)] });
+      if (position % (10 * SNAPSHOT_EVERY) === 0) say(`  snapshots up to ${String(position)} saved`);
+    }
+  }
+  await reader.close();
 }
 
 /** A system to measure: its database, and a gateway without authentication that has read it all. */
