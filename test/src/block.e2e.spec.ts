@@ -4,7 +4,7 @@ import { hostsSupported, type HostLab, type StorageHost } from '@brickyard/hosts
 import { BlockVolumeInfo } from './answers';
 import { command, stackUnderTest, type StackUnderTest } from './stack-under-test';
 
-jest.setTimeout(240_000);
+jest.setTimeout(300_000);
 
 const describeOnHosts = hostsSupported().supported ? describe : describe.skip;
 const GIB = 1024 ** 3;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Browser, chromiumProgram, type Page } from '@brickyard/browser';
 import { stackUnderTest, type StackUnderTest } from './stack-under-test';
 
-jest.setTimeout(180_000);
+jest.setTimeout(300_000);
 
 const AXE = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 /** Where pictures of every page are put for people to look at; nowhere unless asked for. */

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import type { VolumeInfo } from './answers';
 import { stackUnderTest, type StackUnderTest } from './stack-under-test';
 
-jest.setTimeout(240_000);
+jest.setTimeout(300_000);
 
 const describeOnHosts = hostsSupported().supported ? describe : describe.skip;
 /** Somebody's change is seen within a minute, whatever it is. */

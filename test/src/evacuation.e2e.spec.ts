@@ -7,7 +7,7 @@ import { hostsSupported, type HostLab, type StorageHost } from '@brickyard/hosts
 import { type NodeInfo, VolumeInfo } from './answers';
 import { stackUnderTest, type StackUnderTest } from './stack-under-test';
 
-jest.setTimeout(280_000);
+jest.setTimeout(600_000); // Half a dozen heals, each as long as a busy machine takes.
 
 const describeOnHosts = hostsSupported().supported ? describe : describe.skip;
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');

@@ -5,7 +5,7 @@ import { signRequest } from '@brickyard/service-host';
 import { VolumeInfo, VolumeList } from './answers';
 import { stackUnderTest, type StackUnderTest } from './stack-under-test';
 
-jest.setTimeout(180_000);
+jest.setTimeout(300_000);
 
 const REPLICA_3 = { size: 1, durability: { type: 'replicate', replicate: { replica: 3 } } };
 

@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { VolumeInfo, VolumeList } from './answers';
 import { stackUnderTest, type StackUnderTest } from './stack-under-test';
 
-jest.setTimeout(240_000);
+jest.setTimeout(300_000);
 
 const PROGRAM = join(__dirname, '..', '..', 'apps', 'cli', 'bin', 'brickyard.js');
 const SERVICES = ['api-gateway-1', 'allocator-1'];

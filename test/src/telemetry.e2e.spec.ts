@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { Collector, treeOf } from './collector';
 import { command, stackUnderTest, type StackUnderTest } from './stack-under-test';
 
-jest.setTimeout(240_000);
+jest.setTimeout(300_000);
 
 const REPOSITORY = join(__dirname, '../..');
 const OBSERVABILITY = join(REPOSITORY, 'deploy/observability');

@@ -6,7 +6,7 @@ import { hostsSupported, type HostLab, type StorageHost } from '@brickyard/hosts
 import { DeviceInfo, VolumeInfo, VolumeList } from './answers';
 import { stackUnderTest, type StackUnderTest } from './stack-under-test';
 
-jest.setTimeout(240_000);
+jest.setTimeout(300_000);
 
 /**
  * Members keep the lock of a glusterd that died for 180 s, and whatever touches that volume waits for it; a handshake that

@@ -21,7 +21,7 @@ import { type HostLab, hostsSupported, prepareHosts, type StorageHost } from '@b
 import { MOUNT_ROOT } from './brick-path';
 import { type AgentBench, agentBench } from './testing/agent-bench';
 
-jest.setTimeout(180_000);
+jest.setTimeout(300_000);
 
 const ROOT = join(__dirname, '../../..');
 const MAIN = join(ROOT, 'apps/node-agent/dist/main.js');

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-jest.setTimeout(240_000);
+jest.setTimeout(300_000);
 
 const run = promisify(execFile);
 const main = join(__dirname, '..', 'dist', 'main.js');
