@@ -37,10 +37,7 @@ interface Standing {
   readonly index: number;
 }
 
-async function standingOf(context: VolumeContext, change: GlusterReplacement, brick: string): Promise<Standing> {
-  const { name, volumeId } = change;
-  checkName(name);
-  const info = await context.gluster.volume(name);
+function standingIn(info: VolumeInfo | undefined, { name, volumeId }: GlusterReplacement, brick: string): Standing {
   if (info === undefined) throw refusal(`volume ${name} does not exist in Gluster; was it deleted by hand?`);
   const owner = ownerOf(info.options);
   if (owner !== undefined && owner !== volumeId) throw refusal(`the Gluster volume ${name} belongs to ${owner}`);
@@ -53,15 +50,24 @@ const setOf = ({ info, first }: Standing, heals: readonly BrickHeal[]): readonly
   heals.slice(first, first + info.perSet);
 
 /** Whether the replacement stands in the brick's place. */
-export async function isReplaced({ gluster }: VolumeContext, change: GlusterReplacement): Promise<boolean> {
-  const listed = new Set((await gluster.volume(change.name))?.bricks.map(({ name }) => name));
+export const isReplaced = async ({ gluster }: VolumeContext, change: GlusterReplacement): Promise<boolean> =>
+  isReplacedIn(await gluster.volume(change.name), change);
+
+function isReplacedIn(info: VolumeInfo | undefined, change: GlusterReplacement): boolean {
+  const listed = new Set(info?.bricks.map(({ name }) => name));
   return listed.has(nameOf(change.replacement)) && !listed.has(nameOf(change.leaving));
 }
 
-/** Refuses when other bricks need what this one has, or when the others cannot stand in for it. */
+/**
+ * Refuses when other bricks need what this one has, or when the others cannot stand in for it. An earlier command that was
+ * not answered may come through at any moment, and is no reason to refuse: both questions go to one look at the volume, and
+ * a refusal is only said of a volume that has the brick still.
+ */
 export async function checkReplacement(context: VolumeContext, change: GlusterReplacement): Promise<void> {
-  if (await isReplaced(context, change)) return;
-  const standing = await standingOf(context, change, nameOf(change.leaving));
+  checkName(change.name);
+  const info = await context.gluster.volume(change.name);
+  if (isReplacedIn(info, change)) return;
+  const standing = standingIn(info, change, nameOf(change.leaving));
   if (change.healCheck === 'disable') return;
   const { brickId } = change.leaving;
   let problem: string | undefined;
@@ -71,6 +77,7 @@ export async function checkReplacement(context: VolumeContext, change: GlusterRe
     return problem === undefined;
   };
   if (await until(isSafe, Math.min(ENTRIES_PATIENCE_MS, context.patience.awayMs * 2), LOOK_MS)) return;
+  if (await isReplaced(context, change)) return;
   throw refusal(problem ?? `Unable to determine heal status of brick ${brickId}`);
 }
 
@@ -116,8 +123,10 @@ export async function replaceBrick(context: VolumeContext, change: GlusterReplac
 
 /** How much the set still has to copy; undefined while a brick of it does not answer. */
 async function pendingIn(context: VolumeContext, change: GlusterReplacement): Promise<number | undefined> {
-  const standing = await standingOf(context, change, nameOf(change.replacement));
-  const heals = await context.gluster.heal(change.name);
+  const { name } = change;
+  checkName(name);
+  const standing = standingIn(await context.gluster.volume(name), change, nameOf(change.replacement));
+  const heals = await context.gluster.heal(name);
   if (heals?.length !== standing.info.bricks.length) return undefined;
   return setOf(standing, heals).reduce<number | undefined>(
     (sum, { pending }) => (sum === undefined || pending === undefined ? undefined : sum + pending),
