@@ -24,7 +24,8 @@ import { NestFactory } from '@nestjs/core';
 import type { Agent } from './agent';
 import { MOUNT_ROOT } from './brick-path';
 import { AgentConfig } from './config';
-import { ALWAYS_HEARD } from './lease';
+import { DONE, outcomeOf } from './drivers/step-failure';
+import { ALWAYS_HEARD, assertHeard, LEASE_MS, openLease } from './lease';
 import { openLedger } from './ledger';
 import { NodeAgentModule } from './node-agent.module';
 import { consumeTasks } from './task.consumer';
@@ -250,5 +251,37 @@ describe('the queue of tasks', () => {
     await consuming.close();
     await ledger.close();
     expect(outcomesOf(HOST)).toContain('10_2e0_2e0_2e1');
+  });
+
+  it('remembers nothing that a task made of the refusal of an unheard host: it is done when it comes again', async () => {
+    const ledger = await openLedger({ file: join(bench.directory, 'ledger'), sync: true });
+    let now = 1_000_000;
+    const lease = openLease(() => now);
+    lease.confirm(now);
+    let tries = 0;
+    const execute = (): Promise<Outcome> =>
+      outcomeOf(async () => {
+        tries += 1;
+        if (tries === 1) now += 2 * LEASE_MS;
+        if (tries === 1) lease.confirm(now);
+        assertHeard();
+        return Promise.resolve(DONE);
+      });
+    const consuming = await consumeTasks({
+      lease,
+      bus: await bench.connect('queue'),
+      log: bench.log,
+      ledger,
+      filter: tasksOf(HOST),
+      consumer: taskConsumerOf(HOST),
+      concurrency: 1,
+      isOurs: () => true,
+      execute,
+    });
+    const taskId = await bench.send(HOST, 'unheard', check);
+    expect(await bench.outcomesOf(taskId)).toEqual([{ kind: 'done', result: { kind: 'nothing' } }]);
+    expect(tries).toBe(2);
+    await consuming.close();
+    await ledger.close();
   });
 });

@@ -163,13 +163,25 @@ class TaskConsumer {
   }
 
   private async handle(envelope: TaskEnvelope, isRedelivered: boolean): Promise<void> {
-    const { ledger, lease } = this.options;
-    const known = ledger.outcomeOf(envelope) ?? this.staleness(envelope);
-    // From before the question on: an answer from before this host was away is worth nothing.
-    const outcome =
-      known ?? (await lease.during(() => this.perform(envelope, isRedelivered || this.isInDoubt(envelope))));
+    const known = this.options.ledger.outcomeOf(envelope) ?? this.staleness(envelope);
+    const outcome = known ?? (await this.settle(envelope, isRedelivered));
     if (outcome === undefined) return; // Nobody waits for it any more.
     await this.publish(envelope.generation, outcome);
+  }
+
+  /** Remembered is only what a task came to while this host was heard: what it made of the lease's refusal never happened. */
+  private async settle(envelope: TaskEnvelope, isRedelivered: boolean): Promise<TaskOutcome | undefined> {
+    const { ledger, lease, log, onDone } = this.options;
+    // From before the question on: an answer from before this host was away is worth nothing.
+    const outcome = await lease.during(() => this.perform(envelope, isRedelivered || this.isInDoubt(envelope)));
+    if (outcome === undefined) return undefined;
+    const { taskId, operationId, host, resource, task } = envelope;
+    const fields = { taskId, operationId, host, resource, task: task.type, tookMs: outcome.tookMs };
+    if (outcome.outcome.kind === 'done') log.info(fields, 'task done');
+    else log.warn({ ...fields, ...outcome.outcome }, 'task failed');
+    await ledger.record(envelope, outcome);
+    onDone?.(envelope, outcome);
+    return outcome;
   }
 
   private staleness(envelope: TaskEnvelope): TaskOutcome | undefined {
@@ -180,7 +192,7 @@ class TaskConsumer {
   }
 
   private async perform(envelope: TaskEnvelope, isDoubtful: boolean): Promise<TaskOutcome | undefined> {
-    const { ledger, log, onDone } = this.options;
+    const { ledger, log } = this.options;
     const { taskId, operationId, host, task } = envelope;
     if (isDoubtful && !(await this.isWanted(envelope))) {
       log.info(
@@ -197,19 +209,13 @@ class TaskConsumer {
       return { ok: false, failure: failureOf(error) };
     });
     const tookMs = Math.max(0, Math.round(this.now() - startedAt));
-    const outcome: TaskOutcome = {
+    return {
       taskId,
       operationId,
       host,
       tookMs,
       outcome: result.ok ? { kind: 'done', result: result.result } : { kind: 'failed', failure: result.failure },
     };
-    const fields = { taskId, operationId, host, resource: envelope.resource, task: task.type, tookMs };
-    if (result.ok) log.info(fields, 'task done');
-    else log.warn({ ...fields, failure: result.failure }, 'task failed');
-    await ledger.record(envelope, outcome);
-    onDone?.(envelope, outcome);
-    return outcome;
   }
 
   private async isWanted({ taskId, operationId }: TaskEnvelope): Promise<boolean> {
