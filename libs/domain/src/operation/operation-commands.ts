@@ -6,6 +6,7 @@ import type { ControlState, Node } from '../control/control.state';
 import { deriveId } from '../placement/derive-id';
 import { abandonment, retryStep } from './advance';
 import type { Operation } from './operation.state';
+import { dueResidue } from './residue';
 
 /** An outcome counts once, only while its task is running, and only from the task's host: others change nothing. */
 export function recordOutcome({ outcome }: CommandOf<'RecordOutcome'>, state: ControlState): ControlDecision {
@@ -52,10 +53,13 @@ export function declareNodeLost(
 const residueOperationId = (node: Node, state: ControlState): OperationId =>
   deriveId(node.nodeId, `residue/${String(state.endedCount)}`) as OperationId;
 
-function residueRemoval(node: Node, operationId: OperationId): readonly EventOf<'ResidueRemovalPlanned'>[] {
-  if (node.residue.length === 0) return [];
-  const { nodeId, residue } = node;
-  return [{ type: 'ResidueRemovalPlanned', version: 1, operationId, nodeId, residue: [...residue] }];
+function residueRemoval(
+  { nodeId, residue }: Node,
+  state: ControlState,
+  operationId: OperationId,
+): readonly EventOf<'ResidueRemovalPlanned'>[] {
+  const due = dueResidue(residue, state);
+  return due.length === 0 ? [] : [{ type: 'ResidueRemovalPlanned', version: 1, operationId, nodeId, residue: due }];
 }
 
 export function declareNodeReturned(
@@ -66,7 +70,7 @@ export function declareNodeReturned(
   if (node === undefined) return accepted();
   const back: readonly ControlEvent[] =
     node.lostSince === undefined ? [] : [{ type: 'NodeReturned', version: 1, nodeId }];
-  return accepted(...back, ...residueRemoval(node, residueOperationId(node, state)));
+  return accepted(...back, ...residueRemoval(node, state, residueOperationId(node, state)));
 }
 
 /** Removes now what is left on nodes that speak; that of a lost one is removed when it returns. */
@@ -75,7 +79,7 @@ export function cleanUp({ operationId, nodeIds }: CommandOf<'CleanUp'>, state: C
     .filter(({ nodeId, lostSince }) => lostSince === undefined && (nodeIds.length === 0 || nodeIds.includes(nodeId)))
     .sort((one, other) => (one.nodeId < other.nodeId ? -1 : 1));
   const planned = wanted.flatMap((node) =>
-    residueRemoval(node, deriveId(operationId, `residue/${node.nodeId}`) as OperationId),
+    residueRemoval(node, state, deriveId(operationId, `residue/${node.nodeId}`) as OperationId),
   );
   const removals = planned.map((removal) => removal.operationId);
   return accepted<ControlEvent>({ type: 'CleanUpStarted', version: 1, operationId, removals }, ...planned);

@@ -4,6 +4,7 @@ import type { Recorded } from '@brickyard/event-sourcing';
 import type { ControlState, Volume } from '../control/control.state';
 import { changed } from '../control/fold-tools';
 import { inSetOrder } from './orders';
+import { residueWithout } from './residue';
 import {
   isEvacuation,
   type EndedOperation,
@@ -200,7 +201,10 @@ export function residueRemovalPlanned(
   recorded: Recorded<EventOf<'ResidueRemovalPlanned'>>,
 ): ControlState {
   const { nodeId, residue } = recorded.event;
-  const nodes = changed(state.nodes, nodeId, (node) => ({ ...node, residue: [] }));
+  const nodes = changed(state.nodes, nodeId, (node) => ({
+    ...node,
+    residue: residueWithout(node.residue, residue),
+  }));
   return startOperation({ ...state, nodes }, recorded, { kind: 'remove-residue', nodeId, residue });
 }
 

@@ -384,6 +384,61 @@ describe('create-block-volume, with a hosting volume of its own', () => {
   });
 });
 
+describe('what a lost host left, when it is back before the operation has ended', () => {
+  const nodeId = id('a1') as NodeId;
+  const types = (plane: ControlPlane): string[] =>
+    (plane.state.nodes.get(nodeId)?.residue ?? []).map(({ task }) => task.type).sort();
+  const isBack = (plane: ControlPlane, isHeld: (task: AgentTask) => boolean = () => false): string[] => {
+    const done: string[] = [];
+    plane.submit({ type: 'DeclareNodeReturned', nodeId });
+    plane.settle((task) => {
+      if (isHeld(task.task)) return undefined;
+      done.push(`${task.task.type} on ${task.host}`);
+      return obedient()(task);
+    });
+    return done;
+  };
+
+  it('is a target that goes when the creation has been taken back, not before', () => {
+    const plane = threeNodes();
+    plane.submit(createBlockVolume('disk', 10, { portals: 0 }));
+    plane.settle((task) => {
+      if (task.task.type === 'UnexportBlockVolume' && task.nodeId === nodeId) return undefined;
+      if (task.task.type === 'DeleteBlockFile') return undefined;
+      return task.task.type === 'ExportBlockVolume' && task.nodeId !== nodeId ? failed('no') : obedient()(task);
+    });
+    plane.submit({ type: 'DeclareNodeLost', nodeId, silentSince: 'then' });
+    plane.settle((task) => (task.task.type === 'DeleteBlockFile' ? undefined : obedient()(task)));
+    expect(types(plane)).toContain('UnexportBlockVolume');
+    expect(isBack(plane, ({ type }) => type === 'DeleteBlockFile')).toEqual([]);
+    expect(types(plane)).toContain('UnexportBlockVolume');
+    plane.settle(obedient());
+    expect(plane.state.blockVolumes.size).toBe(0);
+    expect(isBack(plane)).toContain('UnexportBlockVolume on n1');
+    expect([...plane.state.nodes.values()].flatMap(({ residue }) => residue)).toEqual([]);
+    expect(plane.state.operations.size).toBe(0);
+  });
+
+  it('is a volume that its daemon alone may know', () => {
+    const plane = threeNodes();
+    plane.submit(createVolume('data', 10));
+    const isHeld = ({ task, host }: PlannedTask): boolean => task.type === 'DeleteGlusterVolume' && host === 'n2';
+    plane.settle((task) => {
+      if (task.task.type === 'StartGlusterVolume') return failed('no');
+      return task.task.type === 'DeleteGlusterVolume' ? undefined : obedient()(task);
+    });
+    plane.submit({ type: 'DeclareNodeLost', nodeId, silentSince: 'then' });
+    plane.settle((task) => (isHeld(task) ? undefined : obedient()(task)));
+    expect(types(plane)).toEqual(['DeleteGlusterVolume']);
+    plane.submit({ type: 'DeclareNodeReturned', nodeId });
+    expect(types(plane)).toEqual(['DeleteGlusterVolume']);
+    plane.settle(obedient());
+    expect(plane.state.volumes.size).toBe(0);
+    expect(isBack(plane)).toEqual(['DeleteGlusterVolume on n1']);
+    expect(types(plane)).toEqual([]);
+  });
+});
+
 describe('delete-block-volume', () => {
   it('is not turned round by a runner that was lost and may have removed the file', () => {
     const { plane, blockVolumeId } = withBlockVolume('disk');

@@ -1,9 +1,10 @@
 /** How nodes join and leave a cluster, and how what a lost node kept is removed. */
-import type { AgentTask, BlockFile, NodeId } from '@brickyard/contracts';
-import { volumeNameKey, type ControlState } from '../../control/control.state';
+import type { AgentTask, NodeId } from '@brickyard/contracts';
+import type { ControlState } from '../../control/control.state';
 import { blockResource, targetOrders } from '../block-orders';
 import { coordinator, type Order } from '../orders';
 import type { OperationPlan } from '../operation.state';
+import { isResidueStill } from '../residue';
 import type { OperationSaga, SagaPlan } from './saga.types';
 
 type NodePlan = SagaPlan<Extract<OperationPlan, { readonly kind: 'add-node' | 'remove-node' }>>;
@@ -80,44 +81,6 @@ function runnerOf(task: AgentTask, state: ControlState, nodeId: NodeId, attempt:
   const isAboutItself = task.type === 'DetachPeer' && task.nodeId === nodeId;
   if (node === undefined || (attempt === 1 && node.lostSince === undefined && !isAboutItself)) return nodeId;
   return coordinator(state, node.clusterId, attempt, isAboutItself ? nodeId : undefined) ?? nodeId;
-}
-
-/** Whether the log still says that what the task takes back should not be: much may have happened since. */
-function isResidueStill(task: AgentTask, state: ControlState, nodeId: NodeId): boolean {
-  if (task.type === 'DeleteGlusterVolume') {
-    const { volumeId, name } = task.volume;
-    const clusterId = state.nodes.get(nodeId)?.clusterId;
-    const namesake = clusterId === undefined ? undefined : state.volumeNames.get(volumeNameKey(clusterId, name));
-    const isTaken = namesake !== undefined && state.volumes.get(namesake)?.status !== 'creating';
-    return !state.volumes.has(volumeId) && !isTaken;
-  }
-  if (task.type === 'StartGlusterVolume') return state.volumes.get(task.volume.volumeId)?.status === 'ready';
-  if (task.type === 'RemoveBricks') {
-    const { volumeId, bricks } = task.expansion;
-    const kept = new Set<string>(state.volumes.get(volumeId)?.bricks.map(({ brickId }) => brickId));
-    return kept.size > 0 && bricks.every(({ brickId }) => !kept.has(brickId));
-  }
-  if ('file' in task) return isFileStill(task.file, state);
-  if ('target' in task) return isTargetStill(task, state, nodeId);
-  if (task.type === 'DetachPeer') return !state.nodes.has(task.nodeId);
-  if (task.type === 'DeleteGlusterClone') return !state.volumes.has(task.cloning.clone.volumeId);
-  // A volume that is not to be is deleted, running or not; and a question that nobody answered is not asked again.
-  return task.type !== 'StopGlusterVolume' && task.type !== 'ReadGlusterClone';
-}
-
-/** A file goes with its hosting volume. */
-const isFileStill = ({ blockVolumeId, hosting }: BlockFile, state: ControlState): boolean =>
-  !state.blockVolumes.has(blockVolumeId) && state.volumes.has(hosting.volumeId);
-
-/** A target goes unless the node is to offer it (again); it is offered only if it is still to be. */
-function isTargetStill(
-  { type, target }: Extract<AgentTask, { readonly target: unknown }>,
-  state: ControlState,
-  nodeId: NodeId,
-): boolean {
-  const block = state.blockVolumes.get(target.blockVolumeId);
-  const isOffered = block?.nodeIds.includes(nodeId) === true && block.status !== 'deleting';
-  return type === 'UnexportBlockVolume' ? !isOffered : isOffered;
 }
 
 function resourceOf(task: Order['task']): string {
