@@ -134,6 +134,18 @@ async function planned(faults: readonly unknown[], isOver = false): Promise<void
 }
 
 describe('the agent of all simulated hosts', () => {
+  it('tells unasked what its hosts look like after a new start', async () => {
+    const end = await start();
+    for (const host of [FIRST, SECOND]) await done(host, `prepare-${host}`, prepare(hosts.indexOf(host)));
+    await end();
+    const told = [FIRST, SECOND].map((host) => bench.until(factsOf(host), (payload) => NodeFacts.parse(payload)));
+    await bench.bus.published();
+    await start();
+    for (const [index, facts] of (await Promise.all(told)).entries()) {
+      expect(facts.devices).toMatchObject([{ deviceId: deviceOf(index) }]);
+    }
+  });
+
   it('is every host that is asked for, and still is after a new start', async () => {
     const end = await start();
     const heard = beatOf(SECOND);

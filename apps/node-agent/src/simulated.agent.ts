@@ -87,6 +87,8 @@ class SimulatedAgent implements Agent {
       const { host } = Line.parse(line);
       this.hosts.set(host, this.driversOf(host));
     });
+    // As after any start of an agent: something may have happened to a host while nobody looked, and nobody asks again.
+    for (const host of this.hosts.keys()) this.dirty.add(host);
     this.subscriptions.push(
       bus.respond(PROBES_ALL, (_, subject) => this.answer(subject)),
       bus.subscribe(FACTS_WANTED_ALL, (_, subject) => {
