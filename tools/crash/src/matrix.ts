@@ -60,9 +60,13 @@ export async function runPoint(estate: Estate, point: Point): Promise<void> {
   const faults = faultsFor(point);
   const key = `crash-${unique}`;
   let first: Promise<Told> | undefined;
+  let refusal = '';
   if ('ask' in ready) {
     planFaults(faultsFile, faults);
     first = told(send(estate, ready.ask, { idempotencyKey: key, follow: false }));
+    void first.then((answer) => {
+      if ('problem' in answer) refusal = `; the request was refused: ${describeError(answer.problem)}`;
+    });
   } else await ready.happen(faults);
   await eventually('the step is never under way', HELD_MS, async () => {
     if (heldTasks(log) === heldBefore) {
@@ -70,7 +74,7 @@ export async function runPoint(estate: Estate, point: Point): Promise<void> {
       const open = [...state.operations.values()].map(
         ({ plan, current }) => `${plan.kind} at ${current?.name ?? 'its start'}`,
       );
-      throw new Error(open.length === 0 ? 'no operation is open' : open.join(', '));
+      throw new Error((open.length === 0 ? 'no operation is open' : open.join(', ')) + refusal);
     }
   });
   const service = await serviceOf(stack, point.victim);

@@ -27,7 +27,17 @@ const NodeInfo = z.object({
   hostnames: z.object({ manage: z.array(z.string()) }),
 });
 const DeviceInfo = z.object({ id: z.string(), name: z.string() });
-const DriftList = z.object({ drift: z.array(z.object({ id: z.string(), class: z.string() })) });
+const DriftList = z.object({
+  drift: z.array(
+    z.object({
+      id: z.string(),
+      class: z.string(),
+      found: z.string(),
+      subject: z.object({ volumeId: z.string().optional() }),
+      restore: z.object({ possible: z.boolean() }),
+    }),
+  ),
+});
 
 const REPLICA_3 = { size: 1, durability: { type: 'replicate', replicate: { replica: 3 } } };
 const volumeNamed = (name: string): object => ({ ...REPLICA_3, name });
@@ -101,17 +111,18 @@ async function leaveResidue(estate: Estate, unique: string): Promise<Ready> {
 /** Somebody deletes the volume behind the system's back, on all hosts. */
 async function loseVolume(estate: Estate, unique: string): Promise<Ready> {
   const { stack, api, dataDir } = estate;
-  const { name } = await makeVolume(estate, `drift-${unique}`);
+  const { id, name } = await makeVolume(estate, `drift-${unique}`);
   const agents = stack.service('node-agents');
   await agents.stop();
   const journal = join(dataDir, 'simulated', 'gluster.journal');
   appendFileSync(journal, `${JSON.stringify({ is: 'volume', pool: poolIn(journal, name), name, volume: null })}\n`);
   await agents.start();
+  // One host after the other tells that it has lost the volume; as long as one is believed to have it, it is not restored.
   const drift = await patiently('the drift is not seen', async () => {
     const { drift: all } = DriftList.parse((await api.get('/v1/drift')).body);
-    const [found] = all.filter(({ class: kind }) => kind === 'volume-missing');
-    if (found === undefined) throw new Error('no volume is missed yet');
-    return found;
+    const found = all.find(({ class: kind, subject }) => kind === 'volume-missing' && subject.volumeId === id);
+    if (found?.restore.possible === true) return found;
+    throw new Error(found === undefined ? `volume ${name} is not missed yet` : `it is ${found.found}`);
   });
   return post(`/v1/drift/${drift.id}/restore`, {});
 }
