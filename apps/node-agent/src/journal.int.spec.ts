@@ -5,6 +5,8 @@ import { HostName, NodeId, OperationId, type TaskEnvelope, TaskId, type TaskOutc
 import { openJournal } from './journal';
 import { openLedger } from './ledger';
 
+jest.setTimeout(60_000);
+
 let directory: string;
 let file: string;
 

@@ -55,7 +55,7 @@ describe('the answers of gluster', () => {
       { hostname: 'localhost', joined: true },
     ]);
     expect(membersIn(bodyOf(`<peerStatus>${other}</peerStatus>`))).toEqual([
-      { uuid: 'u2', hostname: '10.0.0.2', names: ['10.0.0.2', 'b'], connected: false, joined: true },
+      { uuid: 'u2', hostname: '10.0.0.2', names: ['10.0.0.2', 'b'], connected: false, joined: true, rejected: false },
     ]);
   });
 

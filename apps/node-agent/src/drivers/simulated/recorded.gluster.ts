@@ -184,7 +184,14 @@ class RecordedModel {
 
   private membersSeenBy(host: string): readonly Member[] {
     const self = this.memberOf(host);
-    const me: Member = { uuid: self.uuid, hostname: 'localhost', names: ['localhost'], connected: true, joined: true, rejected: false };
+    const me: Member = {
+      uuid: self.uuid,
+      hostname: 'localhost',
+      names: ['localhost'],
+      connected: true,
+      joined: true,
+      rejected: false,
+    };
     return [
       me,
       ...this.peersOf(host).map(([other, { uuid, hostname }]) => ({
