@@ -46,10 +46,10 @@ async function makeVolume({ api }: Estate, name: string): Promise<z.infer<typeof
   return VolumeInfo.parse((await api.post('/volumes', volumeNamed(name), { idempotencyKey: `make-${name}` })).body);
 }
 
-const blockNamed = (name: string): object => ({ size: 1, name, hacount: 2 });
+const blockNamed = (name: string, hacount = 2): object => ({ size: 1, name, hacount });
 
-async function makeBlock({ api }: Estate, name: string): Promise<string> {
-  return z.object({ id: z.string() }).parse((await api.post('/blockvolumes', blockNamed(name))).body).id;
+async function makeBlock({ api }: Estate, name: string, hacount?: number): Promise<string> {
+  return z.object({ id: z.string() }).parse((await api.post('/blockvolumes', blockNamed(name, hacount))).body).id;
 }
 
 /** The nodes by id; the one that runs Gluster's commands is the first. */
@@ -152,6 +152,8 @@ export const recipes: Readonly<Record<OperationKind, Recipe>> = {
   'remove-node': async (estate, unique) => {
     const { cluster } = await firstNode(estate);
     const { body } = await estate.api.post('/nodes', nodeRequest(cluster, unique));
+    // Offered by every node, so that the one that leaves has something to take back.
+    await makeBlock(estate, `offered-${unique}`, (await nodesOf(estate)).length);
     return remove(`/nodes/${NodeInfo.parse(body).id}`);
   },
   'add-device': async (estate, unique) => {
