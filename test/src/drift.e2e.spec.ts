@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { hostsSupported, type HostLab, type StorageHost } from '@brickyard/hosts';
 import { z } from 'zod';
 import type { VolumeInfo } from './answers';
@@ -12,6 +14,7 @@ jest.setTimeout(300_000);
 const describeOnHosts = hostsSupported().supported ? describe : describe.skip;
 /** Somebody's change is seen within a minute, whatever it is. */
 const SEEN_MS = 60_000;
+const CLI = join(__dirname, '..', '..', 'apps', 'cli', 'bin', 'brickyard.js');
 
 const DriftList = z.object({
   drift: z.array(
@@ -142,20 +145,33 @@ describeOnHosts('what somebody does by hand on real Gluster hosts', () => {
     await lab.unmount(mountPoint);
   });
 
-  it('a volume that nobody asked for: seen, and left alone', async () => {
-    const [node] = await system.nodes();
-    await gluster(
-      'volume',
-      'create',
-      'foreign',
-      `${node === undefined ? '' : host().address}:/var/lib/brickyard/foreign`,
-      'force',
-    );
+  it('a volume that nobody asked for: seen, left alone, and taken over by who asks for it', async () => {
+    const directory = '/var/lib/brickyard/foreign';
+    await gluster('volume', 'create', 'foreign', `${host().address}:${directory}`, 'force');
     const unknown = await seen('volume-unknown');
     await expect(settle('restore', unknown)).rejects.toThrow(/left alone/);
-    await gluster('volume', 'delete', 'foreign');
+    const names = (await system.nodes()).flatMap(({ hostnames }) => hostnames.manage);
+    expect(await cli('adopt', ...names)).toMatch(/foreign .*never started/);
+    await gluster('volume', 'start', 'foreign');
+    expect(await cli('adopt', ...names, '--yes')).toMatch(/Took over 2 of 2 things/);
+    await expect(system.api.post('/clusters', {})).rejects.toThrow(/maintenance/);
+    expect(await cli('import', 'confirm')).toContain('takes changes again');
+    await settle('restore', await seen('option-changed'));
+    await agree();
+    const { volumes } = (await system.api.get('/v1/volumes')).body as { readonly volumes: readonly VolumeInfo[] };
+    const taken = volumes.find(({ name }) => name === 'foreign');
+    expect(taken?.bricks.map(({ path }) => path)).toEqual([directory]);
+    await system.api.delete(`/volumes/${taken?.id ?? ''}`);
+    expect(await gluster('volume', 'list')).not.toContain('foreign');
+    await run(['rm', '-r', directory]); // It was there, and stays: nobody but its owner removes it.
     await agree();
   });
+
+  /** The command line, as people call it. */
+  async function cli(...words: readonly string[]): Promise<string> {
+    const env = { ...process.env, BRICKYARD_SERVER: system.stack.apiUrl, BRICKYARD_KEY: system.stack.adminKey };
+    return (await promisify(execFile)(process.execPath, [CLI, ...words], { env })).stdout;
+  }
 
   async function hostOf(nodeId: string): Promise<StorageHost> {
     const node = (await system.nodes()).find(({ id }) => id === nodeId);

@@ -4,6 +4,7 @@ import type { BlockTargetDriver } from './drivers/block-target.driver';
 import type { BrickDriver } from './drivers/brick.driver';
 import { until } from './drivers/gluster/converge';
 import { DONE, outcomeOf, passing } from './drivers/step-failure';
+import type { Ground } from './drivers/grounds';
 import type { VolumeDriver } from './drivers/volume.driver';
 
 /** A brick process signs in at its glusterd a moment after it was started. */
@@ -15,6 +16,8 @@ export interface Drivers {
   readonly bricks: BrickDriver;
   readonly volumes: VolumeDriver;
   readonly blocks: BlockTargetDriver;
+  /** Where directories of somebody else's lie; absent on hosts that are simulated. */
+  readonly grounds?: (paths: readonly string[]) => Promise<readonly Ground[]>;
 }
 
 type Handlers = {

@@ -1,5 +1,6 @@
 /** What a host looks like, as its drivers tell it, in messages that the bus takes. */
 import type { HostLook, HostName, NodeFacts, VolumeFact } from '@brickyard/contracts';
+import type { Ground } from './drivers/grounds';
 import type { Volume } from './drivers/volume.driver';
 import type { Drivers } from './execute';
 
@@ -18,7 +19,7 @@ const MESSAGE_CHARACTERS_MAX = 500_000;
 /** Looks at everything of a host. Healing is asked for elsewhere, since it costs a process a volume. */
 export async function lookAtHost(
   identity: HostIdentity,
-  { bricks, volumes }: Drivers,
+  { bricks, volumes, grounds }: Drivers,
   glusterd: 'running' | 'stopped',
   healPending: ReadonlyMap<string, number> = new Map(),
 ): Promise<HostLook> {
@@ -32,6 +33,7 @@ export async function lookAtHost(
     isRunning ? volumes.readIdle() : new Map<string, readonly string[]>(),
   ]);
   const self = peers.find(({ hostname }) => hostname === 'localhost')?.uuid;
+  const foundAt = await groundsByPath(listed, self, grounds);
   return {
     ...identity,
     observedAt,
@@ -41,13 +43,46 @@ export async function lookAtHost(
     peers: peers.map(({ uuid, hostname, names, connected }) => ({ uuid, hostname, names: [...names], connected })),
     volumes: listed
       .filter((volume) => isToldHere(volume, self))
-      .map((volume) => volumeFact(volume, idle.get(volume.name) ?? [], healPending.get(volume.name))),
+      .map((volume) => ({
+        ...volumeFact(volume, idle.get(volume.name) ?? [], healPending.get(volume.name)),
+        ...foundFact(volume, self, foundAt),
+      })),
   };
 }
 
 /** A volume is told by the hosts of its bricks; one without a stamp of ours by everybody. */
 const isToldHere = ({ options, hostUuids }: Volume, self: string | undefined): boolean =>
   options['user.brickyard.id'] === undefined || (self !== undefined && hostUuids.includes(self));
+
+const isForeign = ({ options }: Volume): boolean => options['user.brickyard.id'] === undefined;
+
+/** Directories of bricks of a volume on this host. */
+const pathsHere = ({ bricks, hostUuids }: Volume, self: string | undefined): readonly string[] =>
+  bricks.filter((_, index) => hostUuids[index] === self).map((brick) => brick.slice(brick.indexOf(':/') + 1));
+
+/** What bricks of somebody else's on this host stand on; nothing is asked while there are none. */
+async function groundsByPath(
+  volumes: readonly Volume[],
+  self: string | undefined,
+  grounds: Drivers['grounds'],
+): Promise<ReadonlyMap<string, Ground> | undefined> {
+  if (grounds === undefined || self === undefined) return undefined;
+  const paths = volumes.filter(isForeign).flatMap((volume) => pathsHere(volume, self));
+  return new Map((await grounds(paths)).map((ground) => [ground.path, ground] as const));
+}
+
+function foundFact(
+  volume: Volume,
+  self: string | undefined,
+  grounds: ReadonlyMap<string, Ground> | undefined,
+): Pick<VolumeFact, 'found'> {
+  const { shape, hostUuids } = volume;
+  if (shape === undefined || self === undefined || grounds === undefined || !isForeign(volume)) return {};
+  const here = pathsHere(volume, self).flatMap((path) => grounds.get(path) ?? []);
+  return {
+    found: { shape, hostUuids: [...hostUuids], grounds: here.map((ground) => ({ hostUuid: self, ...ground })) },
+  };
+}
 
 function volumeFact(
   { name, uuid, status, bricks, options }: Volume,

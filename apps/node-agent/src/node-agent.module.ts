@@ -10,6 +10,7 @@ import { convergingVolumeDriver } from './drivers/gluster/converging.volume-driv
 import { glusterCli } from './drivers/gluster/gluster-cli';
 import { watchHandshakes } from './drivers/gluster/handshake-watch';
 import { type GlusterdSupervisor, superviseGlusterd } from './drivers/glusterd.supervisor';
+import { groundsOf } from './drivers/grounds';
 import { hostCommand } from './drivers/host-command';
 import { loopXfsBrickDriver } from './drivers/loop-xfs/loop-xfs.brick-driver';
 import { lvmThinBrickDriver } from './drivers/lvm/lvm-thin.brick-driver';
@@ -110,6 +111,9 @@ const drivers = ({ config }: AgentParts): Provider => ({
     bricks: brickDriver(config),
     volumes: glusters === undefined ? realVolumeDriver(config, supervisor) : recordedVolumeDriver(config, glusters),
     blocks: blockDriver(config, blocks),
+    ...(glusters === undefined
+      ? { grounds: (paths) => groundsOf(hostCommand(config.BRICKYARD_HOST_COMMAND), paths) }
+      : {}),
   }),
 });
 

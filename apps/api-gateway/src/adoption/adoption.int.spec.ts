@@ -95,16 +95,33 @@ describe('moving in', () => {
       peers: [],
     };
     const brick = (path: string): object => ({ path, mounted: true });
+    const volume = {
+      name: 'byhand',
+      uuid: '01234567-89ab-4cde-8f01-23456789abcd',
+      status: 'started',
+      bricks: [`${HOST}:/data/brick`],
+      options: {},
+      idle: [],
+      found: {
+        shape: { type: 'Distribute', replica: 1, arbiter: 0, disperse: 0, redundancy: 0 },
+        hostUuids: ['u'],
+        grounds: [{ hostUuid: 'u', path: '/data/brick', mount: '/data', source: '/dev/sdb', sizeKib: 1 }],
+      },
+    };
     const agent = under.bus.subscribe(FACTS_WANTED_ALL, (_, subject) => {
       if (subject.replace('.wanted', '') !== factsOf(HOST)) return;
       under.bus.publish(factsOf(HOST), { ...look, part: 1, parts: 2, volumes: [], bricks: [brick('/two')] });
-      under.bus.publish(factsOf(HOST), { ...look, part: 0, parts: 2, volumes: [], bricks: [brick('/one')] });
+      under.bus.publish(factsOf(HOST), { ...look, part: 0, parts: 2, volumes: [volume], bricks: [brick('/one')] });
     });
     const response = await under.fetch(`/v1/hosts?name=${HOST}`);
     await agent.close();
-    const { hosts, silent } = (await response.json()) as { hosts: { bricks: { path: string }[] }[]; silent: string[] };
+    const { hosts, silent } = (await response.json()) as {
+      hosts: { bricks: { path: string }[]; volumes: unknown[] }[];
+      silent: string[];
+    };
     expect([hosts.length, silent]).toEqual([1, []]);
     expect(hosts[0]?.bricks.map(({ path }) => path).sort()).toEqual(['/one', '/two']);
+    expect(hosts[0]?.volumes).toEqual([volume]);
     expect((await under.fetch('/v1/hosts')).status).toBe(400);
     expect((await under.fetch('/v1/hosts?name=a%20b')).status).toBe(400);
   });

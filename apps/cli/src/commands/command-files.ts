@@ -13,6 +13,7 @@ import type * as Look from './look.command';
 import type * as Drift from './drift.command';
 import type * as Import from './import.command';
 import type * as Explain from './explain.command';
+import type * as Adopt from './adopt.command';
 import type * as Audit from './audit.command';
 import type * as Backup from './backup.command';
 import type * as Rebuild from './rebuild.command';
@@ -54,6 +55,7 @@ export const COMMAND_FILES: readonly CommandFile[] = [
   },
   { words: ['drift'], read: () => (require('./drift.command') as typeof Drift).driftCommands },
   { words: ['import', 'export'], read: () => (require('./import.command') as typeof Import).importCommands },
+  { words: ['adopt'], read: () => (require('./adopt.command') as typeof Adopt).adoptCommand },
   {
     words: ['explain', 'events', 'what-if'],
     read: () => (require('./explain.command') as typeof Explain).explainCommands,

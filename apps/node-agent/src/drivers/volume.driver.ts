@@ -8,6 +8,7 @@ import type {
   NodeId,
   Outcome,
   TaskOf,
+  VolumeShape,
 } from '@brickyard/contracts';
 
 /** A member of the trusted pool as another member sees it. */
@@ -30,6 +31,8 @@ export interface Volume {
   /** Gluster's ids of the hosts of the bricks, in the same order. */
   readonly hostUuids: readonly string[];
   readonly options: Readonly<Record<string, string>>;
+  /** Gluster's own words for it; absent where there is no Gluster. */
+  readonly shape?: VolumeShape;
 }
 
 /** The node to make a peer, by the name Gluster shall know it by. */

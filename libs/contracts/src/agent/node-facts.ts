@@ -52,6 +52,31 @@ export const PeerFact = z.strictObject({
 });
 export type PeerFact = z.infer<typeof PeerFact>;
 
+/** Where a brick of somebody else's lies: the file system its directory is on. */
+export const BrickGround = z.strictObject({
+  /** Gluster's own id of the host. */
+  hostUuid: z.string(),
+  /** The brick directory. */
+  path: z.string(),
+  /** Where the file system is mounted, and what is mounted there. */
+  mount: z.string(),
+  source: z.string(),
+  /** Of the whole file system. */
+  sizeKib: z.int().min(0),
+});
+export type BrickGround = z.infer<typeof BrickGround>;
+
+/** The shape of a volume in Gluster's own words and numbers; 0 where a number does not apply. */
+export const VolumeShape = z.strictObject({
+  type: z.string(),
+  replica: z.int().min(0),
+  arbiter: z.int().min(0),
+  /** Bricks in one dispersed set, redundancy included. */
+  disperse: z.int().min(0),
+  redundancy: z.int().min(0),
+});
+export type VolumeShape = z.infer<typeof VolumeShape>;
+
 /** One volume as this host's Gluster sees it. */
 export const VolumeFact = z.strictObject({
   name: z.string(),
@@ -65,6 +90,16 @@ export const VolumeFact = z.strictObject({
   idle: z.array(z.string()),
   /** Entries waiting to be healed; absent when it could not be read. */
   healPending: z.int().min(0).optional(),
+  /** Of a volume without a stamp of ours, what taking it over needs; hosts that cannot tell leave it out. */
+  found: z.exactOptional(
+    z.strictObject({
+      shape: VolumeShape,
+      /** Gluster's ids of the hosts of its bricks, in the order of the bricks. */
+      hostUuids: z.array(z.string()),
+      /** Of the bricks on this host whose directories are there. */
+      grounds: z.array(BrickGround),
+    }),
+  ),
 });
 export type VolumeFact = z.infer<typeof VolumeFact>;
 

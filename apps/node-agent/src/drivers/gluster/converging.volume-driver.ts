@@ -72,13 +72,14 @@ export function convergingVolumeDriver(gluster: Gluster, options: ConvergingOpti
       }),
     readPeers: () => gluster.members(),
     readVolumes: async () =>
-      (await gluster.volumes()).map(({ name, uuid, status, bricks, options: set }) => ({
+      (await gluster.volumes()).map(({ name, uuid, status, bricks, options: set, shape }) => ({
         name,
         uuid,
         status,
         bricks: bricks.map((brick) => brick.name),
         hostUuids: bricks.map(({ hostUuid }) => hostUuid),
         options: set,
+        ...(shape === undefined ? {} : { shape }),
       })),
     readIdle: () => gluster.idleBricks(),
     readHeal: (name) => gluster.healPending(name),

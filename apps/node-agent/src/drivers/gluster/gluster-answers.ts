@@ -45,6 +45,9 @@ const Info = z.object({
             statusStr: z.enum(['Created', 'Started', 'Stopped']),
             replicaCount: z.coerce.number(),
             disperseCount: z.coerce.number(),
+            arbiterCount: z.coerce.number().default(0),
+            redundancyCount: z.coerce.number().default(0),
+            typeStr: text.default(''),
             bricks: list(z.looseObject({ name: text, hostUuid: text }), 'brick'),
             options: list(z.looseObject({ name: text, value: text }), 'option').default([]),
           }),
@@ -65,6 +68,13 @@ export const volumesIn = (body: unknown): readonly VolumeInfo[] =>
     perSet: Math.max(1, volume.disperseCount, volume.replicaCount),
     bricks: volume.bricks.map(({ name, hostUuid }) => ({ name, hostUuid })),
     options: Object.fromEntries(volume.options.map(({ name, value }) => [name, value])),
+    shape: {
+      type: volume.typeStr,
+      replica: volume.replicaCount,
+      arbiter: volume.arbiterCount,
+      disperse: volume.disperseCount,
+      redundancy: volume.redundancyCount,
+    },
   }));
 
 const SnapshotInfo = z.object({

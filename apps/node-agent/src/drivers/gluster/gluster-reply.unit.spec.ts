@@ -62,6 +62,7 @@ describe('the answers of gluster', () => {
   it('list a volume with one brick and one option', () => {
     const volume =
       '<volume><name>v1</name><id>i</id><statusStr>Stopped</statusStr><replicaCount>1</replicaCount>' +
+      '<arbiterCount>0</arbiterCount><redundancyCount>0</redundancyCount><typeStr>Distribute</typeStr>' +
       '<disperseCount>0</disperseCount><bricks><brick uuid="u">h:/p<name>h:/p</name><hostUuid>u</hostUuid></brick></bricks>' +
       '<options><option><name>user.brickyard.id</name><value>007</value></option></options></volume>';
     expect(volumesIn(bodyOf(`<volInfo><volumes>${volume}<count>1</count></volumes></volInfo>`))).toEqual([
@@ -72,6 +73,7 @@ describe('the answers of gluster', () => {
         perSet: 1,
         bricks: [{ name: 'h:/p', hostUuid: 'u' }],
         options: { 'user.brickyard.id': '007' },
+        shape: { type: 'Distribute', replica: 1, arbiter: 0, disperse: 0, redundancy: 0 },
       },
     ]);
     expect(volumesIn(bodyOf('<volInfo><volumes><count>0</count></volumes></volInfo>'))).toEqual([]);

@@ -1,5 +1,5 @@
 /** What Gluster's management daemon can be asked and told, as its command line has it; the driver above makes it converge. */
-import type { Durability } from '@brickyard/contracts';
+import type { Durability, VolumeShape } from '@brickyard/contracts';
 import type { Peer } from '../volume.driver';
 
 /** Why a command had no effect, as far as anybody can tell. */
@@ -37,6 +37,8 @@ export interface VolumeInfo {
   readonly perSet: number;
   readonly bricks: readonly ListedBrick[];
   readonly options: Readonly<Record<string, string>>;
+  /** Gluster's own words for it; absent where there is no Gluster. */
+  readonly shape?: VolumeShape;
 }
 
 /** A member as `peer status` and `pool list` show it; this host itself is called `localhost`. */
