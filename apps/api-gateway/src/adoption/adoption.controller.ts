@@ -12,7 +12,8 @@ const HOSTS_MAX = 200;
 
 /**
  * `/v1/adoptions`: takes over what exists, without touching a host. With the first thing that is taken over the API is
- * read-only for everybody, so that hosts and log can be compared before anybody changes either; `confirm` ends that.
+ * read-only for everybody, so that hosts and log can be compared before anybody changes either; `confirm` ends that, and
+ * only that: a mode that somebody else set stays.
  */
 @Controller('v1')
 export class AdoptionController {
@@ -27,7 +28,9 @@ export class AdoptionController {
     if (request.headers['idempotency-key'] !== undefined) throw new TextError(400, 'Idempotency-Key is not taken here');
     const { adopt } = adoptionFrom(request.body);
     const refused: AdoptionAnswer['refused'] = [];
-    if (adopt.length > 0) await this.commands.send(request, reply, { type: 'SetAdminMode', mode: 'read-only' });
+    if (adopt.length > 0) {
+      await this.commands.send(request, reply, { type: 'SetAdminMode', mode: 'read-only', adoption: true });
+    }
     for (const command of adopt) {
       try {
         await this.commands.send(request, reply, command);
@@ -41,7 +44,7 @@ export class AdoptionController {
 
   @Post('adoptions/confirm')
   async confirm(@Req() request: GatewayRequest, @Res() reply: GatewayReply): Promise<void> {
-    await this.commands.send(request, reply, { type: 'SetAdminMode', mode: 'normal' });
+    await this.commands.send(request, reply, { type: 'SetAdminMode', mode: 'normal', adoption: true });
     sendEmpty(reply, 204);
   }
 

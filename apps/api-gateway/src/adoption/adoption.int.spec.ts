@@ -57,7 +57,7 @@ describe('moving in', () => {
         refused: [{ subject: `node ${node.nodeId} (${HOST})`, reason: 'node cannot be taken over: why not' }],
       },
     ]);
-    expect(heard).toEqual([{ type: 'SetAdminMode', mode: 'read-only' }, cluster, node]);
+    expect(heard).toEqual([{ type: 'SetAdminMode', mode: 'read-only', adoption: true }, cluster, node]);
   });
 
   it('goes on, and is confirmed, while nobody else may change anything', async () => {
@@ -67,7 +67,7 @@ describe('moving in', () => {
     expect((await post('/v1/adoptions', { adopt: [cluster] })).status).toBe(200);
     heard = [];
     expect((await post('/v1/adoptions/confirm', {})).status).toBe(204);
-    expect(heard).toEqual([{ type: 'SetAdminMode', mode: 'normal' }]);
+    expect(heard).toEqual([{ type: 'SetAdminMode', mode: 'normal', adoption: true }]);
     await under.fetch(`/clusters?after=${String(await under.record(event('AdminModeSet', { mode: 'normal' })))}`);
   });
 

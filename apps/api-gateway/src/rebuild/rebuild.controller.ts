@@ -1,7 +1,6 @@
-import { HostName } from '@brickyard/contracts';
+import { RebuildRequest } from '@brickyard/contracts';
 import { planRebuild } from '@brickyard/domain';
 import { Controller, HttpCode, Inject, Post, Req, Res } from '@nestjs/common';
-import { z } from 'zod';
 import type { HostFacts } from '../audit/host-facts';
 import type { CommandSender } from '../heketi/command-sender';
 import { tellRejection } from '../heketi/rejection-texts';
@@ -13,13 +12,6 @@ import { COMMAND_SENDER, HOST_FACTS } from '../tokens';
 
 /** A host with thousands of volumes takes its time. */
 const PATIENCE_MS = 20_000;
-
-const RebuildRequest = z.strictObject({
-  /** The names that agents answer to. */
-  hosts: z.array(HostName).min(1).max(1_000),
-  /** False: only says what would be done. */
-  apply: z.boolean().default(false),
-});
 
 /** `POST /v1/rebuild`: takes into the log what the stamps on hosts tell, first as a preview. */
 @Controller('v1/rebuild')

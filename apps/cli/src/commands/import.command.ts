@@ -150,7 +150,9 @@ async function importHeketi(context: Context, flags: z.infer<typeof ImportFlags>
 /** Ends the time in which nobody may change anything. */
 export async function confirmAdoption(context: Context): Promise<undefined> {
   await context.api.post('/v1/adoptions/confirm', {});
-  context.confirm({ confirmed: true }, 'The API takes changes again.');
+  const { state } = await context.get('/admin', z.object({ state: z.string() }));
+  const kept = `Confirmed; but the mode is ${state}, as somebody set it: brickyard server mode set normal`;
+  context.confirm({ confirmed: true, mode: state }, state === 'normal' ? 'The API takes changes again.' : kept);
   return undefined;
 }
 

@@ -197,7 +197,12 @@ const DeleteBlockVolume = z.strictObject({
   blockVolumeId: BlockVolumeId,
 });
 
-const SetAdminMode = z.strictObject({ type: z.literal('SetAdminMode'), mode: AdminMode });
+/** Whom the API lets change things. For a moving in, `read-only` begins a pause and `normal` ends it: only what it began. */
+const SetAdminMode = z.strictObject({
+  type: z.literal('SetAdminMode'),
+  mode: AdminMode,
+  adoption: z.exactOptional(z.boolean()),
+});
 /** Tries again to remove what operations could not remove: on these nodes, on all when there are none. */
 const CleanUp = z.strictObject({ type: z.literal('CleanUp'), operationId: OperationId, nodeIds: z.array(z.string()) });
 

@@ -252,5 +252,11 @@ export const clusterEvents = {
   BlockVolumeDeleted: [z.strictObject({ operationId: OperationId, blockVolumeId: BlockVolumeId })],
   BlockVolumeDeletionUndone: [z.strictObject({ ...undone, blockVolumeId: BlockVolumeId })],
 
-  AdminModeSet: [z.strictObject({ mode: AdminMode })],
+  AdminModeSet: [
+    z.strictObject({
+      mode: AdminMode,
+      /** Set by a moving in, until it is confirmed: the mode that comes back then. */
+      beforeAdoption: z.exactOptional(AdminMode),
+    }),
+  ],
 } as const;

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { AdoptCluster, AdoptDevice, AdoptNode, AdoptVolume } from '../adoption/adoption.commands';
 import { NodeFacts } from '../agent/node-facts';
+import { HostName } from '../ids';
 
 /** Things to take over, in the order the log takes them. */
 export const AdoptionRequest = z.strictObject({
@@ -22,3 +23,12 @@ export const HostsAnswer = z.strictObject({
   silent: z.array(z.string()),
 });
 export type HostsAnswer = z.infer<typeof HostsAnswer>;
+
+/** `POST /v1/rebuild`. */
+export const RebuildRequest = z.strictObject({
+  /** The names that agents answer to. */
+  hosts: z.array(HostName).min(1).max(1_000),
+  /** False: only says what would be done. */
+  apply: z.boolean().default(false),
+});
+export type RebuildRequest = z.infer<typeof RebuildRequest>;

@@ -1,6 +1,6 @@
 /** Every route of the HTTP API, in the order in which people look for them: what it takes and what it answers. */
 import type { z } from 'zod';
-import { AdoptionAnswer, AdoptionRequest, HostsAnswer } from './adoption.api';
+import { AdoptionAnswer, AdoptionRequest, HostsAnswer, RebuildRequest } from './adoption.api';
 import * as answers from './heketi.answers';
 import * as requests from './heketi.api';
 
@@ -151,6 +151,17 @@ export const apiRoutes: readonly ApiRoute[] = [
     { body: AdoptionRequest },
   ),
   post('moving in', '/v1/adoptions/confirm', 'Lets changes in again', { 204: undefined }),
+  get('recovery', '/v1/restore', 'A log that was put back from a backup, and what it waits for', {
+    200: 'application/json',
+  }),
+  post('recovery', '/v1/restore/confirm', 'Goes on in spite of differences', { 200: 'application/json' }),
+  post(
+    'recovery',
+    '/v1/rebuild',
+    'Takes into the log what stamps on hosts tell; only says what it would do, unless apply is true',
+    { 200: 'application/json' },
+    { body: RebuildRequest },
+  ),
   get('moving in', '/v1/hosts', 'Hosts as their agents see them now, known or not: ?name=, repeated', {
     200: HostsAnswer,
   }),

@@ -81,7 +81,11 @@ const folds: Folds = {
   BlockVolumeDeletionPlanned: block.blockVolumeDeletionPlanned,
   BlockVolumeDeleted: block.blockVolumeDeleted,
   BlockVolumeDeletionUndone: block.blockVolumeDeletionUndone,
-  AdminModeSet: (state, { event }) => ({ ...state, adminMode: event.mode }),
+  AdminModeSet: ({ modeBeforeAdoption: _, ...state }, { event: { mode, beforeAdoption } }) => ({
+    ...state,
+    adminMode: mode,
+    ...(beforeAdoption === undefined ? {} : { modeBeforeAdoption: beforeAdoption }),
+  }),
   StepStarted: operation.stepStarted,
   TaskSucceeded: operation.taskSucceeded,
   TaskFailed: operation.taskFailed,

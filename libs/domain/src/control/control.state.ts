@@ -176,6 +176,8 @@ export interface ControlState {
   readonly endedOrder: PersistentMap<string, OperationId>;
   readonly endedCount: number;
   readonly adminMode: AdminMode;
+  /** While a moving in is not confirmed: the mode before it. */
+  readonly modeBeforeAdoption?: AdminMode;
   /** Where hosts and log differ, as far as it is known and not settled. */
   readonly drift: PersistentMap<DriftId, Drift>;
   /** How much newer orders are than their positions: hosts may remember those of an earlier log. */

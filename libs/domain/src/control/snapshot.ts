@@ -91,7 +91,7 @@ export function* encodeSnapshot(state: ControlState): Generator<string> {
   );
   yield* linesOf('endedCount', [state.endedCount]);
   // Only what is not as ever, so that states from before there were modes give the lines they always gave.
-  yield* linesOf('adminMode', state.adminMode === 'normal' ? [] : [state.adminMode]);
+  yield* linesOf('adminMode', modesOf(state));
   yield* linesOf('drift', sortedValues(state.drift));
   yield* linesOf('generationOffset', state.generationOffset === 0 ? [] : [state.generationOffset]);
   yield* linesOf('hold', state.hold === undefined ? [] : [state.hold]);
@@ -196,8 +196,15 @@ export function decodeSnapshot(lines: Iterable<string>): ControlState {
     endedOrder: persistentMap(all.ended.map(([number, ended]) => [number, ended.operationId] as const)),
     endedCount: all.endedCount[0] ?? 0,
     adminMode: all.adminMode[0] ?? 'normal',
+    ...(all.adminMode[1] === undefined ? {} : { modeBeforeAdoption: all.adminMode[1] }),
     drift: persistentMap(all.drift.map((drift) => [drift.driftId, drift] as const)),
     generationOffset: all.generationOffset[0] ?? 0,
     ...(hold === undefined ? {} : { hold }),
   };
+}
+
+/** The mode, and the one before a moving in while that is not confirmed; nothing when all is as ever. */
+function modesOf({ adminMode, modeBeforeAdoption }: ControlState): readonly ControlState['adminMode'][] {
+  if (modeBeforeAdoption !== undefined) return [adminMode, modeBeforeAdoption];
+  return adminMode === 'normal' ? [] : [adminMode];
 }

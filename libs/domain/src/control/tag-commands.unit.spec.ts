@@ -59,6 +59,31 @@ describe('SetAdminMode', () => {
     expect(control.log.filter(({ event }) => event.type === 'AdminModeSet')).toHaveLength(1);
     expect(decodeSnapshot([...encodeSnapshot(control.state)])).toEqual(control.state);
   });
+
+  const pause = { type: 'SetAdminMode', mode: 'read-only', adoption: true } as const;
+  const confirm = { type: 'SetAdminMode', mode: 'normal', adoption: true } as const;
+
+  it.each(['normal', 'local-client', 'read-only'] as const)('%s comes back when a moving in is confirmed', (mode) => {
+    const control = plane();
+    control.submit({ type: 'SetAdminMode', mode });
+    for (let time = 0; time < 2; time++) control.submit(pause);
+    expect(control.state.adminMode).toBe('read-only');
+    expect(decodeSnapshot([...encodeSnapshot(control.state)])).toEqual(control.state);
+    for (let time = 0; time < 2; time++) control.submit(confirm);
+    expect(control.state.adminMode).toBe(mode);
+    expect(decodeSnapshot([...encodeSnapshot(control.state)])).toEqual(control.state);
+  });
+
+  it.each(['normal', 'local-client', 'read-only'] as const)(
+    '%s, set by somebody during a moving in, is not ended by its confirmation',
+    (mode) => {
+      const control = plane();
+      control.submit(pause);
+      control.submit({ type: 'SetAdminMode', mode });
+      control.submit(confirm);
+      expect(control.state.adminMode).toBe(mode);
+    },
+  );
 });
 
 describe('SetBlockRestriction', () => {
