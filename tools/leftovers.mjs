@@ -1,7 +1,10 @@
 /** What a run of tests has left on the machine: processes, mounts, loop devices, namespaces. Linux only; elsewhere nothing is found. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 
 const NAMESPACES = '/run/netns';
+/** Where running labs are noted, each with its folder. */
+const NOTES = '/run/brickyard-hosts';
 
 /** What is there before the run, to be told from what the run makes. */
 export function markBefore() {
@@ -10,7 +13,7 @@ export function markBefore() {
 
 /** Names everything that belongs to the run's folder and is still there, and every storage host's namespace without an owner. */
 export function leftoversOf(runDir, before) {
-  return [...processesOf(runDir), ...mountsOf(runDir), ...loopsOf(runDir), ...namespacesLeft(before)];
+  return [...processesOf(runDir), ...mountsOf(runDir), ...loopsOf(runDir), ...namespacesLeft(runDir, before)];
 }
 
 /** Ends (-9) every process that belongs to the run's folder. */
@@ -48,14 +51,18 @@ function loopsOf(runDir) {
 
 /**
  * Whoever runs storage hosts holds a lock on their prefix; the kernel lists it by name, which Node fills up with zeros
- * that are shown as `@`, and drops it with its holder.
+ * that are shown as `@`, and drops it with its holder. Those that somebody else has noted for a folder elsewhere are not ours.
  */
-function namespacesLeft(before) {
+function namespacesLeft(runDir, before) {
   const locks = new Set(
     [...read('/proc/net/unix').matchAll(/@brickyard-hosts\/prefix\/([a-z0-9]+)/g)].map(([, name]) => name),
   );
   return namespaces()
-    .filter((name) => !before.has(name) && !locks.has(name.split('-')[0]))
+    .filter((name) => {
+      const [prefix] = name.split('-');
+      const note = read(join(NOTES, prefix));
+      return !before.has(name) && !locks.has(prefix) && (note === '' || note.includes(runDir));
+    })
     .map((name) => `network namespace ${name}`);
 }
 
