@@ -158,10 +158,11 @@ describeOnHosts('a volume on real Gluster hosts', () => {
   async function inTime<T>(what: string, work: Promise<T>): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(
-        () => void condition().then((text) => reject(new Error(`${what}: ${text}`)), reject),
-        LOCKED_MS,
-      );
+      timer = setTimeout(() => {
+        condition().then((text) => {
+          reject(new Error(`${what}: ${text}`));
+        }, reject);
+      }, LOCKED_MS);
     });
     return Promise.race([work, late]).finally(() => {
       clearTimeout(timer);

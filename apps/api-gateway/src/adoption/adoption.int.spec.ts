@@ -113,6 +113,7 @@ describe('moving in', () => {
       under.bus.publish(factsOf(HOST), { ...look, part: 1, parts: 2, volumes: [], bricks: [brick('/two')] });
       under.bus.publish(factsOf(HOST), { ...look, part: 0, parts: 2, volumes: [volume], bricks: [brick('/one')] });
     });
+    await under.bus.published(); // The gateway asks over a connection of its own.
     const response = await under.fetch(`/v1/hosts?name=${HOST}`);
     await agent.close();
     const { hosts, silent } = (await response.json()) as {
