@@ -71,6 +71,11 @@ describe('uploads in parts', () => {
       [String(MIB5), '1000'],
       ['2'],
     ]);
+    const parts = (query: Record<string, string>): Promise<S3Answer> =>
+      call('GET', '/box/big', { query: { uploadId: id, ...query } });
+    expect(texts(await parts({ 'part-number-marker': '2' }), 'PartNumber')).toEqual(['3']);
+    expect(code(await parts({ 'part-number-marker': 'two' }))).toBe('400 InvalidArgument');
+    expect(texts(await parts({ 'max-parts': '0' }), 'IsTruncated')).toEqual(['false']);
     expect((await call('HEAD', '/box/big')).status).toBe(404);
     const done = await complete('big', id, [
       [1, etagIn(first)],
@@ -143,6 +148,8 @@ describe('uploads in parts', () => {
       call('GET', '/box', { query: { uploads: '', prefix: 'list/', ...query } });
     const page = await list({ delimiter: '/', 'max-uploads': '2' });
     expect([texts(page, 'Key'), texts(page, 'IsTruncated')]).toEqual([['list/a', 'list/b'], ['true']]);
+    const nothing = await list({ 'max-uploads': '0' });
+    expect([texts(nothing, 'Key'), texts(nothing, 'IsTruncated')]).toEqual([[], ['false']]);
     const rest = await list({
       delimiter: '/',
       'key-marker': texts(page, 'NextKeyMarker')[0] ?? '',

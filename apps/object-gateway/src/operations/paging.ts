@@ -13,10 +13,14 @@ export const OWNER: readonly Node[] = [
 ];
 
 /** How many entries a page has; more than a thousand are never given. */
-export function limitOf(exchange: Exchange, name: string): number {
+export const limitOf = (exchange: Exchange, name: string): number =>
+  Math.min(countOf(exchange, name, PAGE_MAX), PAGE_MAX);
+
+/** A number of the query from 0 on; the fallback when it is not there. Rejects `InvalidArgument`. */
+export function countOf(exchange: Exchange, name: string, fallback: number): number {
   const text = exchange.query(name);
-  if (text === undefined || text === '') return PAGE_MAX;
-  if (/^\d{1,10}$/.test(text)) return Math.min(Number(text), PAGE_MAX);
+  if (text === undefined || text === '') return fallback;
+  if (/^\d{1,10}$/.test(text)) return Number(text);
   throw new S3Error('InvalidArgument', `${name} is a number from 0 on.`, {
     fields: { ArgumentName: name, ArgumentValue: text },
   });

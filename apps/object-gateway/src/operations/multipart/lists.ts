@@ -6,7 +6,7 @@ import { compareKeys } from '../../store/key-path';
 import { groupOf } from '../../store/list';
 import { partsOf, type Upload, uploadFolderOf, uploadOf, uploadsOf } from '../../store/uploads';
 import { isoDate, quoted } from '../description';
-import { encodedFor, limitOf, OWNER } from '../paging';
+import { countOf, encodedFor, limitOf, OWNER } from '../paging';
 import { uploadIdOf } from './begin';
 
 /** `GET /bucket/key?uploadId`. */
@@ -14,10 +14,11 @@ export async function listParts({ store: storeOf }: Gateway, exchange: Exchange)
   const { bucket, key } = exchange;
   const upload = await uploadOf(storeOf(), bucket, key, uploadIdOf(exchange));
   const max = limitOf(exchange, 'max-parts');
-  const marker = Number(exchange.query('part-number-marker') ?? 0);
+  const marker = countOf(exchange, 'part-number-marker', 0);
   const all = (await partsOf(storeOf(), bucket, uploadFolderOf(upload.id))).filter(({ number }) => number > marker);
   const parts = all.slice(0, max);
-  const isTruncated = parts.length < all.length;
+  // As S3 has it: who asks for nothing is not told that there is more.
+  const isTruncated = max > 0 && parts.length < all.length;
   exchange.sendXml(
     200,
     document('ListPartsResult', [
@@ -70,8 +71,10 @@ export async function listUploads({ store }: Gateway, exchange: Exchange): Promi
   for (const upload of later) {
     const group = groupOf(upload.key, prefix, delimiter);
     if (group !== undefined && (groups.has(group) || keyMarker.startsWith(group))) continue;
-    isTruncated = uploads.length + groups.size === max;
-    if (isTruncated) break;
+    if (uploads.length + groups.size === max) {
+      isTruncated = max > 0;
+      break;
+    }
     if (group === undefined) uploads.push(upload);
     else groups.add(group);
     last = group === undefined ? upload : { ...upload, key: group, id: '' };
