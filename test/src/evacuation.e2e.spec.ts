@@ -12,6 +12,10 @@ jest.setTimeout(600_000); // Half a dozen heals, each as long as a busy machine 
 const describeOnHosts = hostsSupported().supported ? describe : describe.skip;
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
+/** Often enough to meet every moment of a move; more would take the processor from the heals that are waited for. */
+const READ_PAUSE_MS = 40;
+const WRITE_PAUSE_MS = 800;
+
 /** Somebody who uses a volume all the time, and remembers everything that went wrong. */
 interface User {
   readonly written: ReadonlyMap<string, string>;
@@ -36,7 +40,7 @@ function use(directory: string): User {
       });
       written.set(name, sha256(content));
       // Enough for a heal to have work, little enough for the machine.
-      if (number > 25) await pause(400);
+      if (number > 25) await pause(WRITE_PAUSE_MS);
     }
   };
   const read = async (): Promise<void> => {
@@ -48,9 +52,9 @@ function use(directory: string): User {
         if (content !== undefined && sha256(content) !== hash) problems.push(`${name} has other content`);
         reads += 1;
         if (isOver()) return;
-        await pause(10);
+        await pause(READ_PAUSE_MS);
       }
-      await pause(10);
+      await pause(READ_PAUSE_MS);
     }
   };
   const work = Promise.all([write(), read()]);
