@@ -18,14 +18,19 @@ const LOOK_MS = 50;
   const supervisors: GlusterdSupervisor[] = [];
   let lines: string[];
 
-  beforeEach(() => {
-    lines = [];
+  beforeAll(() => {
     // Programs of these names that do nothing for a long time: what counts is what the kernel calls them.
     for (const name of ['glusterd', 'other']) copyFileSync('/bin/sleep', join(directory, name));
   });
+  beforeEach(() => {
+    lines = [];
+  });
   afterEach(async () => {
     await Promise.all(supervisors.splice(0).map((supervisor) => supervisor.stop()));
-    for (const child of started.splice(0)) child.kill('SIGKILL');
+    const left = started.splice(0).filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null);
+    const ended = left.map((child) => once(child, 'exit'));
+    for (const child of left) child.kill('SIGKILL');
+    await Promise.all(ended);
   });
   afterAll(() => {
     rmSync(directory, { recursive: true, force: true });
