@@ -75,6 +75,9 @@ async function allocator(name: string) {
     onLost: (error) => {
       lose(error);
     },
+  }).then(async (leadership) => {
+    await bus.published(); // Who asks over another connection is heard from now on.
+    return leadership;
   });
   leading.catch(() => undefined);
   const stop = async (): Promise<void> => {
