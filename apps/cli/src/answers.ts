@@ -78,13 +78,14 @@ export const Volume = z.object({
 });
 export type Volume = z.infer<typeof Volume>;
 /** What lists show of a volume; a server that does not know how to be brief lists its bricks instead of counting them. */
-export const VolumeLine = z.object({
-  id: z.string(),
-  name: z.string(),
-  size: z.int(),
-  cluster: z.string(),
-  durability: z.unknown(),
-  block: z.boolean().default(false),
+export const VolumeLine = Volume.pick({
+  id: true,
+  name: true,
+  size: true,
+  cluster: true,
+  durability: true,
+  block: true,
+}).extend({
   bricks: z.union([z.int(), z.array(z.unknown()).transform(({ length }) => length)]),
 });
 export type VolumeLine = z.infer<typeof VolumeLine>;
