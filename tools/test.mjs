@@ -7,7 +7,7 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, watch } from 'node:fs';
 import { setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -36,6 +36,14 @@ const WORKERS = new Map([
 const ALONE = new Map([['e2e', ['test/src/evacuation.e2e.spec.ts']]]);
 const LINT_NICENESS = 10;
 const GROUP_LOOK_MS = 20;
+/** Twice what each kind takes on two busy cores: what runs for longer waits for something that never comes. */
+const LIMIT_MS = new Map([
+  ['unit', 10 * 60_000],
+  ['int', 15 * 60_000],
+  ['e2e', 20 * 60_000],
+]);
+/** From jest's last word, its report, to its end. */
+const ENDING_MS = 20_000;
 
 await begin(async () => {
   const wanted = wantedParts();
@@ -147,12 +155,46 @@ async function jestRun(kind, name, chosen, runDir, env) {
   const program = [process.execPath, join(root, 'node_modules/jest/bin/jest.js'), ...chosen];
   const options = ['--selectProjects', kind, '--ci', '--json', `--outputFile=${report}`, '--passWithNoTests'];
   const workers = WORKERS.has(kind) ? [`--maxWorkers=${WORKERS.get(kind)}`] : [];
-  const { code } = await run([...program, ...options, ...workers], env);
-  if (!existsSync(report)) throw new Problem(`jest ended with ${code} and no report`);
+  const guard = guardOf(runDir, report, LIMIT_MS.get(kind));
+  const { code } = await run([...program, ...options, ...workers], env, { onStart: guard.watch });
+  const cutShort = guard.end();
+  if (cutShort !== undefined) {
+    say(`ended jest: ${cutShort}`);
+    endProcessesOf(runDir);
+    await removeDeadLabs(runDir);
+  }
+  if (!existsSync(report)) throw new Problem(cutShort ?? `jest ended with ${code} and no report`);
   const told = JSON.parse(readFileSync(report, 'utf8'));
   // A file that cannot even be loaded holds no counted test.
   const failed = told.numFailedTests + told.numRuntimeErrorTestSuites;
   return { passed: told.numPassedTests, failed: failed === 0 && code !== 0 ? 1 : failed };
+}
+
+/** Ends a jest that goes on for longer than it may, or after its report; `end` looks no longer, and tells why it did. */
+function guardOf(runDir, report, limitMs) {
+  let cutShort;
+  const timers = [];
+  const reports = watch(runDir);
+  return {
+    watch(child) {
+      const after = (ms, reason) =>
+        timers.push(
+          setTimeout(() => {
+            cutShort ??= reason;
+            signalled(-child.pid, 'SIGKILL');
+          }, ms),
+        );
+      after(limitMs, `it was not over after ${limitMs / 60_000} minutes`);
+      reports.on('change', () => {
+        if (timers.length === 1 && existsSync(report)) after(ENDING_MS, 'something in it went on after its last test');
+      });
+    },
+    end() {
+      reports.close();
+      for (const timer of timers) clearTimeout(timer);
+      return cutShort;
+    },
+  };
 }
 
 /** The first signal cleans up; a second one, of the same kind, ends us where we are. */
@@ -192,12 +234,13 @@ async function removeDeadLabs(below) {
 }
 
 /** Runs a program to its end; gives its exit code, or the signal that ended it, and what it wrote when it is quiet. */
-async function run(argv, env, { quiet = false, niceness = 0 } = {}) {
+async function run(argv, env, { quiet = false, niceness = 0, onStart = () => undefined } = {}) {
   const [program, ...args] = argv;
   const out = quiet ? 'pipe' : 'inherit';
   const child = spawn(program, args, { cwd: root, env, stdio: ['ignore', out, out], detached: true });
   if (niceness > 0 && child.pid !== undefined) setPriority(child.pid, niceness);
   running.add(child);
+  onStart(child);
   const chunks = [];
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => chunks.push(chunk));
   try {

@@ -82,12 +82,12 @@ describeOnHosts('bricks that are moved away on real Gluster hosts, while the vol
   });
 
   afterAll(async () => {
+    // Clients first: a user who waits in a volume that hangs stops only when its client has ended.
+    for (const mount of mounts) await lab.unmount(mount).catch(() => undefined);
+    const left = await system.end();
     for (const { user } of users.values()) await user.stop();
-    for (const mount of mounts) {
-      await lab.unmount(mount).catch(() => undefined);
-      await rm(mount, { recursive: true, force: true });
-    }
-    expect(await system.end()).toEqual([]);
+    for (const mount of mounts) await rm(mount, { recursive: true, force: true });
+    expect(left).toEqual([]);
   });
 
   async function mounted(volume: string): Promise<string> {
