@@ -40,7 +40,7 @@ const namesOf = (info: VolumeInfo | undefined): readonly string[] => info?.brick
 export async function createVolume(context: VolumeContext, spec: GlusterVolumeSpec): Promise<void> {
   checkName(spec.name);
   const names = brickNames(spec.bricks, spec.durability, context.mountRoot);
-  const settings = settingsOf(spec.options, spec.volumeId);
+  const settings = settingsOf(spec.options, spec.volumeId, spec.durability);
   const { first } = batchesOf(names, spec.durability);
   const before = await context.gluster.volume(spec.name);
   if (before === undefined) {

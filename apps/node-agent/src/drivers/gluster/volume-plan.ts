@@ -9,6 +9,13 @@ export const OWNER_OPTIONS = ['user.brickyard.id', 'user.heketi.id'] as const;
 /** Off where bricks were added: clients then look for a file on every set. A missing file costs them a question to each. */
 export const LOOKUP_OPTIMIZE = 'cluster.lookup-optimize';
 
+/**
+ * Times of files as an extended attribute, on unless told otherwise. Off where files are coded: bricks keep different access times
+ * of a directory there, and once all of them differ Gluster's heal finds no majority and never heals the directory. Such volumes
+ * need no stored times: a client takes the latest of the bricks'.
+ */
+const STORED_TIMES = 'features.ctime';
+
 /** Sets in one add-brick command, as heketi has it: short command lines, and few commands. */
 const SETS_PER_COMMAND = { none: 15, replicate: 5, arbiter: 5, disperse: 1 } as const;
 
@@ -71,10 +78,16 @@ export type Setting =
   | { readonly kind: 'pairs'; readonly pairs: readonly (readonly [key: string, value: string])[] }
   | { readonly kind: 'group'; readonly group: string };
 
-/** The commands that set a volume's options, in the order they were asked for; the owner last, so that it says "all done". */
-export function settingsOf(options: readonly string[], volumeId: string): readonly Setting[] {
+/** What a shape needs, unless somebody wants it otherwise. */
+function ownOptions(options: readonly string[], durability: Durability): [key: string, value: string][] {
+  const isAskedFor = options.some((text) => text.trim().split(/\s+/)[0] === STORED_TIMES);
+  return durability.kind === 'disperse' && !isAskedFor ? [[STORED_TIMES, 'off']] : [];
+}
+
+/** The commands that set a volume's options, ours first, then as they were asked for; the owner last, so that it says "all done". */
+export function settingsOf(options: readonly string[], volumeId: string, durability: Durability): readonly Setting[] {
   const settings: Setting[] = [];
-  let pairs: (readonly [string, string])[] = [];
+  let pairs: (readonly [string, string])[] = ownOptions(options, durability);
   for (const option of options.map((text) => text.trim()).filter((text) => text !== '')) {
     const [key = '', ...rest] = option.split(/\s+/);
     const value = rest.join(' ');

@@ -14,6 +14,12 @@ const location = (index: number): { brickId: BrickId; host: HostName; path: stri
 const locations = (count: number): ReturnType<typeof location>[] =>
   Array.from({ length: count }, (_, i) => location(i));
 
+const NONE = { kind: 'none' } as const;
+const OWNER = [
+  ['user.brickyard.id', 'me'],
+  ['user.heketi.id', 'me'],
+];
+
 describe('a planned volume', () => {
   it('is created with its first set, and grows by few sets a command', () => {
     const replica = { kind: 'replicate', replica: 3 } as const;
@@ -36,22 +42,28 @@ describe('a planned volume', () => {
   });
 
   it('sets all options in one command, groups apart, the owner last', () => {
-    const owner = [
-      ['user.brickyard.id', 'me'],
-      ['user.heketi.id', 'me'],
-    ];
-    expect(settingsOf(['', 'a.b 1', ' c.d  x y '], 'me')).toEqual([
-      { kind: 'pairs', pairs: [['a.b', '1'], ['c.d', 'x y'], ...owner] },
+    expect(settingsOf(['', 'a.b 1', ' c.d  x y '], 'me', NONE)).toEqual([
+      { kind: 'pairs', pairs: [['a.b', '1'], ['c.d', 'x y'], ...OWNER] },
     ]);
-    expect(settingsOf(['a.b 1', 'group virt', 'c.d 2'], 'me')).toEqual([
+    expect(settingsOf(['a.b 1', 'group virt', 'c.d 2'], 'me', NONE)).toEqual([
       { kind: 'pairs', pairs: [['a.b', '1']] },
       { kind: 'group', group: 'virt' },
-      { kind: 'pairs', pairs: [['c.d', '2'], ...owner] },
+      { kind: 'pairs', pairs: [['c.d', '2'], ...OWNER] },
+    ]);
+  });
+
+  it('stores no times where files are coded, unless somebody wants it', () => {
+    const disperse = { kind: 'disperse', data: 2, redundancy: 1 } as const;
+    expect(settingsOf(['a.b 1'], 'me', disperse)).toEqual([
+      { kind: 'pairs', pairs: [['features.ctime', 'off'], ['a.b', '1'], ...OWNER] },
+    ]);
+    expect(settingsOf(['features.ctime on'], 'me', disperse)).toEqual([
+      { kind: 'pairs', pairs: [['features.ctime', 'on'], ...OWNER] },
     ]);
   });
 
   it.each(['lonely', '--xml yes', 'group ../../etc/passwd', 'group -x'])('refuses the option "%s"', (option) => {
-    expect(() => settingsOf([option], 'me')).toThrow(/no Gluster option|no group/);
+    expect(() => settingsOf([option], 'me', NONE)).toThrow(/no Gluster option|no group/);
   });
 
   it.each(['--help', 'all', '', 'a b', 'a/b'])('refuses the name "%s"', (name) => {
