@@ -15,6 +15,8 @@ const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes)
 /** Often enough to meet every moment of a move; more would take the processor from the heals that are waited for. */
 const READ_PAUSE_MS = 40;
 const WRITE_PAUSE_MS = 800;
+/** For one move of bricks with its heals; what still heals then is told. */
+const MOVE_MS = 300_000;
 
 /** Somebody who uses a volume all the time, and remembers everything that went wrong. */
 interface User {
@@ -110,6 +112,24 @@ describeOnHosts('bricks that are moved away on real Gluster hosts, while the vol
     return node;
   }
 
+  /** What Gluster says still has to be copied. */
+  async function unhealed(): Promise<string> {
+    const host = lab.hosts.find((each) => each.isGlusterdReady());
+    const told = [...users.keys()].map(async (name) => {
+      const { stdout, stderr } =
+        (await host?.run(['gluster', 'volume', 'heal', name, 'info'], { timeoutMs: 60_000 })) ?? {};
+      return `${name}:\n${stdout ?? ''}${stderr ?? ''}`;
+    });
+    return (await Promise.all(told)).join('\n');
+  }
+
+  /** Asks for bricks to be moved away, and waits until they are. */
+  async function moveAway(path: string, body: object): Promise<void> {
+    await system.api.post(path, body, { operationTimeoutMs: MOVE_MS }).catch(async (error: unknown) => {
+      throw new Error(`${path} does not end well: ${String(error)}\n${await unhealed()}`, { cause: error });
+    });
+  }
+
   /** What of bricks a host still holds. */
   async function bricksLeftOn(host: StorageHost): Promise<string[]> {
     const images = await host.run(['find', host.stateDirectory, '-name', '*.img'], { timeoutMs: 10_000 });
@@ -164,7 +184,7 @@ describeOnHosts('bricks that are moved away on real Gluster hosts, while the vol
     // One brick alone, of the kind whose copies are no copies.
     const dispersed = await volumeOf(volumes[2]?.id ?? '');
     const [brick] = dispersed.bricks;
-    await system.api.post(`/bricks/to-evict/${brick?.id ?? ''}`, {});
+    await moveAway(`/bricks/to-evict/${brick?.id ?? ''}`, {});
     const after = await volumeOf(dispersed.id);
     expect(after.bricks).toHaveLength(3);
     expect(after.bricks.map((each) => each.id)).not.toContain(brick?.id);
@@ -175,7 +195,7 @@ describeOnHosts('bricks that are moved away on real Gluster hosts, while the vol
     const replica = await volumeOf(volumes[0]?.id ?? '');
     const device = replica.bricks[0]?.device ?? '';
     await system.api.post(`/devices/${device}/state`, { state: 'offline' });
-    await system.api.post(`/devices/${device}/state`, { state: 'failed' });
+    await moveAway(`/devices/${device}/state`, { state: 'failed' });
     for (const { id } of volumes) expect((await volumeOf(id)).bricks.map((each) => each.device)).not.toContain(device);
     const emptied = await nodeWith(replica.bricks[0]?.node ?? '');
     const deviceName = emptied.devices.find(({ id }) => id === device)?.name ?? '';
@@ -194,7 +214,7 @@ describeOnHosts('bricks that are moved away on real Gluster hosts, while the vol
       return JSON.stringify(body).includes('"lost":true');
     });
     await system.api.post(`/nodes/${victim.id}/state`, { state: 'offline' });
-    await system.api.post(`/nodes/${victim.id}/state`, { state: 'failed' });
+    await moveAway(`/nodes/${victim.id}/state`, { state: 'failed' });
     for (const { id } of volumes) {
       const { bricks } = await volumeOf(id);
       expect(bricks.map(({ node }) => node)).not.toContain(victim.id);
