@@ -34,6 +34,7 @@ module.exports = {
           '/src/index\\.ts$',
           '/src/testing\\.ts$',
           '/src/postgres/index\\.ts$',
+          '/src/registry/index\\.ts$',
           '/src/client\\.ts$',
           '/src/thread-pool\\.ts$',
         ],

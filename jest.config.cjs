@@ -19,6 +19,7 @@ const project = (kind, extra = {}) => ({
   modulePathIgnorePatterns: ['/dist/'],
   transform: { '^.+\\.ts$': ['@swc/jest', swc] },
   moduleNameMapper: {
+    '^@brickyard/domain/registry$': '<rootDir>/libs/domain/src/registry/index.ts',
     '^@brickyard/event-sourcing/postgres$': '<rootDir>/libs/event-sourcing/src/postgres/index.ts',
     '^@brickyard/(contracts|event-sourcing|domain|service-host|volume-storage)$': '<rootDir>/libs/$1/src/index.ts',
     '^@brickyard/(contracts|event-sourcing|domain|service-host)/testing$': '<rootDir>/libs/$1/src/testing.ts',

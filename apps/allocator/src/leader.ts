@@ -1,13 +1,14 @@
 /** One term of leadership: from winning the lock to losing it. */
 import type { StoredEvent } from '@brickyard/event-sourcing';
 import {
+  createSnapshotKeeper,
   openLedgerWriterOn,
   type BatchReport,
   type LedgerReader,
   type LedgerStorage,
   type Relay,
 } from '@brickyard/event-sourcing/postgres';
-import type { ControlState } from '@brickyard/domain';
+import { encodeSnapshot, FOLD_VERSION, type ControlState } from '@brickyard/domain';
 import { describeError, type Bus, type ChapKeys, type Logger, type Metrics } from '@brickyard/service-host';
 import { startCheckpointKeeper, type CheckpointKeeper, type CheckpointOptions } from './checkpoint.keeper';
 import { decideForLog, evolveForLog, type ControlWriter } from './control-writer';
@@ -16,10 +17,12 @@ import { watchDrift, type HealPolicy } from './drift.watcher';
 import type { LedgerFollower } from './ledger-follower';
 import { watchNodes } from './node-liveness';
 import { createProcessManager, outcomesStream } from './operation.process-manager';
-import { createSnapshotKeeper } from './snapshot.keeper';
 import { tellOperations } from './operation.log';
 import { watchRestore } from './restore.watcher';
 import { answerTaskQuestions, chapSecretOf, createTaskRelay, tasksStream } from './task.relay';
+
+/** Older snapshots serve looks into the past: a million events by 10,000 at a time. */
+const SNAPSHOTS_KEPT = 100;
 
 export interface LeaderOptions {
   readonly storage: LedgerStorage;
@@ -77,7 +80,20 @@ export async function lead(options: LeaderOptions): Promise<Leadership> {
     secretOf: (task) => chapSecretOf(task, options.chapKeys),
   });
   const manager = createProcessManager(() => writer, bus, log);
-  const keeper = createSnapshotKeeper(reader, options.snapshotEvents, writer.position, log);
+  const keeper = createSnapshotKeeper<ControlState>({
+    reader,
+    foldVersion: FOLD_VERSION,
+    encode: encodeSnapshot,
+    everyEvents: options.snapshotEvents,
+    from: writer.position,
+    kept: SNAPSHOTS_KEPT,
+    onSaved: (saved) => {
+      log.info(saved, 'snapshot saved');
+    },
+    onTrouble: (position, error) => {
+      log.warn({ position, error: describeError(error) }, 'snapshot not saved; the next one will do');
+    },
+  });
   const checkpoints = await startCheckpoints(options);
   const relay = await startEventRelay(reader, bus, log);
   const drift = watchDrift({
@@ -103,7 +119,7 @@ export async function lead(options: LeaderOptions): Promise<Leadership> {
     if (events.some(({ type }) => type === 'LogReleased')) goOn();
     const last = events.at(-1);
     if (last === undefined) return;
-    keeper.offer(last.position, state);
+    keeper.offer(last, state);
     checkpoints?.offer(last);
   };
   const begin = async (): Promise<void> => {

@@ -4,7 +4,7 @@ import type { Logger } from '@brickyard/service-host';
 import type { ContentStore } from './bytes/content-store';
 import type { ManifestCache } from './bytes/manifest-cache';
 import type { LiveUploads } from './bytes/live-uploads';
-import type { Repository } from './domain/registry.state';
+import type { Repository } from '@brickyard/domain/registry';
 import type { Outcome, ReadableState, RegistryFacts } from './facts/registry-facts';
 import type { PastFacts } from './history/past-facts';
 import { errorFrom, OciError } from './http/oci-error';

@@ -110,6 +110,7 @@ async function createServing({ settings, ledger, storage, bus, log, metrics }: P
     bus,
     log,
     replica,
+    snapshotEvents: settings.snapshotEvents,
     onLead: () => {
       relays.lead();
     },
@@ -124,7 +125,7 @@ async function createServing({ settings, ledger, storage, bus, log, metrics }: P
   const upkeep = new Upkeep({
     ...{ facts, store, config, log, metrics, graceMs, collectEveryMs, uploadAgeMs, scrubBytesSecond },
   });
-  const past = new PastFacts(facts, reader);
+  const past = new PastFacts(facts, reader, log);
   const guard = await guardFrom(settings, config, log);
   const open = openRegistry({
     facts,

@@ -39,6 +39,12 @@ const Environment = z.object({
   BRICKYARD_REGISTRY_TOKEN_KEYS: z.string().optional().describe('file with the keys of the issuer: JWKS or PEM'),
   BRICKYARD_REGISTRY_GC_GRACE_SECONDS: secondsVariable(3_600).describe('how long what nobody needs stays'),
   BRICKYARD_REGISTRY_GC_EVERY_SECONDS: secondsVariable(3_600).describe('how often garbage is collected; 0 never'),
+  BRICKYARD_REGISTRY_SNAPSHOT_EVENTS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(20_000)
+    .describe('events between two snapshots of the facts'),
   BRICKYARD_REGISTRY_SCRUB_MIB_SECOND: z.coerce
     .number()
     .int()
@@ -69,6 +75,7 @@ export interface RegistrySettings extends VolumeServiceSettings {
   readonly graceMs: number;
   readonly collectEveryMs: number;
   readonly scrubBytesSecond: number;
+  readonly snapshotEvents: number;
 }
 
 /** Reads the settings; throws `ConfigError` naming each variable at fault. */
@@ -93,6 +100,7 @@ export function readSettings(env: NodeJS.ProcessEnv): RegistrySettings {
     tokens: tokensFrom(given),
     graceMs: given.BRICKYARD_REGISTRY_GC_GRACE_SECONDS * 1_000,
     collectEveryMs: given.BRICKYARD_REGISTRY_GC_EVERY_SECONDS * 1_000,
+    snapshotEvents: given.BRICKYARD_REGISTRY_SNAPSHOT_EVENTS,
     scrubBytesSecond: given.BRICKYARD_REGISTRY_SCRUB_MIB_SECOND * 1024 * 1024,
   };
 }

@@ -2,7 +2,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { DigestAlgorithm, UploadId } from '@brickyard/contracts';
 import { Turns } from '@brickyard/volume-storage';
-import type { Upload } from '../domain/registry.state';
+import type { Upload } from '@brickyard/domain/registry';
 import type { ContentPart, ContentStore } from './content-store';
 
 const IDLE_MS = 10 * 60_000;

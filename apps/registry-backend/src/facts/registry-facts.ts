@@ -16,14 +16,23 @@ import {
   RegistryRequest,
   type RegistryCommand,
 } from '@brickyard/contracts';
+import {
+  emptyRegistryState,
+  evolveStoredRegistry,
+  type FoldableEvent,
+  type RegistryState,
+} from '@brickyard/domain/registry';
 import { Defect, type StoredEvent } from '@brickyard/event-sourcing';
-import { type LedgerReader, openLedgerWriter, type StateAt } from '@brickyard/event-sourcing/postgres';
+import {
+  type LedgerReader,
+  openLedgerWriter,
+  type SnapshotKeeper,
+  type StateAt,
+} from '@brickyard/event-sourcing/postgres';
 import { type Bus, describeError, type Logger, type Subscription, Unavailable } from '@brickyard/service-host';
-import type { FoldableEvent } from '../domain/registry.codec';
-import { evolveStoredRegistry } from '../domain/registry.evolve';
-import { emptyRegistryState, type RegistryState } from '../domain/registry.state';
 import { Followers, TRUST_MS } from './followers';
 import { decideForLog, REGISTRY_LEDGER, type RegistryWriter } from './registry-writer';
+import { keepFacts, keptFacts } from './snapshots';
 
 type At = StateAt<RegistryState>;
 
@@ -62,8 +71,8 @@ export interface FactsOptions {
   readonly replica: string;
   /** Why nothing may be written at the moment, but for restoring facts; undefined when it may. */
   readonly whyClosed?: () => string | undefined;
-  /** Told of every event in order, on every replica. */
-  readonly onEvents?: (events: readonly FoldableEvent[], state: RegistryState) => void;
+  /** Events between two snapshots. */
+  readonly snapshotEvents: number;
   /** Told when this replica begins to lead, and when it ends. */
   readonly onLead?: (writer: RegistryWriter) => void;
   readonly onFollow?: () => void;
@@ -87,6 +96,9 @@ export class RegistryFacts {
   });
   #now: At = { state: emptyRegistryState, position: 0 };
   #isLoaded = false;
+  /** Position of the snapshot that this replica has begun with. */
+  #keptUpTo = 0;
+  #keeper: SnapshotKeeper<RegistryState> | undefined;
   #writer: RegistryWriter | undefined;
   #leadSince = 0;
   #followers = new Followers();
@@ -108,7 +120,7 @@ export class RegistryFacts {
     const { bus, log } = this.#options;
     for (let waitMs = 100; !this.#isLoaded; waitMs = Math.min(waitMs * 2, 5_000)) {
       try {
-        await this.#readOn();
+        await this.#load();
         this.#isLoaded = true;
       } catch (error) {
         log.warn({ reason: describeError(error) }, 'the facts cannot be read yet');
@@ -139,6 +151,7 @@ export class RegistryFacts {
     this.#writer = undefined;
     this.#ending.abort();
     await this.#candidacy;
+    await this.#keeper?.idle();
     for (const subscription of this.#subscriptions) await subscription.close();
     await this.#reading?.catch(() => undefined);
   }
@@ -255,6 +268,17 @@ export class RegistryFacts {
     return (this.#reading ??= this.#readOn().finally(() => (this.#reading = undefined)));
   }
 
+  /** From the newest snapshot on. */
+  async #load(): Promise<void> {
+    const { reader, log } = this.#options;
+    if (this.#now.position === 0) {
+      this.#now = await keptFacts(reader, log);
+      this.#keptUpTo = this.#now.position;
+    }
+    await this.#readOn();
+    log.info({ snapshot: this.#keptUpTo, position: this.#now.position }, 'the facts are loaded');
+  }
+
   async #readOn(): Promise<void> {
     if (this.#writer !== undefined) return; // Its own commits are all there is.
     for await (const events of this.#options.reader.read({ after: this.#now.position })) this.#fold(events);
@@ -267,7 +291,6 @@ export class RegistryFacts {
     if (first?.position !== position + 1) return;
     const state = fresh.reduce(evolveStoredRegistry, this.#now.state);
     this.#now = { state, position: fresh.at(-1)?.position ?? position };
-    this.#options.onEvents?.(fresh, state);
   }
 
   /** A pulse of the leader: new events, and leave to trust what is folded. */
@@ -322,7 +345,8 @@ export class RegistryFacts {
 
   /** Resolves when the lead is lost. */
   async #lead(): Promise<void> {
-    const { pgUrl, bus, log, onLead, onFollow, onCommitted } = this.#options;
+    const { pgUrl, bus, log, onLead, onFollow, onCommitted, reader, snapshotEvents } = this.#options;
+    this.#keeper ??= keepFacts(reader, log, snapshotEvents, this.#keptUpTo);
     let onLost = (_: Error): void => undefined;
     const lost = new Promise<Error>((resolve) => (onLost = resolve));
     const term: { writer?: RegistryWriter } = {};
@@ -338,8 +362,9 @@ export class RegistryFacts {
       onCommitted: (events, state) => {
         this.#now = { state, position: events.at(-1)?.position ?? this.#now.position };
         if (term.writer !== undefined) this.#sendPulse(term.writer, events);
-        this.#options.onEvents?.(events, state);
         onCommitted?.(events);
+        const last = events.at(-1);
+        if (last !== undefined) this.#keeper?.offer(last, state);
       },
       onLost,
       signal: this.#ending.signal,
@@ -348,6 +373,7 @@ export class RegistryFacts {
     this.#takeOver(writer);
     const commands = bus.respond(REGISTRY_COMMANDS, (payload) => this.#answer(RegistryRequest.parse(payload)));
     onLead?.(writer);
+    void this.#keepHead(writer);
     log.info({ epoch: writer.epoch, position: writer.position }, 'this replica leads the registry');
     const reason = await Promise.race([lost, this.#ended]);
     this.#writer = undefined;
@@ -358,14 +384,18 @@ export class RegistryFacts {
   }
 
   #takeOver(writer: RegistryWriter): void {
-    const before = this.#now;
     this.#followers = new Followers();
     this.#leadSince = performance.now();
     this.#lastTick = performance.now();
     this.#now = { state: writer.state, position: writer.position };
     this.#writer = writer;
-    if (writer.position > before.position) this.#options.onEvents?.([], writer.state);
     this.#sendPulse(writer, []);
+  }
+
+  /** A snapshot may be due before anything is written: whoever led before may have been of another release. */
+  async #keepHead(writer: RegistryWriter): Promise<void> {
+    const head = await this.#options.reader.head().catch(() => undefined); // The first commit will do as well.
+    if (head?.position === writer.position) this.#keeper?.offer(head, writer.state);
   }
 
   #isEnding(): boolean {

@@ -2,9 +2,7 @@
 import type { RegistryCommand, RegistryRejection } from '@brickyard/contracts';
 import type { JsonObject } from '@brickyard/event-sourcing';
 import type { Decided, DecisionContext, LedgerWriter } from '@brickyard/event-sourcing/postgres';
-import { newRegistryEvent } from '../domain/registry.codec';
-import { decideRegistry } from '../domain/registry.decide';
-import type { RegistryState } from '../domain/registry.state';
+import { decideRegistry, newRegistryEvent, type RegistryState } from '@brickyard/domain/registry';
 
 export const REGISTRY_LEDGER = 'registry';
 

@@ -2,9 +2,10 @@
 import type { RepositoryName } from '@brickyard/contracts';
 import type { StoredEvent } from '@brickyard/event-sourcing';
 import type { LedgerReader, StateAt } from '@brickyard/event-sourcing/postgres';
-import { evolveStoredRegistry } from '../domain/registry.evolve';
-import { emptyRegistryState, type RegistryState } from '../domain/registry.state';
+import { evolveStoredRegistry, type RegistryState } from '@brickyard/domain/registry';
+import type { Logger } from '@brickyard/service-host';
 import type { RegistryFacts } from '../facts/registry-facts';
+import { keptFacts } from '../facts/snapshots';
 import { OciError } from '../http/oci-error';
 
 const KEPT_MAX = 8;
@@ -21,6 +22,7 @@ export class PastFacts {
   constructor(
     private readonly facts: RegistryFacts,
     private readonly reader: LedgerReader,
+    private readonly log: Logger,
   ) {}
 
   /** The state as of a position of the log or a time. Refuses what is neither, and the future. */
@@ -59,7 +61,7 @@ export class PastFacts {
 
   async #fold(position: number): Promise<StateAt<RegistryState>> {
     const before = [...this.#kept.keys()].filter((one) => one <= position).sort((one, other) => other - one)[0];
-    let { state, position: after } = this.#kept.get(before ?? -1) ?? { state: emptyRegistryState, position: 0 };
+    let { state, position: after } = this.#kept.get(before ?? -1) ?? (await keptFacts(this.reader, this.log, position));
     for await (const events of this.reader.read({ after, upTo: position })) {
       state = events.reduce(evolveStoredRegistry, state);
       after = events.at(-1)?.position ?? after;

@@ -4,7 +4,7 @@ import type { StoredEvent } from '@brickyard/event-sourcing';
 import { type LedgerReader, type Relay, startRelay } from '@brickyard/event-sourcing/postgres';
 import { describeError, type Logger, type Metrics } from '@brickyard/service-host';
 import type { Webhook } from '../config-file';
-import { registryEventFrom } from '../domain/registry.codec';
+import { registryEventFrom } from '@brickyard/domain/registry';
 
 const CONTENT_TYPE = 'application/vnd.docker.distribution.events.v1+json';
 const BLOB_TYPE = 'application/octet-stream';

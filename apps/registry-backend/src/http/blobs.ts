@@ -1,7 +1,7 @@
 /** Reading and unlinking blobs. */
 import type { FileHandle } from 'node:fs/promises';
 import { type Digest, type RepositoryName } from '@brickyard/contracts';
-import type { Blob, Repository } from '../domain/registry.state';
+import type { Blob, Repository } from '@brickyard/domain/registry';
 import { accepted, type Registry, repositoryOf } from '../registry';
 import { type ByteRange, rangeOf, sendRange, VolumeTrouble } from '@brickyard/volume-storage';
 import type { Exchange } from './exchange';

@@ -1,7 +1,7 @@
 /** Manifests and tags: pushed whole, answered from memory, byte for byte as they came. */
 import { type ContentFile, type Digest, type RegistryCommand, type RepositoryName, Tag } from '@brickyard/contracts';
 import { VolumeTrouble } from '@brickyard/volume-storage';
-import type { Manifest, Repository } from '../domain/registry.state';
+import type { Manifest, Repository } from '@brickyard/domain/registry';
 import type { ReadableState } from '../facts/registry-facts';
 import { momentIn } from '../history/past-facts';
 import { accepted, isRejected, type Registry, repositoryOf } from '../registry';

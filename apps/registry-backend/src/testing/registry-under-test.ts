@@ -22,6 +22,8 @@ export interface ReplicaOptions {
   readonly settings?: Partial<ProtocolSettings>;
   readonly guard?: Guard;
   readonly graceMs?: number;
+  readonly snapshotEvents?: number;
+  readonly log?: Logger;
 }
 
 /** One replica, listening. */
@@ -68,12 +70,15 @@ export class RegistryUnderTest {
       new URL(this.pgUrl).pathname.slice(1),
     );
     const reader = openLedgerReader({ url: this.pgUrl, ledger: REGISTRY_LEDGER, role: 'writer' });
-    const facts = new RegistryFacts({ pgUrl: this.pgUrl, reader, bus, log, replica: randomUUID() });
+    const facts = new RegistryFacts({
+      ...{ pgUrl: this.pgUrl, reader, bus, log: options.log ?? log, replica: randomUUID() },
+      snapshotEvents: options.snapshotEvents ?? 1_000_000,
+    });
     const store = await ContentStore.open(this.folder, 'spec');
     await facts.start();
     const open = openRegistry({
       facts,
-      past: new PastFacts(facts, reader),
+      past: new PastFacts(facts, reader, log),
       store: () => store,
       config: ConfigFile.parse(options.config ?? {}),
       settings: {

@@ -1,7 +1,7 @@
 /** Which tags and manifests the rules of retention let go: a plan made from facts alone. */
 import type { Digest, RepositoryName, Tag } from '@brickyard/contracts';
 import { type ConfigFile, configOf, matchesPattern, type RepositoryConfig } from '../config-file';
-import type { RegistryState, Repository } from '../domain/registry.state';
+import type { RegistryState, Repository } from '@brickyard/domain/registry';
 
 const DAY_MS = 86_400_000;
 

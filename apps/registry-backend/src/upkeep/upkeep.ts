@@ -6,8 +6,7 @@ import type { ContentFile, Digest, RegistryCommand } from '@brickyard/contracts'
 import { describeError, type Logger, type Metrics } from '@brickyard/service-host';
 import type { ContentStore } from '../bytes/content-store';
 import type { ConfigFile } from '../config-file';
-import { garbageIn } from '../domain/garbage';
-import type { Blob } from '../domain/registry.state';
+import { garbageIn, type Blob } from '@brickyard/domain/registry';
 import type { Origin, Outcome, RegistryFacts } from '../facts/registry-facts';
 import { algorithmOf } from '../http/manifest-shape';
 import { planRetention, type RetentionPlan } from './retention';

@@ -11,6 +11,8 @@ export { ensureLogins, type Login } from './logins';
 export { ensureSchema, migrate } from './migrate';
 export { openRestoration, type KeptAnswer, type Restoration, type Streams } from './restoration';
 export { postgresStorage } from './postgres-storage';
+export { readSealed, sealed, type SealedWanted } from './sealed-snapshot';
+export { createSnapshotKeeper, type SnapshotKeeper, type SnapshotKeeperOptions } from './snapshot-keeper';
 export { startRelay } from './relay';
 export type { EventFilter, Found, SearchRange } from './event-search';
 export type * from './types';

@@ -3,7 +3,7 @@ import { receive } from '@brickyard/volume-storage';
 import type { RepositoryName } from '@brickyard/contracts';
 import type { ContentPart, ContentStore } from '../../bytes/content-store';
 import type { LiveUpload } from '../../bytes/live-uploads';
-import type { Upload } from '../../domain/registry.state';
+import type { Upload } from '@brickyard/domain/registry';
 import type { Registry } from '../../registry';
 import type { Exchange } from '../exchange';
 import { OciError } from '../oci-error';

@@ -9,7 +9,7 @@ import {
 import { assemble, digestOf } from '../../bytes/assemble';
 import type { ContentPart, ContentStore } from '../../bytes/content-store';
 import type { LiveUpload } from '../../bytes/live-uploads';
-import type { Upload } from '../../domain/registry.state';
+import type { Upload } from '@brickyard/domain/registry';
 import type { Registry } from '../../registry';
 import type { Exchange } from '../exchange';
 import { algorithmOf } from '../manifest-shape';

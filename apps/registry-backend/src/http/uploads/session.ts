@@ -1,7 +1,7 @@
 /** What all requests about an upload have in common: finding it, telling how far it is, dropping what it had. */
 import { type Digest, type RepositoryName, UploadId, type UploadPart } from '@brickyard/contracts';
 import type { ContentStore } from '../../bytes/content-store';
-import type { Upload } from '../../domain/registry.state';
+import type { Upload } from '@brickyard/domain/registry';
 import type { Registry } from '../../registry';
 import type { Exchange } from '../exchange';
 import { OciError } from '../oci-error';

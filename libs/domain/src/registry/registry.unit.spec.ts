@@ -124,6 +124,15 @@ describe('PushManifest', () => {
     expect(typesOf(given(link('a'), manifest('c')), manifest('c'))).toEqual([]);
   });
 
+  it('under another media type needs what it names then, and no more what it named before', () => {
+    const before = given(link('a'), link('b'), manifest('c', { mediaType: 'x/z', references: [digest('b')] }));
+    const state = after(before, manifest('c', { size: 5 }));
+    expect([...(state.repositories.get('app' as never)?.needed.entries() ?? [])]).toEqual([[digest('a'), 1]]);
+    expect(state.repositories.get('app' as never)?.bytes).toBe(25);
+    const collect = { type: 'CollectGarbage', before: '2026-01-02T00:00:00.000Z', blobsMax: 10 };
+    expect(decide(state, collect)).toMatchObject({ events: [{ type: 'BlobUnlinked', digest: digest('b') }] });
+  });
+
   it('names what is missing', () => {
     expect(typesOf(emptyRegistryState, manifest('c'))).toEqual(['ReferencesMissing']);
   });

@@ -59,13 +59,13 @@ function blobStored({ digest, size, file }: Fact<'BlobStored'>, state: RegistryS
 }
 
 function blobLinked({ repository, digest, size }: Fact<'BlobLinked'>, state: RegistryState, at: string): RegistryState {
-  const isNew = state.repositories.get(repository)?.blobs.has(digest) !== true;
+  const known = state.repositories.get(repository)?.blobs.get(digest);
   const next = withRepository(state, repository, (before) => ({
     ...before,
     blobs: before.blobs.set(digest, { size, since: at }),
-    bytes: before.bytes + (isNew ? size : 0),
+    bytes: before.bytes + size - (known?.size ?? 0),
   }));
-  return isNew ? linked(next, digest, 1, at) : next;
+  return known === undefined ? linked(next, digest, 1, at) : next;
 }
 
 function blobUnlinked({ repository, digest }: Fact<'BlobUnlinked'>, state: RegistryState, at: string): RegistryState {
@@ -89,46 +89,64 @@ function manifestPushed(fact: Fact<'ManifestPushed'>, state: RegistryState, at: 
     ...(artifactType === undefined ? {} : { artifactType }),
     ...(subject === undefined ? {} : { subject }),
   };
-  const isNew = state.repositories.get(repository)?.manifests.has(digest) !== true;
-  const next = withRepository(state, repository, (before) => ({
-    ...before,
-    manifests: before.manifests.set(digest, manifest),
-    needed: isNew ? counted(before.needed, references, 1) : before.needed,
-    referrers: isNew && subject !== undefined ? withReferrer(before.referrers, subject, digest) : before.referrers,
-    bytes: before.bytes + (isNew ? size : 0),
-  }));
-  return isNew ? linked(next, digest, 1, at) : next;
+  const known = state.repositories.get(repository)?.manifests.get(digest);
+  // The same bytes under another media type may need other things than before.
+  const next = withRepository(
+    known === undefined ? state : withoutManifest(state, fact, known, at),
+    repository,
+    (before) => ({
+      ...before,
+      manifests: before.manifests.set(digest, manifest),
+      needed: counted(before.needed, references, 1),
+      referrers: withReferrer(before.referrers, subject, digest),
+      bytes: before.bytes + size,
+    }),
+  );
+  return known === undefined ? linked(next, digest, 1, at) : next;
 }
 
-function withReferrer(referrers: Repository['referrers'], subject: Digest, digest: Digest): Repository['referrers'] {
+function withReferrer(
+  referrers: Repository['referrers'],
+  subject: Digest | undefined,
+  digest: Digest,
+): Repository['referrers'] {
+  if (subject === undefined) return referrers;
   return referrers.set(subject, [...(referrers.get(subject) ?? []), digest].sort());
 }
 
-function withoutReferrer(referrers: Repository['referrers'], subject: Digest, digest: Digest): Repository['referrers'] {
+function withoutReferrer(
+  referrers: Repository['referrers'],
+  subject: Digest | undefined,
+  digest: Digest,
+): Repository['referrers'] {
+  if (subject === undefined) return referrers;
   const left = (referrers.get(subject) ?? []).filter((one) => one !== digest);
   return left.length === 0 ? referrers.delete(subject) : referrers.set(subject, left);
 }
 
-function manifestDeleted(
-  { repository, digest }: Fact<'ManifestDeleted'>,
+function manifestDeleted(fact: Fact<'ManifestDeleted'>, state: RegistryState, at: string): RegistryState {
+  const manifest = state.repositories.get(fact.repository)?.manifests.get(fact.digest);
+  return manifest === undefined ? state : linked(withoutManifest(state, fact, manifest, at), fact.digest, -1, at);
+}
+
+/** A repository without one of its manifests, and without what that one asked for. */
+function withoutManifest(
   state: RegistryState,
+  { repository, digest }: Pick<Fact<'ManifestDeleted'>, 'repository' | 'digest'>,
+  { subject, references, size }: Manifest,
   at: string,
 ): RegistryState {
-  const manifest = state.repositories.get(repository)?.manifests.get(digest);
-  if (manifest === undefined) return state;
-  const { subject, references, size } = manifest;
-  const next = withRepository(state, repository, (before) => {
+  return withRepository(state, repository, (before) => {
     const needed = counted(before.needed, references, -1);
     return {
       ...before,
       manifests: before.manifests.delete(digest),
       needed,
       blobs: aged(before.blobs, references, needed, at),
-      referrers: subject === undefined ? before.referrers : withoutReferrer(before.referrers, subject, digest),
+      referrers: withoutReferrer(before.referrers, subject, digest),
       bytes: before.bytes - size,
     };
   });
-  return linked(next, digest, -1, at);
 }
 
 /** Blobs that no manifest names any more begin to age. */
