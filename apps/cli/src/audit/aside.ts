@@ -1,13 +1,16 @@
-/** The two halves of the audit, each in a thread of its own, so that both cores work. */
+/** The halves of the audit, each in a thread of its own, so that both cores work. */
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { Unavailable } from '@brickyard/event-sourcing';
 import { walkChain, type ChainWalkOrder, type ChainWalkReport } from './chain-walk';
 import { walkFold, type FoldWalkOrder, type FoldWalkReport } from './fold-walk';
+import { walkRegistry, type RegistryWalkOrder, type RegistryWalkReport } from './registry-walk';
 
 /** What a thread is told. */
 export type Order =
-  { readonly half: 'chain'; readonly order: ChainWalkOrder } | { readonly half: 'fold'; readonly order: FoldWalkOrder };
+  | { readonly half: 'chain'; readonly order: ChainWalkOrder }
+  | { readonly half: 'fold'; readonly order: FoldWalkOrder }
+  | { readonly half: 'registry'; readonly order: RegistryWalkOrder };
 
 /** What a thread tells. */
 export type Told = { readonly report: unknown } | { readonly unavailable: boolean; readonly text: string };
@@ -20,6 +23,9 @@ export const walkChainAside = (order: ChainWalkOrder): Promise<ChainWalkReport> 
 
 export const walkFoldAside = (order: FoldWalkOrder): Promise<FoldWalkReport> =>
   aside({ half: 'fold', order }, () => walkFold(order));
+
+export const walkRegistryAside = (order: RegistryWalkOrder): Promise<RegistryWalkReport> =>
+  aside({ half: 'registry', order }, () => walkRegistry(order));
 
 /** Runs in this thread where the program is not compiled, as in its specs: a thread cannot load its sources. */
 function aside<Report>(order: Order, here: () => Promise<Report>): Promise<Report> {

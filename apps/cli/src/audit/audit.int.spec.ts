@@ -351,7 +351,7 @@ describe('brickyard audit verify', () => {
     expect(report.ok).toBe(true);
     expect(report.checks.find(({ name }) => name === 'checkpoints')?.said).toContain('signatures NOT checked');
     expect(report.checks.find(({ name }) => name === 'api')).toMatchObject({ done: false });
-    const other = await verifyLedger({ pgUrl: template, ledger: 'registry', checkpointFiles: [] });
+    const other = await verifyLedger({ pgUrl: template, ledger: 'another', checkpointFiles: [] });
     expect(other).toMatchObject({ ok: true, head: { position: 0 } });
     expect(other.checks.find(({ name }) => name === 'fold')).toMatchObject({ done: false });
   });

@@ -5,12 +5,16 @@ import { describeError } from '@brickyard/service-host';
 import type { Order, Told } from './aside';
 import { walkChain } from './chain-walk';
 import { walkFold } from './fold-walk';
+import { walkRegistry } from './registry-walk';
 
-const order = workerData as Order;
 const tell = (told: Told): void => parentPort?.postMessage(told);
-const work = order.half === 'chain' ? walkChain(order.order) : walkFold(order.order);
 
-work.then(
+function walk({ half, order }: Order): Promise<unknown> {
+  if (half === 'chain') return walkChain(order);
+  return half === 'fold' ? walkFold(order) : walkRegistry(order);
+}
+
+walk(workerData as Order).then(
   (report) => {
     tell({ report });
   },

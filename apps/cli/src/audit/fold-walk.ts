@@ -18,6 +18,7 @@ import {
 } from '@brickyard/event-sourcing';
 import { openAuditSource, openLedgerReader, type LedgerReader } from '@brickyard/event-sourcing/postgres';
 import { describeError } from '@brickyard/service-host';
+import { compareSnapshot } from './compare-snapshot';
 import { bricksGivenBy, placementIn, redecide } from './decisions';
 import { checkPlanned, checkWhole } from './invariants';
 
@@ -112,16 +113,8 @@ class FoldWalk {
     const snapshot = await this.reader.latestSnapshot({ foldVersion: FOLD_VERSION, atOrBefore: position });
     if (snapshot?.position !== position) return; // Pruned since the audit began.
     this.compared.push(position);
-    const lines = encodeSnapshot(this.state);
-    let number = 0;
-    for (const line of lines) {
-      const kept = snapshot.chunks[number];
-      number += 1;
-      if (kept === line) continue;
-      this.differs(position, number, line);
-      return;
-    }
-    if (number !== snapshot.chunks.length) this.differs(position, number + 1, '');
+    const finding = compareSnapshot(position, encodeSnapshot(this.state), snapshot.chunks);
+    this.report(finding === undefined ? [] : [finding]);
   }
 
   end({ position }: ChainEnd, tellState: boolean): FoldWalkReport {
@@ -149,12 +142,6 @@ class FoldWalk {
       this.report(finding === undefined ? [] : [finding]);
     }
     this.report(checkPlanned(bricksGivenBy(event), this.state, event.position));
-  }
-
-  private differs(position: number, line: number, expected: string): void {
-    const kind = /^\{"kind":"(\w+)"/.exec(expected)?.[1] ?? 'its end';
-    const detail = `the snapshot of position ${String(position)} is not what its events fold to: line ${String(line)} (${kind}) differs`;
-    this.report([{ kind: 'snapshot', position, detail }]);
   }
 
   private report(findings: readonly Finding[]): void {

@@ -1,5 +1,6 @@
 /** `brickyard audit verify`: whether the log is the one that was written, and says what the product says. */
 import { decodeSnapshot, FOLD_VERSION } from '@brickyard/domain';
+import { REGISTRY_FOLD_VERSION } from '@brickyard/domain/registry';
 import { compareCheckpoints, type CheckpointSource, type Finding } from '@brickyard/event-sourcing';
 import {
   openAuditSource,
@@ -10,10 +11,11 @@ import {
 } from '@brickyard/event-sourcing/postgres';
 import { changesBetween, type Change, type Picture } from '../picture/picture';
 import { pictureOfState } from '../picture/state-picture';
-import { walkChainAside } from './aside';
+import { walkChainAside, walkRegistryAside } from './aside';
 import type { ChainWalkReport } from './chain-walk';
 import { foldInParts } from './fold-parts';
 import type { FoldWalkReport } from './fold-walk';
+import type { RegistryWalkReport } from './registry-walk';
 
 export interface VerifyOptions {
   readonly pgUrl: string;
@@ -45,8 +47,9 @@ export interface VerifyReport {
 }
 
 const TABLE = 'es.checkpoints';
-/** The ledger whose events this program can fold. */
+/** The ledgers whose events this program can fold. */
 const CONTROL = 'control';
+const REGISTRY = 'registry';
 const CHANGES_MAX = 100;
 
 /** Looks at everything; rejects with `Unavailable` while Postgres is away. */
@@ -58,17 +61,21 @@ export async function verifyLedger(options: VerifyOptions): Promise<VerifyReport
   const standing = await readStanding(pgUrl, ledger);
   const { head, strays, streams } = standing;
   const sources = [{ name: TABLE, checkpoints: standing.checkpoints }, ...files.sources];
-  const snapshots = standing.snapshots.filter(({ foldVersion }) => foldVersion === FOLD_VERSION);
-  const [chain, fold] = await Promise.all([
+  const snapshotsOf = (version: string): number[] =>
+    standing.snapshots.flatMap(({ foldVersion, position }) => (foldVersion === version ? [position] : []));
+  const [chain, fold, registry] = await Promise.all([
     walkChainAside({ pgUrl, ledger, head, strays, streams, sources, keys: keys === undefined ? undefined : [...keys] }),
     ledger === CONTROL
       ? foldInParts({
           pgUrl,
           ledger,
           head,
-          snapshots: snapshots.map(({ position }) => position),
+          snapshots: snapshotsOf(FOLD_VERSION),
           tellState: options.apiPicture !== undefined,
         })
+      : undefined,
+    ledger === REGISTRY
+      ? walkRegistryAside({ pgUrl, ledger, head, snapshots: snapshotsOf(REGISTRY_FOLD_VERSION) })
       : undefined,
   ]);
   const disagreements = await compareWithFiles(options, standing, files.sources);
@@ -76,7 +83,9 @@ export async function verifyLedger(options: VerifyOptions): Promise<VerifyReport
     chainCheck(chain),
     checkpointsCheck(chain, [...files.findings, ...disagreements], sources, head.position, keys?.size),
     witnessesCheck(standing),
-    ...(fold === undefined ? notFolded(ledger) : foldChecks(fold, standing)),
+    ...(fold === undefined ? [] : foldChecks(fold, standing)),
+    ...(registry === undefined ? [] : stateChecks(registry, standing, REGISTRY_FOLD_VERSION)),
+    ...(fold === undefined && registry === undefined ? notFolded(ledger) : []),
     ...(fold === undefined ? [] : [await apiCheck(options, fold, head.position)]),
   ];
   const ok = checks.every(({ findings }) => findings.length === 0);
@@ -187,30 +196,46 @@ function witnessesCheck({ head, cursors, answeredUpTo, snapshots }: LedgerStandi
 }
 
 const notFolded = (ledger: string): Check[] => [
-  check('fold', `not folded: ledger ${ledger} is not the control plane's`, [], false),
+  check('fold', `not folded: ledger ${ledger} is neither the control plane's nor the registry's`, [], false),
 ];
 
-function foldChecks(fold: FoldWalkReport, { snapshots }: LedgerStanding): Check[] {
-  const of = (...kinds: string[]): Finding[] => fold.findings.filter(({ kind }) => kinds.includes(kind));
-  const others = snapshots.filter(({ foldVersion }) => foldVersion !== FOLD_VERSION).length;
-  const passed =
-    fold.unknown === 0 ? '' : `; ${String(fold.unknown)} of types this release does not know were passed over`;
+const findingsOf = (findings: readonly Finding[], ...kinds: string[]): Finding[] =>
+  findings.filter(({ kind }) => kinds.includes(kind));
+
+/** What can be asked of any fold. */
+function stateChecks(
+  { events, unknown, snapshots, findings }: RegistryWalkReport,
+  standing: LedgerStanding,
+  version: string,
+): Check[] {
+  const others = standing.snapshots.filter(({ foldVersion }) => foldVersion !== version).length;
+  const passed = unknown === 0 ? '' : `; ${String(unknown)} of types this release does not know were passed over`;
   return [
-    check('fold', `${String(fold.events)} events folded with today's code (${FOLD_VERSION})${passed}`, of('fold')),
+    check(
+      'fold',
+      `${String(events)} events folded with today's code (${version})${passed}`,
+      findingsOf(findings, 'fold'),
+    ),
     check(
       'snapshots',
-      `${String(fold.snapshots.length)} of ${FOLD_VERSION}: byte for byte what their events fold to${others === 0 ? '' : `; ${String(others)} of other versions not compared`}`,
-      of('snapshot'),
+      `${String(snapshots.length)} of ${version}: byte for byte what their events fold to${others === 0 ? '' : `; ${String(others)} of other versions not compared`}`,
+      findingsOf(findings, 'snapshot'),
     ),
+  ];
+}
+
+function foldChecks(fold: FoldWalkReport, standing: LedgerStanding): Check[] {
+  return [
+    ...stateChecks(fold, standing, FOLD_VERSION),
     check(
       'decisions',
       `${String(fold.decisions)} placements made again on the state before them: same bricks, same reasons. The policy in force is not in the events: size limits were taken from the recorded attempts, and clusters tried before the chosen one were not tried again`,
-      of('decision'),
+      findingsOf(fold.findings, 'decision'),
     ),
     check(
       'invariants',
       'after every placement and at the end: no device over-filled, no two bricks of a set on a node, each brick on its node; at the end, space promised is what bricks take',
-      of('invariant'),
+      findingsOf(fold.findings, 'invariant'),
       fold.isWhole,
     ),
   ];
