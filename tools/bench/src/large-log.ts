@@ -88,24 +88,28 @@ export interface LoggedSystem {
   readonly head: number;
 }
 
-/** Runs with a log of the shape in a database of its own, and removes everything. */
-export async function withLog<T>(
-  shape: LogShape,
-  say: (text: string) => void,
-  work: (databaseUrl: string, head: number, dataDir: string) => Promise<T>,
-): Promise<T> {
+/** Runs with a database of its own that has the log's tables, and removes everything. */
+export async function withDatabase<T>(work: (databaseUrl: string, dataDir: string) => Promise<T>): Promise<T> {
   const dataDir = await mkdtemp(join(tmpdir(), 'brickyard-bench-'));
   await chmod(dataDir, 0o711); // Postgres runs as a user of its own and must get in.
   const postgres = await startPostgres({ dataDir: join(dataDir, 'pg') });
   try {
     const databaseUrl = await freshDatabase(postgres);
     await migrate(databaseUrl);
-    return await work(databaseUrl, await writeLog(databaseUrl, shape, say), dataDir);
+    return await work(databaseUrl, dataDir);
   } finally {
     await postgres.stop();
     await rm(dataDir, { recursive: true, force: true });
   }
 }
+
+/** As `withDatabase`, with a log of the shape. */
+export const withLog = <T>(
+  shape: LogShape,
+  say: (text: string) => void,
+  work: (databaseUrl: string, head: number, dataDir: string) => Promise<T>,
+): Promise<T> =>
+  withDatabase(async (databaseUrl, dataDir) => work(databaseUrl, await writeLog(databaseUrl, shape, say), dataDir));
 
 /** As `withLog`, with a gateway. */
 export const withGateway = <T>(

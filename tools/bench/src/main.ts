@@ -5,6 +5,7 @@ import { benchDecision } from './decision.bench';
 import { benchHeketi } from './heketi.bench';
 import { benchReal } from './real.bench';
 import { benchRegistry, benchRegistryOnGluster } from './registry.bench';
+import { benchRegistryStart } from './registry-start.bench';
 import { isKept, line, type Figure } from './report';
 import { benchSimulated } from './simulated.bench';
 import { benchStart } from './start.bench';
@@ -19,6 +20,7 @@ const benches: Readonly<
   console: benchConsole,
   heketi: benchHeketi,
   real: benchReal,
+  'registry-start': benchRegistryStart,
   registry: benchRegistry,
   'registry-on-gluster': benchRegistryOnGluster,
 };
