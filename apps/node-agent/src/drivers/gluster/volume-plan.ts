@@ -14,7 +14,12 @@ export const LOOKUP_OPTIMIZE = 'cluster.lookup-optimize';
  * of a directory there, and once all of them differ Gluster's heal finds no majority and never heals the directory. Such volumes
  * need no stored times: a client takes the latest of the bricks'.
  */
-const STORED_TIMES = 'features.ctime';
+const NO_STORED_TIMES = ['features.ctime', 'off'] as const;
+/**
+ * Seconds between two looks for what has to be healed; 60 is the least. Gluster looks when a brick connects, and now and then ends
+ * that look before all is copied; its own ten minutes are too long for whoever moves a brick.
+ */
+const HEAL_SOON = ['cluster.heal-timeout', '60'] as const;
 
 /** Sets in one add-brick command, as heketi has it: short command lines, and few commands. */
 const SETS_PER_COMMAND = { none: 15, replicate: 5, arbiter: 5, disperse: 1 } as const;
@@ -79,9 +84,11 @@ export type Setting =
   | { readonly kind: 'group'; readonly group: string };
 
 /** What a shape needs, unless somebody wants it otherwise. */
-function ownOptions(options: readonly string[], durability: Durability): [key: string, value: string][] {
-  const isAskedFor = options.some((text) => text.trim().split(/\s+/)[0] === STORED_TIMES);
-  return durability.kind === 'disperse' && !isAskedFor ? [[STORED_TIMES, 'off']] : [];
+function ownOptions(options: readonly string[], durability: Durability): (readonly [key: string, value: string])[] {
+  const askedFor = new Set(options.map((text) => text.trim().split(/\s+/)[0]));
+  const coded = durability.kind === 'disperse' ? [NO_STORED_TIMES] : [];
+  const healed = bricksPerSet(durability) > 1 ? [HEAL_SOON] : [];
+  return [...coded, ...healed].filter(([key]) => !askedFor.has(key));
 }
 
 /** The commands that set a volume's options, ours first, then as they were asked for; the owner last, so that it says "all done". */

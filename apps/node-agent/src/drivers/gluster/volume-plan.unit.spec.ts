@@ -52,13 +52,18 @@ describe('a planned volume', () => {
     ]);
   });
 
-  it('stores no times where files are coded, unless somebody wants it', () => {
+  it('has what is missing healed soon, and stores no times where files are coded, unless somebody wants it otherwise', () => {
     const disperse = { kind: 'disperse', data: 2, redundancy: 1 } as const;
-    expect(settingsOf(['a.b 1'], 'me', disperse)).toEqual([
-      { kind: 'pairs', pairs: [['features.ctime', 'off'], ['a.b', '1'], ...OWNER] },
+    const soon = ['cluster.heal-timeout', '60'];
+    expect(settingsOf(['a.b 1'], 'me', { kind: 'replicate', replica: 3 })).toEqual([
+      { kind: 'pairs', pairs: [soon, ['a.b', '1'], ...OWNER] },
     ]);
-    expect(settingsOf(['features.ctime on'], 'me', disperse)).toEqual([
-      { kind: 'pairs', pairs: [['features.ctime', 'on'], ...OWNER] },
+    expect(settingsOf(['a.b 1'], 'me', disperse)).toEqual([
+      { kind: 'pairs', pairs: [['features.ctime', 'off'], soon, ['a.b', '1'], ...OWNER] },
+    ]);
+    const others = ['cluster.heal-timeout 900', ' features.ctime  on'];
+    expect(settingsOf(others, 'me', disperse)).toEqual([
+      { kind: 'pairs', pairs: [['cluster.heal-timeout', '900'], ['features.ctime', 'on'], ...OWNER] },
     ]);
   });
 
