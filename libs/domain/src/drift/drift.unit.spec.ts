@@ -183,6 +183,25 @@ describe('what a host says', () => {
     expect(plane.state.drift.size).toBe(0);
   });
 
+  it('is not asked for a volume that will have a brick there, and has none yet', () => {
+    const plane = clusterOf([1, 2, 3, 4].map((zone) => ({ zone, devicesKib: [DEVICE_KIB] })));
+    for (const name of ['first', 'second']) {
+      plane.submit(createVolume(name, 10));
+      plane.settle(obedient());
+    }
+    const nodeIds = [...plane.state.nodes.keys()];
+    const bricks = [...plane.state.volumes.values()].map((volume) => new Set(volume.bricks.map((one) => one.nodeId)));
+    const leaving = nodeIds.find((nodeId) => bricks.every((nodes) => nodes.has(nodeId))) ?? NODE;
+    for (const state of ['offline', 'failed'] as const) {
+      plane.submit({ type: 'SetNodeState', operationId: newOperationId(), nodeId: leaving, state });
+    }
+    // The first brick is on its way; the second waits for its turn, its new place taken.
+    expect(plane.state.operations.size).toBeGreaterThan(1);
+    for (const nodeId of nodeIds) {
+      expect(judgeHost(nodeId, plane.state, told(plane.state))).toEqual({ findings: [], over: [] });
+    }
+  });
+
   it('of volumes counts for nothing while its Gluster sees no majority or is down', () => {
     const { plane } = withVolume();
     const alone: Change = (report) => ({

@@ -218,12 +218,13 @@ function* glusterFindings(hearing: Hearing): Generator<DriftFinding> {
   yield* peerFindings(hearing);
 }
 
-/** Volumes with a brick on the host that nobody is at work on. */
+/** Volumes with a brick on the host that nobody is at work on; a place that is only kept for a brick to come is none. */
 function volumesOn({ node, state }: Hearing): readonly Volume[] {
   const ids = new Set(node.deviceIds.flatMap((deviceId) => [...(state.devices.get(deviceId)?.bricks.values() ?? [])]));
   return [...ids].flatMap((volumeId) => {
     const volume = state.volumes.get(volumeId);
-    return volume !== undefined && isSettled(volume) ? [volume] : [];
+    if (volume === undefined || !isSettled(volume)) return [];
+    return volume.bricks.some(({ nodeId }) => nodeId === node.nodeId) ? [volume] : [];
   });
 }
 
