@@ -32,7 +32,7 @@ const MESSAGE_TASKS_MAX = 32;
 const MESSAGE_CHARACTERS_MAX = 200_000;
 
 export interface TaskRelay {
-  /** Sends the tasks that these events planned; those of new operations a moment later while many clients wait for answers. */
+  /** Sends the tasks that these events planned; those of new volumes a moment later while many clients wait for answers. */
   offer(events: readonly StoredEvent[], state: ControlState): void;
   /** Sends every running task again, of one host or of all: the queue, the agent or this process may have lost them. */
   sendRunning(state: ControlState, host?: string): void;
@@ -78,6 +78,10 @@ interface PlannedStep {
   /** A client's command began the operation with this step. */
   readonly isFirst: boolean;
 }
+
+/** Who asks for many volumes waits for answers first; who adds hosts and devices waits for each of them. */
+const isCreation = ({ plan }: Operation): boolean =>
+  plan.kind === 'create-volume' || plan.kind === 'create-block-volume';
 
 function stepsIn(events: readonly StoredEvent[]): readonly PlannedStep[] {
   const steps = new Map<OperationId, PlannedStep>();
@@ -159,8 +163,12 @@ export function createTaskRelay({
     offer(events, state) {
       latest = state;
       const steps = stepsIn(events);
-      hold.add(steps.filter(({ isFirst }) => isFirst));
-      send(steps.filter(({ isFirst }) => !isFirst));
+      const mayWait = ({ isFirst, operationId }: PlannedStep): boolean => {
+        const operation = isFirst ? state.operations.get(operationId) : undefined;
+        return operation !== undefined && isCreation(operation);
+      };
+      hold.add(steps.filter(mayWait));
+      send(steps.filter((step) => !mayWait(step)));
     },
     sendRunning(state, host) {
       resends += 1;

@@ -32,6 +32,7 @@ import { InFlightLimit } from './heketi/in-flight';
 import { NodeProbe } from './heketi/node-probe';
 import { Refusals } from './heketi/refusals';
 import { tokenKeys } from './heketi/token';
+import { holdChanges } from './heketi/held-change';
 import { tellPosition } from './http/position-header';
 import { countRequests } from './http/request-metrics';
 import { secureHeaders } from './http/security-headers';
@@ -117,6 +118,7 @@ async function createApp(parts: GatewayParts, metrics: Metrics): Promise<NestFas
     requestLog: settings.http.logRequests ? log : undefined,
   });
   serveConsole(adapter.getInstance(), readConsoleFiles());
+  holdChanges(adapter.getInstance(), reader);
   tellPosition(adapter.getInstance(), reader);
   secureHeaders(adapter.getInstance(), settings.http.tls !== undefined);
   countRequests(adapter.getInstance(), metrics);

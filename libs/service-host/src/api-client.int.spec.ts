@@ -46,12 +46,15 @@ class ScriptedApi {
     this.seen.push({ route, headers: request.headers, ...body });
     const replies = this.replies[route] ?? [{ status: 404, body: 'Id not found\n' }];
     const { status, headers = {}, body: text = '' } = replies[Math.min(times, replies.length - 1)] ?? { status: 500 };
-    response.writeHead(status, headers).end(text);
+    if (status === 0) response.destroy();
+    else response.writeHead(status, headers).end(text);
   }
 }
 
 const accepted: Reply = { status: 202, headers: { location: '/queue/q1' } };
 const pending: Reply = { status: 200, headers: { 'x-pending': 'true' } };
+/** The connection ends without an answer. */
+const broken: Reply = { status: 0 };
 const passing: Reply = { status: 503, headers: { 'retry-after': '2' }, body: 'no leader\n' };
 const found: Reply = {
   status: 200,
@@ -109,6 +112,23 @@ describe('createApiClient', () => {
     client = createApiClient({ url: api.url, user: 'admin', key: KEY, pollMs: hour });
     await expect(client.delete('/volumes/abc')).resolves.toMatchObject({ status: 204 });
     expect(api.seen.map(({ headers }) => headers['prefer'])).toEqual([undefined, 'wait=10', 'wait=10', 'wait=10']);
+  });
+
+  it('asks with a key for the end at once, and again when the connection broke meanwhile', async () => {
+    const key = { idempotencyKey: 'claim-1' };
+    const done: Reply = { status: 303, headers: { location: '/volumes/abc' } };
+    await serve({ 'POST /volumes': [broken, done], 'GET /volumes/abc': [passing, found], 'GET /queue/q1': [done] });
+    await expect(client.post('/volumes', { size: 1 }, key)).resolves.toMatchObject({ status: 200, body: VOLUME });
+    await expect(client.post('/volumes', { size: 1 }, key)).resolves.toMatchObject({ body: VOLUME });
+    const asked = api.seen.map(({ route, headers }) => [route, headers['prefer'], headers['idempotency-key']]);
+    expect(asked).toEqual([
+      ['POST /volumes', 'wait=10', 'claim-1'],
+      ['POST /volumes', undefined, 'claim-1'],
+      ['GET /volumes/abc', undefined, undefined],
+      ['GET /volumes/abc', undefined, undefined],
+      ['POST /volumes', 'wait=10', 'claim-1'],
+      ['GET /volumes/abc', undefined, undefined],
+    ]);
   });
 
   it('ends with 204 where there is no result, and with the failure of the operation where it failed', async () => {

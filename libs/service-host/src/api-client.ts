@@ -42,7 +42,10 @@ export interface ApiTls {
 
 /** How one call is made. */
 export interface CallOptions {
-  /** The same key again gets the first answer, never a second effect. */
+  /**
+   * The same key again gets the first answer, never a second effect. So the server is asked to answer when the change is
+   * done and not when it has begun, and asked again when the connection breaks meanwhile.
+   */
   readonly idempotencyKey?: string;
   readonly signal?: AbortSignal;
   /** For the whole operation with its queue, milliseconds; ten minutes when absent. */
@@ -112,22 +115,33 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
   const agent = base.protocol === 'https:' ? httpsAgent(options.tls) : new HttpAgent({ keepAlive: true });
   const send = (method: string, path: string, body: unknown, call: CallOptions): Promise<ApiAnswer> =>
     sendOnce({ ...options, base, agent }, method, path, body, call);
-  const follow = (queuePath: string, call: CallOptions = {}): Promise<ApiAnswer> =>
-    followQueue(
-      { ...options, send: (path, headers) => send('GET', path, undefined, { ...withoutKey(call), headers }) },
-      queuePath,
-      call,
-    );
+  const way = (call: CallOptions): Way => ({
+    ...options,
+    send: (path, headers) => send('GET', path, undefined, { ...withoutKey(call), headers }),
+  });
+  const begin = async (method: string, path: string, body: unknown, how: CallOptions): Promise<ApiAnswer> => {
+    if (how.idempotencyKey === undefined || how.follow === false) return send(method, path, body, how);
+    const { pollMs = POLL_MS, timeoutMs = TIMEOUT_MS } = options;
+    const headers = { ...how.headers, ...waitHeader(Math.min(HOLD_MS, timeoutMs / 2)) };
+    try {
+      return await send(method, path, body, { ...how, headers });
+    } catch (error) {
+      if (!(error instanceof Unavailable)) throw error;
+      await pause(pollMs, undefined, how.signal === undefined ? {} : { signal: how.signal });
+      return send(method, path, body, how);
+    }
+  };
   const call = async (method: string, path: string, body: unknown, how: CallOptions): Promise<ApiAnswer> => {
-    const answer = await send(method, path, body, how);
-    if (answer.status !== 202 || answer.location === undefined || how.follow === false) return answer;
-    return follow(answer.location, how);
+    const answer = await begin(method, path, body, how);
+    if (answer.location === undefined || how.follow === false) return answer;
+    if (answer.status === 202) return followQueue(way(how), { queuePath: answer.location }, how);
+    return answer.status === 303 ? followQueue(way(how), { result: answer.location }, how) : answer;
   };
   return {
     get: (path, how = {}) => call('GET', path, undefined, how),
     post: (path, body, how = {}) => call('POST', path, body, how),
     delete: (path, how = {}) => call('DELETE', path, how.body, how),
-    follow,
+    follow: (queuePath, how = {}) => followQueue(way(how), { queuePath }, how),
     close: () => {
       agent.destroy();
     },
@@ -143,15 +157,19 @@ interface Way extends Pick<ApiClientOptions, 'pollMs' | 'timeoutMs'> {
   readonly send: (path: string, headers: Readonly<Record<string, string>>) => Promise<ApiAnswer>;
 }
 
+/** Where the end of a change is told, or the result it led to. */
+type Lead = { readonly queuePath: string } | { readonly result: string };
+
 /** Asks the server to answer when there is news; one that does not know how is asked at intervals. */
 async function followQueue(
   { send, pollMs = POLL_MS, timeoutMs = TIMEOUT_MS }: Way,
-  queuePath: string,
+  lead: Lead,
   { signal, operationTimeoutMs = OPERATION_TIMEOUT_MS }: CallOptions,
 ): Promise<ApiAnswer> {
   const deadline = performance.now() + operationTimeoutMs;
   let trouble: unknown;
-  let result: string | undefined; // Known once the queue has told; it may do so only once.
+  const queuePath = 'queuePath' in lead ? lead.queuePath : lead.result;
+  let result = 'result' in lead ? lead.result : undefined; // Known once the queue has told; it may do so only once.
   while (performance.now() < deadline) {
     try {
       const waitMs = Math.min(HOLD_MS, timeoutMs / 2, deadline - performance.now());

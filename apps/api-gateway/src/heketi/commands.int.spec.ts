@@ -43,6 +43,9 @@ describe('commands of the gateway', () => {
 
   const post = (path: string, body: unknown, headers: Record<string, string> = {}): Promise<Response> =>
     under.fetch(path, { method: 'POST', body: JSON.stringify(body), headers });
+  const allHeard = async (count: number): Promise<void> => {
+    while (heard.length < count) await new Promise(setImmediate);
+  };
   const commands = (): ClientCommand[] => heard.map(({ command }) => command);
 
   it('answers a new cluster with 201 and the id it sent', async () => {
@@ -312,6 +315,47 @@ describe('commands of the gateway', () => {
     await under.record(event('VolumeCreated', { operationId, volumeId }));
     expect([(await first).status, (await first).headers.get('location')]).toEqual([303, `/volumes/${volumeId}`]);
     expect((await held('wait=30')).status).toBe(404);
+  });
+
+  it('answers a change with its end for who prefers to wait, and with where to look when the time is over', async () => {
+    const prefer = { prefer: 'wait=30' };
+    const operations = Array.from({ length: 4 }, nextOperation);
+    const [made, gone, failed, slow] = operations;
+    const volumeId = VolumeId.parse(idOf('6'));
+    const refusal = { nodeId: NODE_1, detail: 'Cannot move a failed/removed node to online state', cause: '' };
+    let asked = 0;
+    answer = () => {
+      const operationId = operations[asked++];
+      return { kind: 'accepted', position: 9, repeated: false, ids: { operationId: String(operationId) } };
+    };
+    await under.record(volumePlanned(volumeId, volumeSpec('made'), [brick('5', DEVICE_1, NODE_1)], made));
+    const making = post('/volumes', { size: 1 }, prefer);
+    await allHeard(1);
+    const position = await under.record(event('VolumeCreated', { operationId: made, volumeId }));
+    const end = await making;
+    expect([end.status, end.headers.get('location'), end.headers.get('preference-applied'), await end.text()]).toEqual([
+      303,
+      `/volumes/${volumeId}`,
+      'wait=30',
+      '',
+    ]);
+    expect(Number(end.headers.get('x-brickyard-position'))).toBeGreaterThanOrEqual(position);
+    // What is not in the state yet is waited for, too.
+    const removing = under.fetch(`/volumes/${volumeId}`, { method: 'DELETE', headers: prefer });
+    await allHeard(2);
+    await under.record(event('VolumeDeletionPlanned', { operationId: gone, volumeId }));
+    await under.record(event('VolumeDeleted', { operationId: gone, volumeId }));
+    const removed = await removing;
+    expect([removed.status, removed.headers.get('location'), await removed.text()]).toEqual([204, null, '']);
+    await under.record(event('NodeStateRefused', { operationId: failed, ...refusal }));
+    const refused = await post(`/nodes/${NODE_1}/state`, { state: 'online' }, prefer);
+    expect([refused.status, await refused.text(), refused.headers.get('content-type')]).toEqual([
+      500,
+      `${refusal.detail}\n`,
+      'text/plain; charset=utf-8',
+    ]);
+    const late = await post('/volumes', { size: 1 }, { prefer: 'wait=1' });
+    expect([late.status, late.headers.get('location')]).toEqual([202, `/queue/${String(slow)}`]);
   });
 
   it('tells a failed operation as 500 with its text', async () => {

@@ -1,6 +1,7 @@
 import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
 import { REMEDY_HEADER, remedyHeader, sendEmpty, sendRedirect } from '../http/answers';
 import { type GatewayReply, type GatewayRequest, idOf } from '../http/gateway-request';
+import { secondsPreferred, waited } from '../http/preference';
 import type { ClusterStateReader } from '../state/cluster-state.reader';
 import { requestedState, type RequestedState } from '../state/requested-state';
 import { STATE_READER } from '../tokens';
@@ -10,9 +11,6 @@ import { idNotFound, TextError } from './text-error';
 
 /** Older deliveries are forgotten: their operations then may be told twice, which no client minds. */
 const DELIVERED_MAX = 20_000;
-
-/** The longest an answer is held for. */
-const HOLD_MAX_SECONDS = 30;
 
 /** `/queue/{id}`: how an operation goes. Its end is told once by each gateway. */
 @Controller('queue')
@@ -44,7 +42,7 @@ export class QueueController {
     const seconds = secondsPreferred(request);
     if (seconds === 0 || now.isPast || queueView(now.state, id).kind !== 'running') return now;
     await this.reader.until((state) => queueView(state, id).kind !== 'running', seconds * 1_000);
-    void reply.header('preference-applied', `wait=${String(seconds)}`);
+    waited(reply, seconds);
     return requestedState(this.reader, request, reply);
   }
 
@@ -56,11 +54,6 @@ export class QueueController {
       return;
     }
   }
-}
-
-function secondsPreferred({ headers }: GatewayRequest): number {
-  const wanted = /(?:^|[\s,;])wait=(\d{1,9})(?:$|[\s,;])/i.exec([headers['prefer'] ?? ''].flat().join(','))?.[1];
-  return Math.min(Number(wanted ?? 0), HOLD_MAX_SECONDS);
 }
 
 function end(view: Exclude<QueueView, { kind: 'running' }>, reply: GatewayReply): void {

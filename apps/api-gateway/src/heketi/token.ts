@@ -1,6 +1,5 @@
 /** Whether a request's token lets it in: heketi's checks in heketi's order, with heketi's texts. Pure but for HMAC. */
-import { createHash, createSecretKey, type KeyObject } from 'node:crypto';
-import jwt from 'jsonwebtoken';
+import { createHash, createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto';
 import { goDuration } from './go-duration';
 
 /** Who may ask: `admin` everything, `user` only to list and create volumes. */
@@ -42,7 +41,11 @@ interface Claims {
   readonly qsh: string;
 }
 
-const HMAC_ALGORITHMS: jwt.Algorithm[] = ['HS256', 'HS384', 'HS512'];
+/** RFC 7518, section 3.2: what each is made with. */
+const HMAC_ALGORITHMS = { HS256: 'sha256', HS384: 'sha384', HS512: 'sha512' } as const;
+type HmacAlgorithm = keyof typeof HMAC_ALGORITHMS;
+
+const isHmacAlgorithm = (name: string): name is HmacAlgorithm => Object.hasOwn(HMAC_ALGORITHMS, name);
 
 const refused = (status: 400 | 401, text: string): TokenVerdict => ({ ok: false, status, text });
 const invalid = (reason: string): TokenVerdict => refused(401, `Invalid JWT token: ${reason}`);
@@ -89,13 +92,12 @@ function admit(role: Role, path: string): TokenVerdict {
   return { ok: true, role };
 }
 
-function isSigned(token: string, key: KeyObject, algorithm: jwt.Algorithm): boolean {
-  try {
-    jwt.verify(token, key, { algorithms: [algorithm], ignoreExpiration: true, ignoreNotBefore: true });
-    return true;
-  } catch {
-    return false; // Whatever is wrong with the signature: the client hears the same.
-  }
+/** RFC 7515, section 5.2: over the first two segments as they came. */
+function isSigned(token: string, key: KeyObject, algorithm: HmacAlgorithm): boolean {
+  const end = token.lastIndexOf('.');
+  const expected = createHmac(HMAC_ALGORITHMS[algorithm], key).update(token.slice(0, end)).digest('base64url');
+  const given = Buffer.from(token.slice(end + 1));
+  return given.length === expected.length && timingSafeEqual(given, Buffer.from(expected));
 }
 
 /** As in Go, the last check that fails is the one that is told. */
@@ -126,7 +128,7 @@ function readSegment(segment: string): Record<string, unknown> | string {
 /** The header of a token: the algorithm as named, and as one of ours. */
 interface Header {
   readonly named: string;
-  readonly algorithm: jwt.Algorithm | undefined;
+  readonly algorithm: HmacAlgorithm | undefined;
 }
 
 /** A client library writes the same header into every token. */
@@ -139,7 +141,7 @@ function readHeader(segment: string): Header | string {
   const read = readSegment(segment);
   if (typeof read === 'string') return read;
   const named = printable(read['alg']);
-  const header = { named, algorithm: HMAC_ALGORITHMS.find((name) => name === named) };
+  const header = { named, algorithm: isHmacAlgorithm(named) ? named : undefined };
   if (header.algorithm !== undefined && headers.size < HEADERS_MAX) headers.set(segment, header);
   return header;
 }

@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { type Algorithm, sign } from 'jsonwebtoken';
 import { goDuration } from './go-duration';
 import { checkToken, queryStringHash, tokenKeys, type TokenVerdict } from './token';
 
@@ -42,6 +43,22 @@ describe('token', () => {
     expect(bearer({ ...good, iss: 'user' })).toEqual(invalid(text));
     expect(check(`bearer ${token(good).slice(0, -4)}`)).toEqual(invalid(text));
   });
+
+  it.each<Algorithm>(['HS256', 'HS384', 'HS512'])(
+    'A03 is taken as a library of others signs it with %s',
+    (algorithm) => {
+      expect(check(`bearer ${sign(good, 'admin secret', { algorithm })}`)).toEqual(admin);
+      const [first = '', second = '', signature = ''] = sign(good, 'admin secret', { algorithm }).split('.');
+      for (const other of [
+        '',
+        `${signature}A`,
+        signature.toLowerCase(),
+        `${signature.slice(1)}${signature.charAt(0)}`,
+      ]) {
+        expect(check(`bearer ${first}.${second}.${other}`).ok).toBe(false);
+      }
+    },
+  );
 
   it('A04 must say who issued it', () => {
     expect(bearer({ ...good, iss: 'root' })).toEqual(invalid('Unknown user'));

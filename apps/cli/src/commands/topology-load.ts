@@ -1,5 +1,6 @@
 /** Brings what a topology file wants into being; what exists is found and left as it is. */
-import { createSlots, describeError } from '@brickyard/service-host/client';
+import { randomUUID } from 'node:crypto';
+import { createSlots, describeError, type ApiAnswer } from '@brickyard/service-host/client';
 import { z } from 'zod';
 import { Cluster, Node, TopologyLines } from '../answers';
 import { parseAnswer, type Context } from '../context';
@@ -45,8 +46,10 @@ export const summaryOf = ({ clusters, nodes, devices, found, failed }: Loaded): 
 
 type KnownNode = TopologyLines['nodes'][number];
 
-/** Enough that hosts do not wait for each other, few enough that Gluster's own lock is not fought for. */
+/** Few enough that Gluster's own lock is not fought for. */
 const NODES_AT_ONCE = 8;
+/** Hosts that take their devices at a time: none of them waits for another, and Gluster has no part in it. */
+const HOSTS_AT_ONCE = 16;
 
 const manageName = ({ node }: FileNode): string => node.hostnames.manage[0] ?? '';
 
@@ -58,7 +61,8 @@ class Load {
   found = 0;
   failed = 0;
   private readonly known: Map<string, KnownNode>;
-  private readonly places = createSlots(NODES_AT_ONCE);
+  private readonly joining = createSlots(NODES_AT_ONCE);
+  private readonly filling = createSlots(HOSTS_AT_ONCE);
 
   constructor(
     private readonly context: Context,
@@ -82,29 +86,17 @@ class Load {
       if (known !== undefined) {
         current = known.cluster;
         hasMember = true;
-        told.push(this.atOnce(() => this.foundNode(known, entry)));
+        told.push(this.foundNode(known, entry));
         continue;
       }
       current ??= made = await this.createCluster(wanted);
       const cluster = current;
-      const node = this.atOnce(() => this.newNode(cluster, entry));
-      told.push(node);
-      if (hasMember) continue;
-      const before = this.nodes;
-      await node;
-      hasMember = this.nodes > before;
+      const node = this.createNode(cluster, entry);
+      told.push(this.newNode(node, entry));
+      if (!hasMember) hasMember = typeof (await node) !== 'string';
     }
     for (const text of told) this.say(await text);
     if (made !== undefined) await this.removeIfEmpty(made);
-  }
-
-  private async atOnce(work: () => Promise<string>): Promise<string> {
-    await this.places.acquire();
-    try {
-      return await work();
-    } finally {
-      this.places.release();
-    }
   }
 
   private async foundNode(known: KnownNode, { node, devices }: FileNode): Promise<string> {
@@ -113,16 +105,16 @@ class Load {
     return head + (await this.addDevices(known, devices));
   }
 
-  private async newNode(cluster: string, entry: FileNode): Promise<string> {
+  private async newNode(created: Promise<Node | string>, entry: FileNode): Promise<string> {
     const head = `\tCreating node ${manageName(entry)} ... `;
-    const node = await this.createNode(cluster, entry);
+    const node = await created;
     if (typeof node === 'string') return `${head}Unable to create node: ${node}\n`;
     return `${head}ID: ${node.id}\n${await this.addDevices(node, entry.devices)}`;
   }
 
   private async createCluster({ file, block }: FileCluster): Promise<string> {
     this.say('Creating cluster ... ');
-    const { id } = parseAnswer(Cluster, await this.context.api.post('/clusters', { file, block }));
+    const { id } = parseAnswer(Cluster, await this.send('/clusters', { file, block }));
     this.clusters += 1;
     this.say(`ID: ${id}\n`);
     if (file) this.say('\tAllowing file volumes on cluster.\n');
@@ -133,19 +125,31 @@ class Load {
   /** The node, or why there is none. */
   private async createNode(cluster: string, entry: FileNode): Promise<Node | string> {
     const { hostnames, zone, tags } = entry.node;
+    await this.joining.acquire();
     try {
       const request = { cluster, hostnames, zone, ...(tags === undefined ? {} : { tags }) };
-      const node = parseAnswer(Node, await this.context.api.post('/nodes', request));
+      const node = parseAnswer(Node, await this.send('/nodes', request));
       this.nodes += 1;
       return node;
     } catch (error) {
       this.failed += 1;
       return describeError(error);
+    } finally {
+      this.joining.release();
     }
   }
 
   /** A host takes its devices one after the other; asked for all at once, each takes its turn there. */
   private async addDevices(node: KnownNode, devices: readonly Device[]): Promise<string> {
+    await this.filling.acquire();
+    try {
+      return await this.addEach(node, devices);
+    } finally {
+      this.filling.release();
+    }
+  }
+
+  private async addEach(node: KnownNode, devices: readonly Device[]): Promise<string> {
     const names = new Set(node.devices.map(({ name }) => name));
     const lines = devices.map(async (device) => {
       if (names.has(device.name)) {
@@ -162,7 +166,12 @@ class Load {
 
   private async addDevice(node: string, { name, destroydata, tags }: Device): Promise<void> {
     const request = { node, name, destroydata, ...(tags === undefined ? {} : { tags }) };
-    await this.context.api.post('/devices', request);
+    await this.send('/devices', request);
+  }
+
+  /** With a key, so that a connection that breaks does no harm and an answer comes when all is done. */
+  private send(path: string, request: object): Promise<ApiAnswer> {
+    return this.context.api.post(path, request, { idempotencyKey: randomUUID() });
   }
 
   /** Nothing was added to a cluster that was made for it: no trace of it. */
