@@ -224,6 +224,24 @@ describe('commands of the gateway', () => {
     expect(commands()[0]).toMatchObject({ probe: { newNode: 'no-agent', members: 'stopped' } });
   });
 
+  it('gives a busy member time to say that Gluster runs', async () => {
+    const host = 'node1.example';
+    const said = { host, incarnation: 'i', glusterd: 'running', simulated: true };
+    let asked = 0;
+    let askedAgain = (): void => undefined;
+    const again = new Promise<void>((resolve) => (askedAgain = resolve));
+    const agent = under.bus.respond(probeOf(host as HostName), async () => {
+      if ((asked += 1) > 1) askedAgain();
+      await again; // The first question is answered when it is too late.
+      return said;
+    });
+    await under.bus.published();
+    const hostnames = { manage: ['busy.example'], storage: ['10.0.0.10'] };
+    await post('/nodes', { zone: 2, cluster: CLUSTER, hostnames });
+    expect(commands()[0]).toMatchObject({ probe: { members: 'running' } });
+    await agent.close();
+  });
+
   it('reads the body of a device’s deletion only when there is one', async () => {
     const remove = (body?: string): Promise<Response> =>
       under.fetch(`/devices/${DEVICE_1}`, { method: 'DELETE', ...(body === undefined ? {} : { body }) });
@@ -319,8 +337,8 @@ describe('commands of the gateway', () => {
 
   it('answers a change with its end for who prefers to wait, and with where to look when the time is over', async () => {
     const prefer = { prefer: 'wait=30' };
-    const operations = Array.from({ length: 4 }, nextOperation);
-    const [made, gone, failed, slow] = operations;
+    const [made, gone, failed, slow] = [nextOperation(), nextOperation(), nextOperation(), nextOperation()];
+    const operations = [made, gone, failed, slow];
     const volumeId = VolumeId.parse(idOf('6'));
     const refusal = { nodeId: NODE_1, detail: 'Cannot move a failed/removed node to online state', cause: '' };
     let asked = 0;
@@ -355,7 +373,7 @@ describe('commands of the gateway', () => {
       'text/plain; charset=utf-8',
     ]);
     const late = await post('/volumes', { size: 1 }, { prefer: 'wait=1' });
-    expect([late.status, late.headers.get('location')]).toEqual([202, `/queue/${String(slow)}`]);
+    expect([late.status, late.headers.get('location')]).toEqual([202, `/queue/${slow}`]);
   });
 
   it('tells a failed operation as 500 with its text', async () => {

@@ -6,8 +6,11 @@ import type { BusLink } from '../bus-link';
 type GlusterdProbe = CommandOf<'AddNode'>['probe'];
 type Heard = GlusterdProbe['newNode'];
 
-const PROBE_TIMEOUT_MS = 2_000;
-/** Members asked, one after the other, until one answers that it runs. */
+/** A host that is gone costs no time: the bus says at once that nobody listens there. */
+const PROBE_TIMEOUT_MS = 8_000;
+/** A member that works, say at another host's joining, is slow to answer: then others are asked beside it. */
+const PROMPT_MS = 2_000;
+/** Members asked, until one answers that it runs. */
 const MEMBERS_ASKED_MAX = 3;
 
 /** Puts the question to agents. */
@@ -27,11 +30,16 @@ export class NodeProbe {
     const members = nodes.filter(({ lifecycle }) => lifecycle === 'ready');
     if (members.length === 0) return 'none';
     const usable = members.filter((node) => node.state === 'online' && node.lostSince === undefined);
-    for (const { hostnames } of usable.slice(0, MEMBERS_ASKED_MAX)) {
-      const [host] = hostnames.manage;
-      if (host !== undefined && (await this.ask(host)) === 'running') return 'running';
-    }
-    return 'stopped';
+    const hosts = usable.flatMap(({ hostnames }) => hostnames.manage.slice(0, 1)).slice(0, MEMBERS_ASKED_MAX);
+    const [first] = hosts;
+    if (first !== undefined && (await this.ask(first, PROMPT_MS)) === 'running') return 'running';
+    const running = hosts.map(async (host) => {
+      if ((await this.ask(host)) !== 'running') throw new Error(`${host} does not say that Gluster runs`);
+    });
+    return Promise.any(running).then(
+      () => 'running',
+      () => 'stopped',
+    );
   }
 
   /** Whether the hosts of a volume's bricks can clone it; all are asked at the same time. */
@@ -52,13 +60,13 @@ export class NodeProbe {
     };
   }
 
-  private async ask(host: HostName): Promise<Heard> {
-    return (await this.reply(host))?.glusterd ?? 'no-agent';
+  private async ask(host: HostName, timeoutMs = PROBE_TIMEOUT_MS): Promise<Heard> {
+    return (await this.reply(host, timeoutMs))?.glusterd ?? 'no-agent';
   }
 
-  private async reply(host: HostName): Promise<ProbeReply | undefined> {
+  private async reply(host: HostName, timeoutMs = PROBE_TIMEOUT_MS): Promise<ProbeReply | undefined> {
     try {
-      return ProbeReply.safeParse(await this.bus.request(probeOf(host), {}, PROBE_TIMEOUT_MS)).data;
+      return ProbeReply.safeParse(await this.bus.request(probeOf(host), {}, timeoutMs)).data;
     } catch {
       return undefined; // Nobody answers under this name: that is the answer.
     }
