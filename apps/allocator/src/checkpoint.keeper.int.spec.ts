@@ -2,14 +2,16 @@ import { chmod, mkdtemp, readFile, rm, stat, writeFile, appendFile } from 'node:
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { keyIdOf, verifyCheckpoint } from '@brickyard/event-sourcing';
+import { auditCheckpoints, keyIdOf, verifyCheckpoint } from '@brickyard/event-sourcing';
 import {
   ensureSigningKey,
   migrate,
   openCheckpointTable,
   openLedgerReader,
   openLedgerWriter,
+  prepareNextKey,
   readCheckpointFile,
+  readSigningKey,
   readKeyring,
   type LedgerReader,
   type LedgerWriter,
@@ -65,7 +67,7 @@ const file = (): string => join(folder, 'checkpoints');
 async function start(more: Partial<CheckpointOptions> = {}): Promise<KeyObject> {
   const key = await ensureSigningKey(join(folder, 'key.pem'));
   const table = openCheckpointTable({ url, ledger: 'control', role: 'writer' });
-  const options = { key, file: file(), everyEvents: 10, everyMs: never, ...more };
+  const options = { keyFile: join(folder, 'key.pem'), file: file(), everyEvents: 10, everyMs: never, ...more };
   keeper = await startCheckpointKeeper(options, { reader, table, log });
   return key;
 }
@@ -73,9 +75,10 @@ async function start(more: Partial<CheckpointOptions> = {}): Promise<KeyObject> 
 async function kept() {
   const table = openCheckpointTable({ url, ledger: 'control' });
   const inTable = await table.all();
+  const handOvers = await table.handOvers();
   await table.close();
-  const { checkpoints, brokenLines } = await readCheckpointFile(file());
-  return { inTable, inFile: checkpoints, brokenLines };
+  const { checkpoints, brokenLines, handOvers: handOversInFile } = await readCheckpointFile(file());
+  return { inTable, inFile: checkpoints, brokenLines, handOvers, handOversInFile };
 }
 
 describe('the keeper of checkpoints', () => {
@@ -124,6 +127,111 @@ describe('the keeper of checkpoints', () => {
     await start();
     await keeper?.close();
     expect(await kept()).toEqual(whole);
+  });
+});
+
+describe('a signing key that hands over', () => {
+  const keyFile = (): string => join(folder, 'key.pem');
+
+  /** What an auditor says who trusts one key only. */
+  async function verdict(key: KeyObject) {
+    const { inTable, inFile, handOvers, handOversInFile } = await kept();
+    const sources = [
+      { name: 'table', checkpoints: inTable, handOvers },
+      { name: 'file', checkpoints: inFile, handOvers: handOversInFile },
+    ];
+    const audit = auditCheckpoints(sources, new Map([[keyIdOf(key), key]]));
+    for await (const batch of reader.read({ after: 0 })) for (const event of batch) audit.take(event);
+    return audit.end(await reader.head());
+  }
+
+  async function sql(text: string): Promise<void> {
+    const client = new Client({ connectionString: url });
+    await client.connect();
+    await client.query(text);
+    await client.end();
+  }
+
+  it('lets the waiting key follow while it works: one key is trusted, all are believed, the old private half is gone', async () => {
+    const first = await start();
+    await tell(10);
+    const { next: second } = await prepareNextKey(keyFile());
+    expect((await stat(`${keyFile()}.next`)).mode & 0o777).toBe(0o600);
+    await tell(10);
+    await tell(3);
+    await keeper?.close();
+    const { inTable, handOvers, handOversInFile } = await kept();
+    const last = keyIdOf(second);
+    expect(inTable.map(({ position }) => position)).toEqual([10, 20, 23]);
+    expect(inTable.at(-1)?.keyId).toBe(last);
+    expect(handOvers).toMatchObject([{ from: keyIdOf(first), to: last, number: 1, position: 20 }]);
+    expect(handOversInFile).toEqual(handOvers);
+    expect(await verdict(first)).toMatchObject({ findings: [], vouchedUpTo: 23, handOvers: 1 });
+    expect(await readSigningKey(keyFile()).then((key) => (key === undefined ? '' : keyIdOf(key)))).toBe(last);
+    expect((await stat(keyFile())).mode & 0o777).toBe(0o600);
+    await expect(stat(`${keyFile()}.next`)).rejects.toThrow('ENOENT');
+    expect([...(await readKeyring(`${keyFile()}.${keyIdOf(first)}.pub`)).keys()]).toEqual([keyIdOf(first)]);
+    expect([...(await readKeyring(`${keyFile()}.pub`)).keys()]).toEqual([last]);
+  });
+
+  it('goes on after a crash between the hand-over and the change of files, and gives the file what it lacks', async () => {
+    const first = await start();
+    await tell(10);
+    await keeper?.close();
+    const old = await readFile(keyFile(), 'utf8');
+    const { next } = await prepareNextKey(keyFile());
+    const waiting = await readFile(`${keyFile()}.next`, 'utf8');
+    await start();
+    await tell(10);
+    await keeper?.close();
+    // As it was just before the change: the old key in its file, the new one waiting, the hand-over in the table only.
+    await writeFile(keyFile(), old);
+    await writeFile(`${keyFile()}.next`, waiting, { mode: 0o600 });
+    const lines = (await readFile(file(), 'utf8')).split('\n');
+    await writeFile(file(), lines.filter((line) => !line.includes('hand-over')).join('\n'));
+    await start();
+    await tell(10);
+    await keeper?.close();
+    const { handOvers, handOversInFile, inTable } = await kept();
+    expect(handOvers).toHaveLength(1);
+    expect(handOversInFile).toEqual(handOvers);
+    expect(inTable.at(-1)).toMatchObject({ position: 30, keyId: keyIdOf(next) });
+    expect(await verdict(first)).toMatchObject({ findings: [], vouchedUpTo: 30, handOvers: 1 });
+  });
+
+  it('signs nothing with a copy of a key that handed over elsewhere, until the new key is brought', async () => {
+    const first = await start();
+    await tell(10);
+    const copy = await readFile(keyFile(), 'utf8');
+    await prepareNextKey(keyFile());
+    await tell(10);
+    await keeper?.close();
+    const fresh = await readFile(keyFile(), 'utf8');
+    await writeFile(keyFile(), copy);
+    await start({ everyMs: 20 });
+    await tell(10);
+    await tell(1);
+    expect((await kept()).inTable.map(({ position }) => position)).toEqual([10, 20]);
+    await writeFile(keyFile(), fresh);
+    while ((await kept()).inTable.length < 3);
+    await keeper?.close();
+    expect(await verdict(first)).toMatchObject({ findings: [], vouchedUpTo: 31 });
+  });
+
+  it('hands over when Postgres keeps it at a second try, once', async () => {
+    const first = await start();
+    await tell(10);
+    await prepareNextKey(keyFile());
+    await sql(`REVOKE INSERT ON es.hand_overs FROM brickyard_writer`);
+    await tell(10);
+    await tell(10);
+    await sql(`GRANT INSERT ON es.hand_overs TO brickyard_writer`);
+    await tell(10);
+    await keeper?.close();
+    const { handOvers, inTable } = await kept();
+    expect(handOvers).toHaveLength(1);
+    expect(inTable.map(({ position }) => position)).toEqual([10, 20, 30, 40]);
+    expect(await verdict(first)).toMatchObject({ findings: [], vouchedUpTo: 40, handOvers: 1 });
   });
 });
 

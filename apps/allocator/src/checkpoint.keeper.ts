@@ -1,5 +1,4 @@
 /** Signs the head of the log now and then, into a table and into a file outside Postgres, so that history cannot be rewritten unseen. */
-import type { KeyObject } from 'node:crypto';
 import { signCheckpoint, type ChainEnd, type Checkpoint } from '@brickyard/event-sourcing';
 import {
   appendCheckpoint,
@@ -8,9 +7,11 @@ import {
   type LedgerReader,
 } from '@brickyard/event-sourcing/postgres';
 import { describeError, type Logger } from '@brickyard/service-host';
+import { openSigningKey } from './signing-key';
 
 export interface CheckpointOptions {
-  readonly key: KeyObject;
+  /** The private key; made when it is missing. */
+  readonly keyFile: string;
   /** Where checkpoints are appended besides the table; absent: nowhere. */
   readonly file?: string;
   /** Events between two checkpoints. */
@@ -32,7 +33,8 @@ export async function startCheckpointKeeper(
   options: CheckpointOptions,
   { reader, table, log }: { readonly reader: LedgerReader; readonly table: CheckpointTable; readonly log: Logger },
 ): Promise<CheckpointKeeper> {
-  const { key, file, everyEvents, everyMs, clock = Date.now } = options;
+  const { keyFile, file, everyEvents, everyMs, clock = Date.now } = options;
+  const { ledger } = reader;
   let tip: ChainEnd = await reader.head();
   let signedUpTo = 0;
   let work: Promise<void> = Promise.resolve();
@@ -45,12 +47,14 @@ export async function startCheckpointKeeper(
     unsaved = undefined;
   };
   const sign = async ({ position, hash }: ChainEnd): Promise<void> => {
+    const key = keys.current();
+    if (key === undefined) return; // Told by the key's keeper.
     const before = signedUpTo;
     signedUpTo = position;
     try {
       await saveRest();
       const at = new Date(clock()).toISOString();
-      const checkpoint = signCheckpoint({ ledger: reader.ledger, position, hash, at }, key);
+      const checkpoint = signCheckpoint({ ledger, position, hash, at }, key);
       if (file !== undefined) await appendCheckpoint(file, checkpoint);
       unsaved = checkpoint;
       await saveRest();
@@ -61,14 +65,19 @@ export async function startCheckpointKeeper(
     }
   };
   const signTip = (): void => {
-    const { position } = tip;
+    const end = tip;
     work = work.then(async () => {
-      if (position > signedUpTo) await sign(tip);
+      await keys.turn(end).catch((error: unknown) => {
+        log.warn({ error: describeError(error) }, 'the next key could not follow; it is tried again');
+      });
+      if (end.position > signedUpTo) await sign(end);
       else await saveRest().catch(() => undefined); // Told when it failed first; tried again with the next tick.
     });
   };
 
   signedUpTo = await signedSoFar(reader, table, file, log);
+  const fileOption = file === undefined ? {} : { file };
+  const keys = await openSigningKey({ keyFile, ...fileOption, ledger, table, clock, log });
   const timer = setInterval(signTip, everyMs).unref();
   return {
     offer(end) {
@@ -91,9 +100,8 @@ async function signedSoFar(
   file: string | undefined,
   log: Logger,
 ): Promise<number> {
-  const inFile = (file === undefined ? [] : await mendCheckpointFile(file)).filter(
-    ({ ledger }) => ledger === reader.ledger,
-  );
+  const kept = file === undefined ? [] : (await mendCheckpointFile(file)).checkpoints;
+  const inFile = kept.filter(({ ledger }) => ledger === reader.ledger);
   const lastInFile = inFile.at(-1);
   const lastInTable = await table.latest();
   const known = [lastInFile, lastInTable].filter((one) => one !== undefined);

@@ -85,8 +85,9 @@ async function checkpointOptions(config: AllocatorConfig, log: Logger): Promise<
     if (file !== undefined) log.warn('BRICKYARD_CHECKPOINT_FILE is set, but no key: nothing is signed');
     return undefined;
   }
+  await ensureSigningKey(keyFile); // What is wrong with it is told now, and not when the lead is taken.
   return {
-    key: await ensureSigningKey(keyFile),
+    keyFile,
     ...(file === undefined ? {} : { file }),
     everyEvents: config.BRICKYARD_CHECKPOINT_EVENTS,
     everyMs: config.BRICKYARD_CHECKPOINT_SECONDS * 1_000,

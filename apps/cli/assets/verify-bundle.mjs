@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // Checks an audit bundle of Brickyard with nothing but Node: node verify-bundle.mjs BUNDLE [--keys FILE]
-// Every event's hash covers its content and the hash before it; checkpoints are signed hashes. What this file does is
-// all there is to it: read it, and write your own in another language if you would rather not trust it.
+// Every event's hash covers its content and the hash before it; checkpoints are signed hashes; in a hand-over the key that
+// signed until then signs the next one, so that one trusted key is enough. What this file does is all there is to it: read
+// it, and write your own in another language if you would rather not trust it.
 // Exit codes: 0 fine, 1 something was changed, 2 usage, 3 a file cannot be read.
 import { createHash, createPublicKey, verify } from 'node:crypto';
 import { createReadStream, readFileSync } from 'node:fs';
@@ -54,20 +55,27 @@ export function isSigned({ ledger, position, hash, at, keyId: id, signature }, k
   return verify(null, bytes, key, Buffer.from(signature, 'base64'));
 }
 
+/** What both keys sign of a hand-over. */
+export function handOverBytes({ ledger, number, position, hash, at, from, to, publicKey, previous }) {
+  const signed = canonical({ ledger, number, position, hash, at, from, to, publicKey, previous });
+  return Buffer.from(`brickyard-hand-over-1\n${signed}`);
+}
+
 /** Takes the lines of a bundle one by one; `problems` and `summary` tell what came of it. */
 export class BundleCheck {
   problems = [];
-  summary = { events: 0, checkpoints: 0, headHash: GENESIS, vouchedUpTo: 0, keys: [] };
+  summary = { events: 0, handOvers: 0, checkpoints: 0, headHash: GENESIS, vouchedUpTo: 0, keys: [] };
   #header;
   #footer;
   #position = 0;
   #lastCheckpoint = 0;
+  #lastHandOver;
   #hashes = new Map();
   #streams = new Map();
   #keys;
 
   constructor(trustedKeys) {
-    this.#keys = trustedKeys;
+    this.#trust(trustedKeys);
   }
 
   take(text, number) {
@@ -77,6 +85,7 @@ export class BundleCheck {
       this.#expect((number === 1) === (line.kind === 'header'), `line ${number}: only the first line is the header`);
       if (line.kind === 'header') this.#begin(line);
       else if (line.kind === 'event') this.#event(line);
+      else if (line.kind === 'hand-over') this.#handOver(line);
       else if (line.kind === 'checkpoint') this.#checkpoint(line);
       else if (line.kind === 'footer') this.#footer = line;
       else this.#expect(false, `line ${number} is of an unknown kind`);
@@ -87,9 +96,10 @@ export class BundleCheck {
 
   end() {
     const { from, to, ledger } = this.#header ?? {};
-    const { events, checkpoints, headHash } = this.summary;
-    const footer = this.#footer ?? {};
-    const isCounted = footer.events === events && footer.checkpoints === checkpoints && footer.headHash === headHash;
+    const { events, handOvers, checkpoints, headHash } = this.summary;
+    const footer = { handOvers: 0, ...this.#footer };
+    const counts = { events, handOvers, checkpoints, headHash };
+    const isCounted = Object.entries(counts).every(([name, count]) => footer[name] === count);
     this.#expect(this.#position === to, `events ${from} to ${to} are announced, the last one is ${this.#position}`);
     this.#expect(this.#footer !== undefined, 'the bundle has no footer: it was cut off');
     this.#expect(isCounted, 'the counts and the hash of the footer are not those of the lines before it');
@@ -97,11 +107,16 @@ export class BundleCheck {
     return this.problems.length === 0;
   }
 
+  /** Keys that are trusted by themselves may sign from the beginning on, until they hand over. */
+  #trust(keys) {
+    if (keys !== undefined) this.#keys = new Map([...keys].map(([id, key]) => [id, { key, since: 0 }]));
+  }
+
   #begin(header) {
     this.#expect(header.format === FORMAT, `the format is ${header.format}, not ${FORMAT}`);
     const isFirst = header.from === 1;
     this.#expect(!isFirst || header.boundaryHash === GENESIS, 'a ledger begins after 64 zeros, this one does not');
-    this.#keys ??= readKeys(header.keys.map(({ pem }) => pem).join('\n'));
+    if (this.#keys === undefined) this.#trust(readKeys(header.keys.map(({ pem }) => pem).join('\n')));
     this.#header = header;
     this.#position = header.from - 1;
     this.summary.headHash = header.boundaryHash;
@@ -111,6 +126,7 @@ export class BundleCheck {
     const { position, streamId, streamVersion, hash } = event;
     const name = `event ${position} (${event.type} of ${streamId})`;
     this.#expect(this.#lastCheckpoint === 0, `${name} stands after a checkpoint, where no event belongs`);
+    this.#expect(this.#lastHandOver === undefined, `${name} stands after a hand-over, where no event belongs`);
     this.#expect(position === this.#position + 1, `${name} stands where ${this.#position + 1} belongs`);
     this.summary.events += 1;
     const actual = eventHash(this.summary.headHash, this.#header.ledger, event);
@@ -123,19 +139,60 @@ export class BundleCheck {
     this.#hashes.set(position, hash);
   }
 
+  #handOver(handOver) {
+    const { number, position, ledger, hash, from, to, publicKey, previous } = handOver;
+    const name = `hand-over ${number} from key ${from} to ${to}`;
+    const last = this.#lastHandOver ?? { number: 0, position: 0, digest: GENESIS };
+    this.summary.handOvers += 1;
+    const old = this.#keys.get(from);
+    const fresh = createPublicKey({ key: Buffer.from(publicKey, 'base64'), type: 'spki', format: 'der' });
+    const bytes = handOverBytes(handOver);
+    const digest = createHash('sha256').update(bytes).digest('hex');
+    const isSignedBy = (key, text) => verify(null, bytes, key, Buffer.from(text, 'base64'));
+    const isNext = number === last.number + 1 && previous === last.digest && position >= last.position;
+    const rules = [
+      [isNext, `it stands after number ${last.number}, not after the one it was signed after`],
+      [this.#lastCheckpoint === 0, 'it stands after a checkpoint, where none belongs'],
+      [ledger === this.#header.ledger, `it is of ledger ${ledger}`],
+      [old !== undefined, `key ${from} is not trusted, and no trusted key handed over to it`],
+      [old?.until === undefined, `key ${from} had handed over before`],
+      [position >= (old?.since ?? 0), `key ${from} was not in office yet at position ${position}`],
+      [old === undefined || isSignedBy(old.key, handOver.signature), `the signature is not that of key ${from}`],
+      [keyId(fresh) === to && isSignedBy(fresh, handOver.countersignature), `key ${to} has not signed it`],
+      [this.#keys.get(to)?.until === undefined, `key ${to} had retired already`],
+    ];
+    for (const [isSo, problem] of rules) this.#expect(isSo, `${name}: ${problem}`);
+    const isTrue = rules.every(([isSo]) => isSo);
+    this.#lastHandOver = { number, position, digest };
+    const isKept = position < this.#header.from || this.#hashes.get(position) === hash;
+    this.#expect(isKept, `${name} vouches for ${hash}, here is ${this.#hashes.get(position) ?? 'no such event'}`);
+    if (!isTrue) return;
+    old.until = position;
+    if (!this.#keys.has(to)) this.#keys.set(to, { key: fresh, since: position });
+    if (isKept && position >= this.#header.from)
+      this.summary.vouchedUpTo = Math.max(this.summary.vouchedUpTo, position);
+  }
+
   #checkpoint(checkpoint) {
     const { position, ledger, hash, keyId: id } = checkpoint;
     const name = `checkpoint of position ${position}`;
     this.summary.checkpoints += 1;
     this.#expect(position > this.#lastCheckpoint, `${name} stands after that of ${this.#lastCheckpoint}`);
     this.#lastCheckpoint = position;
-    const key = this.#keys.get(id);
-    const isTrue = key !== undefined && ledger === this.#header.ledger && isSigned(checkpoint, key);
+    const office = this.#keys.get(id);
+    const isTrusted = office !== undefined;
+    const isTrue = isTrusted && ledger === this.#header.ledger && isSigned(checkpoint, office.key);
+    const isInOffice = !isTrusted || (position >= office.since && position <= (office.until ?? position));
     const isKept = this.#hashes.get(position) === hash;
-    this.#expect(key !== undefined, `${name}: signed by key ${id}, which is not trusted`);
-    this.#expect(key === undefined || isTrue, `${name}: the signature is not that of key ${id} over these values`);
+    this.#expect(
+      isTrusted,
+      `${name}: signed by key ${id}, which is not trusted and which no trusted key handed over to`,
+    );
+    this.#expect(!isTrusted || isTrue, `${name}: the signature is not that of key ${id} over these values`);
+    const term = `from position ${office?.since} to ${office?.until ?? 'now'}`;
+    this.#expect(isInOffice, `${name}: signed by key ${id}, which was in office ${term} only`);
     this.#expect(isKept, `${name} vouches for ${hash}, here is ${this.#hashes.get(position) ?? 'no such event'}`);
-    if (isTrue && isKept) this.summary.vouchedUpTo = Math.max(this.summary.vouchedUpTo, position);
+    if (isTrue && isInOffice && isKept) this.summary.vouchedUpTo = Math.max(this.summary.vouchedUpTo, position);
   }
 
   #expect(isSo, problem) {
@@ -159,10 +216,10 @@ async function main([bundle, flag, keyFile]) {
   for await (const line of createInterface({ input: createReadStream(bundle), crlfDelay: Infinity }))
     check.take(line, (number += 1));
   const isFine = check.end();
-  const { ledger, from, to, events, checkpoints, headHash, vouchedUpTo, keys } = check.summary;
+  const { ledger, from, to, events, handOvers, checkpoints, headHash, vouchedUpTo, keys } = check.summary;
   for (const problem of check.problems) console.error(`WRONG  ${problem}`);
   console.log(
-    `ledger ${ledger}, events ${from} to ${to}: ${events} events, ${checkpoints} checkpoints, head ${headHash}`,
+    `ledger ${ledger}, events ${from} to ${to}: ${events} events, ${handOvers} hand-overs, ${checkpoints} checkpoints, head ${headHash}`,
   );
   console.log(
     `vouched for up to position ${vouchedUpTo} by ${keyFile === undefined ? "the bundle's own keys (compare their ids with ids you trust, or give --keys)" : 'trusted keys'}: ${keys.join(', ') || 'none'}`,

@@ -7,6 +7,7 @@ export * from './event-log';
 export * from './canonical-json';
 export * from './hash-chain';
 export * from './checkpoint';
+export * from './hand-over';
 export type * from './tampering';
 export * from './verify-ledger';
 export * from './verify-checkpoints';

@@ -7,7 +7,7 @@ import {
   verifyCheckpoint,
   type Checkpoint,
 } from './checkpoint';
-import { auditCheckpoints, compareCheckpoints } from './verify-checkpoints';
+import { auditCheckpoints, compareCheckpoints, type CheckpointSource } from './verify-checkpoints';
 
 const [old, fresh, foreign] = [
   generateKeyPairSync('ed25519'),
@@ -20,15 +20,26 @@ const at = '2026-01-01T00:00:00.000Z';
 const signed = (position: number, key = old.privateKey, hash = hashOf(position)): Checkpoint =>
   signCheckpoint({ ledger: 'control', position, hash, at }, key);
 
+const source = (name: string, checkpoints: readonly Checkpoint[]): CheckpointSource => ({
+  name,
+  checkpoints,
+  handOvers: [],
+});
+
 function audit(checkpoints: readonly Checkpoint[], upTo = 30, keys: typeof trusted | undefined = trusted) {
-  const walk = auditCheckpoints([{ name: 'the table', checkpoints }], keys);
+  const walk = auditCheckpoints([source('the table', checkpoints)], keys);
   for (let position = 1; position <= upTo; position += 1) walk.take({ position, hash: hashOf(position) });
   return walk.end({ position: upTo, hash: hashOf(upTo) });
 }
 
 describe('a checkpoint', () => {
   it('is vouched for by any trusted key, so that keys can follow one another', () => {
-    expect(audit([signed(10), signed(20, fresh.privateKey)])).toEqual({ findings: [], fitting: 2, vouchedUpTo: 20 });
+    expect(audit([signed(10), signed(20, fresh.privateKey)])).toEqual({
+      findings: [],
+      fitting: 2,
+      vouchedUpTo: 20,
+      handOvers: 0,
+    });
   });
 
   it('comes back from its line, and nothing else does', () => {
@@ -67,34 +78,36 @@ describe('a checkpoint', () => {
   });
 
   it('vouches for nothing as long as no key is trusted', () => {
-    const walk = auditCheckpoints([{ name: 'the table', checkpoints: [signed(1, foreign.privateKey)] }], undefined);
+    const walk = auditCheckpoints([source('the table', [signed(1, foreign.privateKey)])], undefined);
     walk.take({ position: 1, hash: hashOf(1) });
-    expect(walk.end({ position: 1, hash: hashOf(1) })).toEqual({ findings: [], fitting: 1, vouchedUpTo: 0 });
+    expect(walk.end({ position: 1, hash: hashOf(1) })).toEqual({
+      findings: [],
+      fitting: 1,
+      vouchedUpTo: 0,
+      handOvers: 0,
+    });
   });
 });
 
 describe('table and files', () => {
-  const table = { name: 'table', checkpoints: [signed(10), signed(20), signed(30)] };
+  const table = source('table', [signed(10), signed(20), signed(30)]);
 
   it('agree when every checkpoint of the table is in one of the files, whenever it was signed', () => {
     const later = signCheckpoint({ ledger: 'control', position: 30, hash: hashOf(30), at: '2027' }, old.privateKey);
-    const files = [
-      { name: 'a', checkpoints: [signed(10), later] },
-      { name: 'b', checkpoints: [signed(20)] },
-    ];
+    const files = [source('a', [signed(10), later]), source('b', [signed(20)])];
     expect(compareCheckpoints(table, files)).toEqual([]);
     expect(compareCheckpoints(table, [])).toEqual([]);
   });
 
   it('are told apart when one was cut, or goes back', () => {
-    expect(compareCheckpoints(table, [{ name: 'a', checkpoints: [signed(10), signed(20)] }])).toMatchObject([
+    expect(compareCheckpoints(table, [source('a', [signed(10), signed(20)])])).toMatchObject([
       { kind: 'checkpoint-missing', position: 30, detail: expect.stringContaining('that a has not') as string },
     ]);
-    const longer = { name: 'a', checkpoints: [...table.checkpoints, signed(40)] };
+    const longer = source('a', [...table.checkpoints, signed(40)]);
     expect(compareCheckpoints(table, [longer])).toMatchObject([
       { kind: 'checkpoint-missing', position: 40, detail: expect.stringContaining('that table has not') as string },
     ]);
-    const back = { name: 'a', checkpoints: [signed(10), signed(30), signed(20)] };
+    const back = source('a', [signed(10), signed(30), signed(20)]);
     expect(compareCheckpoints(table, [back])).toMatchObject([{ kind: 'checkpoint-disorder', position: 20 }]);
   });
 });

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
-import { createPublicKey, generateKeyPairSync } from 'node:crypto';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ControlEvent } from '@brickyard/contracts';
@@ -19,8 +19,12 @@ import {
   eventHash,
   eventIdAfter,
   GENESIS_HASH,
+  handOverLine,
+  keyIdOf,
   signCheckpoint,
+  signHandOver,
   type Checkpoint,
+  type HandOver,
   type StoredEvent,
 } from '@brickyard/event-sourcing';
 import {
@@ -74,8 +78,17 @@ let template: string;
 let url: string;
 let events: StoredEvent[];
 let checkpoints: Checkpoint[];
+/** The first of them is the one that auditors trust; each handed over to the next. */
+let signers: KeyObject[];
+let handOvers: HandOver[];
 const file = (): string => join(folder, 'checkpoints');
 const keys = (): string => join(folder, 'key.pem.pub');
+
+function signer(index: number): KeyObject {
+  const key = signers[index];
+  if (key === undefined) throw new Error(`there is no key ${String(index)}`);
+  return key;
+}
 
 /** The database every example starts from: events, snapshots, checkpoints as the allocator leaves them. */
 async function prepare(): Promise<void> {
@@ -92,7 +105,8 @@ async function prepare(): Promise<void> {
   });
   const reader = openLedgerReader({ url: template, ledger: 'control', role: 'writer' });
   const table = openCheckpointTable({ url: template, ledger: 'control', role: 'writer' });
-  const key = await ensureSigningKey(join(folder, 'key.pem'));
+  signers = [await ensureSigningKey(join(folder, 'key.pem'))];
+  for (let more = 0; more < 2; more += 1) signers.push(generateKeyPairSync('ed25519').privateKey);
   const facts = life().log.map(({ event }) => event);
   for (let from = 0; from < facts.length; from += 10) {
     await writer.submit({ command: facts.slice(from, from + 10), commandId: `c-${String(from)}`, metadata });
@@ -100,10 +114,14 @@ async function prepare(): Promise<void> {
     if (from % 40 !== 30) continue;
     await reader.saveSnapshot({ position, foldVersion: FOLD_VERSION, chunks: [...encodeSnapshot(state)] });
     const { hash } = events.at(-1) ?? { hash: '' };
-    checkpoints.push(signCheckpoint({ ledger: 'control', position, hash, at: '2026-01-01T00:00:00.000Z' }, key));
+    const end = { ledger: 'control', position, hash, at: '2026-01-01T00:00:00.000Z' };
+    const [old = signer(0), fresh] = signers.slice(handOvers.length);
+    checkpoints.push(signCheckpoint(end, old));
+    if (fresh !== undefined) handOvers.push(signHandOver(end, handOvers.at(-1), { old, fresh }));
   }
   for (const checkpoint of checkpoints) await table.save(checkpoint);
-  await writeFile(file(), checkpoints.map(checkpointLine).join(''));
+  for (const handOver of handOvers) await table.saveHandOver(handOver);
+  await writeFile(file(), [...handOvers.map(handOverLine), ...checkpoints.map(checkpointLine)].join(''));
   await Promise.all([writer.close(), reader.close(), table.close()]);
 }
 
@@ -111,6 +129,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'brickyard-audit-'));
   events = [];
   checkpoints = [];
+  handOvers = [];
   await prepare();
 });
 
@@ -130,7 +149,11 @@ async function sql(at: string, ...statements: string[]): Promise<void> {
 }
 
 /** A copy of the prepared database in which a superuser does something behind the triggers. */
-async function tampered(...statements: string[]): Promise<VerifyReport> {
+function tampered(...statements: string[]): Promise<VerifyReport> {
+  return tamperedWith(file(), ...statements);
+}
+
+async function tamperedWith(checkpointFile: string, ...statements: string[]): Promise<VerifyReport> {
   const copy = new URL(template);
   const name = `audit_copy_${Math.random().toString(16).slice(2)}`;
   copy.pathname = `/${name}`;
@@ -146,7 +169,7 @@ async function tampered(...statements: string[]): Promise<VerifyReport> {
       ...statements,
       'ALTER TABLE es.events ENABLE TRIGGER ALL',
     );
-    return await verifyLedger({ pgUrl: url, ledger: 'control', checkpointFiles: [file()], keys: keys() });
+    return await verifyLedger({ pgUrl: url, ledger: 'control', checkpointFiles: [checkpointFile], keys: keys() });
   } finally {
     await dropDatabase(url);
   }
@@ -192,6 +215,7 @@ describe('brickyard audit verify', () => {
     expect(said['chain']).toContain(`${String(events.length)} events`);
     expect(said['snapshots']).toContain(`${String(checkpoints.length)} of ${FOLD_VERSION}`);
     expect(said['checkpoints']).toContain(`vouched for up to position ${String(checkpoints.at(-1)?.position)}`);
+    expect(said['checkpoints']).toContain('by 1 trusted key(s) and the 2 they handed over to');
     expect(said['decisions']).toContain('6 placements');
   });
 
@@ -324,9 +348,60 @@ describe('brickyard audit verify', () => {
     const deleted = await tampered(`DELETE FROM es.checkpoints WHERE position = ${second ?? ''}`);
     expect(found(deleted)).toEqual([`checkpoint-missing@${second ?? ''}`]);
     const cut = join(folder, 'cut');
-    await writeFile(cut, `${checkpoints.slice(1).map(checkpointLine).join('')}half a li`);
+    await writeFile(
+      cut,
+      `${handOvers.map(handOverLine).join('')}${checkpoints.slice(1).map(checkpointLine).join('')}half a li`,
+    );
     const report = await verifyLedger({ pgUrl: template, ledger: 'control', checkpointFiles: [cut], keys: keys() });
     expect(found(report)).toEqual([`checkpoint-broken@0`, `checkpoint-missing@${first ?? ''}`]);
+  });
+
+  it('names a hand-over that was taken out, exchanged or forged, and the checkpoints nobody vouches for then', async () => {
+    const [one, two] = handOvers;
+    if (one === undefined || two === undefined) throw new Error('there are too few hand-overs');
+    const at = (handOver: HandOver): string => String(handOver.position);
+    const last = `DELETE FROM es.hand_overs WHERE number = 2`;
+    expect(found(await tampered(last))).toEqual([`hand-over-missing@${at(two)}`]); // The file has it.
+    const bare = join(folder, 'bare');
+    await writeFile(bare, checkpoints.map(checkpointLine).join(''));
+    const orphans = checkpoints.slice(2).map(({ position }) => `checkpoint-forged@${String(position)}`);
+    const cut = found(await tamperedWith(bare, last), 'checkpoints');
+    expect([...new Set(cut)]).toEqual([`hand-over-missing@${at(one)}`, ...orphans]);
+    const first = await tamperedWith(bare, 'DELETE FROM es.hand_overs WHERE number = 1');
+    expect(found(first, 'checkpoints')).toEqual(
+      expect.arrayContaining([`hand-over-missing@${at(two)}`, `hand-over-forged@${at(two)}`, ...orphans]),
+    );
+    const swapped = await tampered(
+      'UPDATE es.hand_overs SET number = 9 WHERE number = 1',
+      'UPDATE es.hand_overs SET number = 1 WHERE number = 2',
+      'UPDATE es.hand_overs SET number = 2 WHERE number = 9',
+    );
+    expect(found(swapped, 'checkpoints')).toEqual([`hand-over-reordered@${at(one)}`]);
+    const forged = await tampered(
+      `UPDATE es.hand_overs SET record = replace(record, '"position":${at(two)}', '"position":${String(two.position + 1)}') WHERE number = 2`,
+    );
+    expect(found(forged, 'checkpoints')).toContain(`hand-over-forged@${String(two.position + 1)}`);
+    const { hash, position } = two;
+    const thief = generateKeyPairSync('ed25519').privateKey;
+    const end = { ledger: 'control', position, hash, at: '2026-01-01T00:00:00.000Z' };
+    const stolen = signHandOver(end, two, { old: signer(0), fresh: thief }); // With the key that had retired.
+    const record = handOverLine(stolen).trimEnd();
+    const report = await tampered(`INSERT INTO es.hand_overs VALUES ('control', 3, '${record}')`);
+    expect(found(report, 'checkpoints')).toContain(`hand-over-forged@${String(position)}`);
+  });
+
+  it('names a key that goes on signing after it has handed over', async () => {
+    const last = checkpoints.at(-1);
+    if (last === undefined) throw new Error('there is no checkpoint');
+    const { position, hash, at } = last;
+    const late = signCheckpoint({ ledger: 'control', position, hash, at }, signer(0));
+    const signature = Buffer.from(late.signature, 'base64').toString('hex');
+    const report = await tampered(
+      `UPDATE es.checkpoints SET signature = decode('${signature}', 'hex'), key_id = '${late.keyId}' WHERE position = ${String(position)}`,
+    );
+    expect(found(report, 'checkpoints')).toEqual([`key-retired@${String(position)}`]);
+    const told = report.checks.flatMap(({ findings }) => findings.map(({ detail }) => detail)).join();
+    expect(told).toContain(`handed over to ${keyIdOf(signer(1))}`);
   });
 
   it('names a snapshot that is not the fold, a stream recorded otherwise, and a decision that would be another one', async () => {
@@ -417,6 +492,32 @@ describe('the command line of the audit', () => {
   });
 });
 
+describe('brickyard audit rotate-key', () => {
+  it('makes the next key for its owner alone, and says that no allocator let it follow', async () => {
+    const key = join(folder, 'rotated.pem');
+    await ensureSigningKey(key);
+    const argv = ['audit', 'rotate-key', '--pg', template, '--key', key, '--wait-seconds', '0'];
+    const first = await cli(...argv);
+    expect(first).toMatchObject({ code: EXIT.unavailable, err: expect.stringContaining('no allocator') as string });
+    expect((await stat(`${key}.next`)).mode & 0o777).toBe(0o600);
+    expect((await cli(...argv)).err).toBe(first.err); // The same key waits.
+  });
+
+  it('refuses a key that is missing, or that has handed over elsewhere', async () => {
+    const rotate = (key: string) => cli('audit', 'rotate-key', '--pg', template, '--key', key, '--wait-seconds', '0');
+    expect(await rotate(join(folder, 'nowhere.pem'))).toMatchObject({
+      code: EXIT.unavailable,
+      err: expect.stringContaining('no key that could hand over') as string,
+    });
+    const retired = await rotate(join(folder, 'key.pem'));
+    expect(retired).toMatchObject({
+      code: EXIT.unavailable,
+      err: expect.stringContaining('has handed over to') as string,
+    });
+    await expect(stat(join(folder, 'key.pem.next'))).rejects.toThrow('ENOENT');
+  });
+});
+
 describe('brickyard audit export', () => {
   const bundle = (): string => join(folder, 'bundle.ndjson');
   let lines: string[];
@@ -449,6 +550,56 @@ describe('brickyard audit export', () => {
     expect(createPublicKey(await readFile(keys(), 'utf8')).asymmetricKeyType).toBe('ed25519');
   });
 
+  it('makes a bundle whose verifier follows the hand-overs, and names what was done to them', async () => {
+    const isHandOver = (line: string): boolean => line.includes('"kind":"hand-over"');
+    const handed = lines.flatMap((line, index) => (isHandOver(line) ? [index] : []));
+    expect(handed).toHaveLength(2);
+    const [one = 0, two = 0] = handed;
+    const fine = await check(lines, '--keys', keys());
+    expect(fine).toMatchObject({ code: 0, out: expect.stringContaining('2 hand-overs') as string });
+    expect(fine.out).toContain(`vouched for up to position ${String(checkpoints.at(-1)?.position)} by trusted keys`);
+    /** The counts made to fit, as somebody would who knows the format. */
+    const recounted = (changed: readonly string[]): string[] =>
+      changed.map((line) =>
+        line.replace(/"handOvers":\d+,"checkpoints":\d+/, () => {
+          const count = (kind: string): string =>
+            String(changed.filter((one) => one.includes(`"kind":"${kind}"`)).length);
+          return `"handOvers":${count('hand-over')},"checkpoints":${count('checkpoint')}`;
+        }),
+      );
+    const wrong = async (changed: readonly string[], ...told: string[]): Promise<void> => {
+      const { code, err } = await check(recounted(changed), '--keys', keys());
+      expect({ code, err }).toEqual({ code: 1, err: expect.stringContaining('WRONG') as string });
+      for (const text of told) expect(err).toContain(text);
+    };
+    await wrong(
+      lines.filter((_, index) => index !== two),
+      'no trusted key handed over to',
+    );
+    await wrong(
+      lines.filter((_, index) => index !== one),
+      'stands after number 0',
+      'no trusted key handed over to',
+    );
+    await wrong(
+      lines.map((line, index) => (index === one ? (lines[two] ?? '') : index === two ? (lines[one] ?? '') : line)),
+      'stands after number 2',
+    );
+    await wrong(
+      lines.map((line, index) => (index === two ? line.replace('"at":"2026', '"at":"2027') : line)),
+      'the signature is not that of key',
+    );
+    const { position, hash, at } = checkpoints.at(-1) ?? { position: 0, hash: '', at: '' };
+    const late = signCheckpoint({ ledger: 'control', position, hash, at }, signer(0));
+    const place = lines.findIndex(
+      (line) => line.includes('"kind":"checkpoint"') && line.includes(`"position":${String(position)},`),
+    );
+    await wrong(
+      lines.map((line, index) => (index === place ? JSON.stringify({ kind: 'checkpoint', ...late }) : line)),
+      `to ${String(handOvers[0]?.position)} only`,
+    );
+  });
+
   it('makes a bundle of a part, which begins with the hash before it', async () => {
     const part = join(folder, 'part.ndjson');
     expect(
@@ -457,6 +608,14 @@ describe('brickyard audit export', () => {
     const [header] = (await readFile(part, 'utf8')).split('\n');
     expect(JSON.parse(header ?? '')).toMatchObject({ from: 20, to: 60, boundaryHash: events[18]?.hash });
     expect(await verifier(join(folder, 'verify-bundle.mjs'), part)).toMatchObject({ code: 0 });
+    const [, second] = checkpoints;
+    const [from, to] = [(second?.position ?? 0) + 1, events.length].map(String) as [string, string];
+    const late = ['--pg', template, '--out', part, '--keys', keys(), '--from', from, '--to', to];
+    expect(await cli('audit', 'export', ...late)).toMatchObject({ code: 0 }); // Its keys came into office before it.
+    expect(await verifier(join(folder, 'verify-bundle.mjs'), part, '--keys', keys())).toMatchObject({
+      code: 0,
+      out: expect.stringContaining(`vouched for up to position ${String(checkpoints.at(-1)?.position)}`) as string,
+    });
     expect(await cli('audit', 'export', '--pg', template, '--out', part, '--to', '999999')).toMatchObject({
       code: EXIT.usage,
     });

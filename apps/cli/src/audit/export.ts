@@ -2,7 +2,7 @@
 import type { KeyObject } from 'node:crypto';
 import { copyFile, open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { GENESIS_HASH, type Checkpoint } from '@brickyard/event-sourcing';
+import { GENESIS_HASH, type Checkpoint, type HandOver } from '@brickyard/event-sourcing';
 import { openAuditSource, readKeyring, type AuditSource } from '@brickyard/event-sourcing/postgres';
 import { UsageError } from '../exit-codes';
 import { eventLine } from './event-line';
@@ -24,6 +24,8 @@ export interface ExportReport {
   readonly from: number;
   readonly to: number;
   readonly events: number;
+  /** Where one signing key handed over to the next, from the first on. */
+  readonly handOvers: number;
   readonly checkpoints: number;
   readonly headHash: string;
 }
@@ -55,7 +57,7 @@ export async function exportBundle(options: ExportOptions): Promise<ExportReport
 type Written = Omit<ExportReport, 'bundle' | 'verifier'>;
 
 async function write(file: FileHandle, source: AuditSource, options: ExportOptions): Promise<Written> {
-  const { head, checkpoints } = await source.standing();
+  const { head, checkpoints, handOvers } = await source.standing();
   const { from = 1, to = head.position, ledger } = options;
   if (from < 1 || to > head.position || from > to + 1) {
     throw new UsageError(
@@ -75,11 +77,20 @@ async function write(file: FileHandle, source: AuditSource, options: ExportOptio
     written += events.length;
     headHash = events.at(-1)?.hash ?? headHash;
   }
+  // Those before the part, too: they lead from the key that is trusted to the one that signed.
+  const handed = handOvers.filter(({ position }) => position <= to);
+  await file.appendFile(handed.map(handOverRow).join(''));
   await file.appendFile(covered.map(checkpointRow).join(''));
-  const footer = { kind: 'footer', events: written, checkpoints: covered.length, headHash };
+  const footer = {
+    kind: 'footer',
+    events: written,
+    handOvers: handed.length,
+    checkpoints: covered.length,
+    headHash,
+  };
   await file.appendFile(`${JSON.stringify(footer)}\n`);
   await file.sync();
-  return { from, to, events: written, checkpoints: covered.length, headHash };
+  return { from, to, events: written, handOvers: handed.length, checkpoints: covered.length, headHash };
 }
 
 async function hashBefore(source: AuditSource, from: number): Promise<string> {
@@ -88,6 +99,8 @@ async function hashBefore(source: AuditSource, from: number): Promise<string> {
     if (event !== undefined) return event.hash;
   throw new UsageError(`position ${String(from - 1)} is not in the ledger`);
 }
+
+const handOverRow = (handOver: HandOver): string => `${JSON.stringify({ kind: 'hand-over', ...handOver })}\n`;
 
 const checkpointRow = (checkpoint: Checkpoint): string => `${JSON.stringify({ kind: 'checkpoint', ...checkpoint })}\n`;
 

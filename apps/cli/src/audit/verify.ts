@@ -60,7 +60,8 @@ export async function verifyLedger(options: VerifyOptions): Promise<VerifyReport
   const files = await readFiles(options);
   const standing = await readStanding(pgUrl, ledger);
   const { head, strays, streams } = standing;
-  const sources = [{ name: TABLE, checkpoints: standing.checkpoints }, ...files.sources];
+  const { checkpoints, handOvers } = standing;
+  const sources = [{ name: TABLE, checkpoints, handOvers }, ...files.sources];
   const snapshotsOf = (version: string): number[] =>
     standing.snapshots.flatMap(({ foldVersion, position }) => (foldVersion === version ? [position] : []));
   const [chain, fold, registry] = await Promise.all([
@@ -107,37 +108,39 @@ async function readFiles({ checkpointFiles, ledger }: VerifyOptions): Promise<{
 }> {
   const read = await Promise.all(checkpointFiles.map(async (name) => ({ name, ...(await readCheckpointFile(name)) })));
   return {
-    sources: read.map(({ name, checkpoints }) => ({
+    sources: read.map(({ name, checkpoints, handOvers }) => ({
       name,
       checkpoints: checkpoints.filter((one) => one.ledger === ledger),
+      handOvers: handOvers.filter((one) => one.ledger === ledger),
     })),
     findings: read.flatMap(({ name, brokenLines }) =>
       brokenLines.map((line) => ({
         kind: 'checkpoint-broken',
         position: 0,
-        detail: `line ${String(line)} of ${name} is no checkpoint`,
+        detail: `line ${String(line)} of ${name} is neither a checkpoint nor a hand-over`,
       })),
     ),
   };
 }
 
-/** A checkpoint that was just being written stands in one place a moment earlier: looked at again before it is told. */
+/** What was just being written stands in one place a moment earlier: looked at again before it is told. */
 async function compareWithFiles(
-  { pgUrl, ledger, checkpointFiles }: VerifyOptions,
-  { checkpoints }: LedgerStanding,
+  options: VerifyOptions,
+  { checkpoints, handOvers }: LedgerStanding,
   files: readonly CheckpointSource[],
 ): Promise<readonly Finding[]> {
-  const first = compareCheckpoints({ name: TABLE, checkpoints }, files);
+  const { pgUrl, ledger } = options;
+  const first = compareCheckpoints({ name: TABLE, checkpoints, handOvers }, files);
   if (first.length === 0) return first;
   const table = openCheckpointTable({ url: pgUrl, ledger });
   try {
-    const known = new Set(checkpoints.map(({ position }) => position));
-    const late = (await table.all()).filter(({ position }) => !known.has(position));
+    const late = { checkpoints: await table.all(), handOvers: await table.handOvers() };
     const inFiles = new Set(files.flatMap((file) => file.checkpoints.map(({ position }) => position)));
-    const appeared = late.filter(({ position }) => inFiles.has(position));
-    const reread = await readFiles({ pgUrl, ledger, checkpointFiles });
-    return compareCheckpoints({ name: TABLE, checkpoints: [...checkpoints, ...appeared] }, reread.sources).filter(
-      ({ position, kind }) => first.some((one) => one.position === position && one.kind === kind),
+    const known = new Set(checkpoints.map(({ position }) => position));
+    const appeared = late.checkpoints.filter(({ position }) => !known.has(position) && inFiles.has(position));
+    const now = { name: TABLE, checkpoints: [...checkpoints, ...appeared], handOvers: late.handOvers };
+    return compareCheckpoints(now, (await readFiles(options)).sources).filter(({ position, kind }) =>
+      first.some((one) => one.position === position && one.kind === kind),
     );
   } finally {
     await table.close();
@@ -175,9 +178,12 @@ function checkpointsCheck(
     );
   }
   const unsigned = end - checkpoints.vouchedUpTo;
-  const said = `${counts}: hashes and signatures by ${String(keys)} trusted key(s); vouched for up to position ${String(checkpoints.vouchedUpTo)}, the last ${String(unsigned)} event(s) by nobody`;
+  const said = `${counts}: hashes and signatures by ${String(keys)} trusted key(s)${followed(checkpoints.handOvers)}; vouched for up to position ${String(checkpoints.vouchedUpTo)}, the last ${String(unsigned)} event(s) by nobody`;
   return check('checkpoints', said, findings);
 }
+
+const followed = (handOvers: number): string =>
+  handOvers === 0 ? '' : ` and the ${String(handOvers)} they handed over to, one after the other`;
 
 /** Followers, answers and snapshots remember how long the log once was. */
 function witnessesCheck({ head, cursors, answeredUpTo, snapshots }: LedgerStanding): Check {

@@ -92,7 +92,7 @@ async function restoreLedger(
     streams.set(event.streamId, { version: event.streamVersion, position: event.position });
     head = { position: event.position, hash: event.hash };
   }
-  await restoration.finish(ledger, head, streams, report.checkpoints);
+  await restoration.finish(ledger, head, streams, report);
   return { ...report, head };
 }
 

@@ -6,14 +6,8 @@ import { mkdir, open, readdir, readFile, rename, stat, unlink } from 'node:fs/pr
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
-import {
-  GENESIS_HASH,
-  parseCheckpoint,
-  type ChainEnd,
-  type Checkpoint,
-  type RawEvent,
-} from '@brickyard/event-sourcing';
-import type { KeptAnswer } from '@brickyard/event-sourcing/postgres';
+import { GENESIS_HASH, type ChainEnd, type RawEvent } from '@brickyard/event-sourcing';
+import { parseCheckpointLines, type CheckpointFile, type KeptAnswer } from '@brickyard/event-sourcing/postgres';
 import { z } from 'zod';
 import { eventLine, eventOf } from '../audit/event-line';
 import { UsageError } from '../exit-codes';
@@ -126,11 +120,8 @@ export class BackupFolder {
     await this.write(MANIFEST, Buffer.from(`${JSON.stringify(manifest)}\n`));
   }
 
-  async checkpoints(): Promise<{ readonly checkpoints: readonly Checkpoint[]; readonly broken: number }> {
-    const text = (await readFile(join(this.path, CHECKPOINTS), 'utf8').catch(orMissing)) ?? '';
-    const lines = text.split('\n').filter((line) => line !== '');
-    const checkpoints = lines.flatMap((line) => parseCheckpoint(line) ?? []);
-    return { checkpoints, broken: lines.length - checkpoints.length };
+  async checkpoints(): Promise<CheckpointFile> {
+    return parseCheckpointLines((await readFile(join(this.path, CHECKPOINTS), 'utf8').catch(orMissing)) ?? '');
   }
 
   async writeCheckpoints(lines: readonly string[]): Promise<void> {

@@ -3,7 +3,7 @@ import {
   canonicalEventHash,
   checkpointLine,
   type ChainEnd,
-  type Checkpoint,
+  handOverLine,
   type EventMetadata,
   type RawEvent,
 } from '@brickyard/event-sourcing';
@@ -52,7 +52,8 @@ export class Shipper {
   private readonly table: CheckpointTable;
   private end: ChainEnd | undefined;
   private pieces: Segment[] = [];
-  private lastCheckpoint: Checkpoint | undefined;
+  /** Which checkpoints and hand-overs the folder has: the last position and how many. */
+  private signedState = '0/0';
 
   constructor(private readonly options: ShipOptions) {
     const { ledger } = options.folder;
@@ -176,10 +177,12 @@ export class Shipper {
   }
 
   private async shipCheckpoints(): Promise<void> {
-    const latest = await this.table.latest();
-    if (latest === undefined || latest.position === this.lastCheckpoint?.position) return;
-    await this.options.folder.writeCheckpoints((await this.table.all()).map(checkpointLine));
-    this.lastCheckpoint = latest;
+    const [latest, handOvers] = [await this.table.latest(), await this.table.handOvers()];
+    const state = `${String(latest?.position ?? 0)}/${String(handOvers.length)}`;
+    if (state === this.signedState) return;
+    const checkpoints = await this.table.all();
+    await this.options.folder.writeCheckpoints([...handOvers.map(handOverLine), ...checkpoints.map(checkpointLine)]);
+    this.signedState = state;
   }
 }
 

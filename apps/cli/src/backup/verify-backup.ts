@@ -6,6 +6,7 @@ import {
   type ChainEnd,
   type Checkpoint,
   type Finding,
+  type HandOver,
   type RawEvent,
 } from '@brickyard/event-sourcing';
 import { readKeyring, type KeptAnswer } from '@brickyard/event-sourcing/postgres';
@@ -18,6 +19,7 @@ export interface BackupReport {
   readonly head: ChainEnd;
   readonly segments: number;
   readonly checkpoints: readonly Checkpoint[];
+  readonly handOvers: readonly HandOver[];
   /** The highest position a trusted key vouches for; 0 when none does, or no keys were given. */
   readonly vouchedUpTo: number;
   /** Version of every stream. */
@@ -39,10 +41,9 @@ export interface BackupWalk {
 /** Walks through one ledger of a backup. */
 export async function walkBackup(folder: BackupFolder, walk: BackupWalk = {}): Promise<BackupReport> {
   const { upTo = Number.MAX_SAFE_INTEGER, take } = walk;
-  const { checkpoints: all, broken } = await folder.checkpoints();
-  const checkpoints = all.filter(({ position }) => position <= upTo);
+  const { checkpoints, handOvers, broken } = await signedUpTo(folder, upTo);
   const trusted = walk.keys === undefined ? undefined : await readKeyring(walk.keys);
-  const vouching = auditCheckpoints([{ name: 'checkpoints.jsonl', checkpoints }], trusted);
+  const vouching = auditCheckpoints([{ name: 'checkpoints.jsonl', checkpoints, handOvers }], trusted);
   const chain = auditChain(folder.ledger);
   const findings: Finding[] = [];
   let head: ChainEnd = GENESIS;
@@ -71,7 +72,7 @@ export async function walkBackup(folder: BackupFolder, walk: BackupWalk = {}): P
   const vouched = vouching.end(head);
   findings.push(...chain.end(await expectedEnd(folder, head, upTo)), ...vouched.findings);
   if (broken > 0) {
-    const detail = `checkpoints.jsonl has ${String(broken)} lines that are no checkpoints`;
+    const detail = `checkpoints.jsonl has ${String(broken)} lines that are neither checkpoints nor hand-overs`;
     findings.push({ kind: 'checkpoint-broken', position: head.position, detail });
   }
   return {
@@ -79,10 +80,25 @@ export async function walkBackup(folder: BackupFolder, walk: BackupWalk = {}): P
     head,
     segments,
     checkpoints,
+    handOvers,
     vouchedUpTo: vouched.vouchedUpTo,
     streams: chain.streams,
     lastAt,
     findings,
+  };
+}
+
+/** What was signed up to a position, and how many lines are nothing of the kind. */
+async function signedUpTo(
+  folder: BackupFolder,
+  upTo: number,
+): Promise<Pick<BackupReport, 'checkpoints' | 'handOvers'> & { readonly broken: number }> {
+  const { checkpoints, handOvers, brokenLines } = await folder.checkpoints();
+  const isWanted = ({ position }: ChainEnd): boolean => position <= upTo;
+  return {
+    checkpoints: checkpoints.filter(isWanted),
+    handOvers: handOvers.filter(isWanted),
+    broken: brokenLines.length,
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { exportBundle } from '../audit/export';
+import { rotateKey } from '../audit/rotate-key';
 import { verifyLedger, type Check, type VerifyReport } from '../audit/verify';
 import { Context } from '../context';
 import { EXIT, UsageError } from '../exit-codes';
@@ -21,6 +22,13 @@ const ExportFlags = z.object({
   keys: z.string().optional(),
   from: WholeNumber.optional(),
   to: WholeNumber.optional(),
+});
+
+const RotateFlags = z.object({
+  pg: z.string().optional(),
+  ledger: z.string().default('control'),
+  key: z.string(),
+  waitSeconds: WholeNumber.default(150),
 });
 
 /** Where Postgres is: the flag, else the environment. */
@@ -110,8 +118,30 @@ export function auditCommands(program: Command, shell: Shell): void {
       ...(to === undefined ? {} : { to }),
     });
     context.print(report, () => [
-      `${String(report.events)} events and ${String(report.checkpoints)} checkpoints in ${report.bundle}, head ${report.headHash}`,
+      `${String(report.events)} events, ${String(report.checkpoints)} checkpoints and ${String(report.handOvers)} hand-overs in ${report.bundle}, head ${report.headHash}`,
       `Check it anywhere: node ${report.verifier} ${report.bundle}`,
+    ]);
+    return undefined;
+  });
+  rotateCommand(audit, shell);
+}
+
+function rotateCommand(audit: Command, shell: Shell): void {
+  const rotate = audit
+    .command('rotate-key')
+    .description('replace the key that signs checkpoints; the old key signs the new one, and is gone then')
+    .requiredOption('--key <file>', 'the private key in use, on the machine of the allocator that leads')
+    .option('--pg <url>', 'Postgres; BRICKYARD_PG_URL when absent')
+    .option('--ledger <name>', 'which log', 'control')
+    .option('--wait-seconds <n>', 'how long to wait for the allocator; 150 when absent');
+  act(shell, rotate, RotateFlags, async (context, _, { pg, ledger, key, waitSeconds }) => {
+    const pgUrl = pgUrlFrom(pg, context);
+    const handOver = await rotateKey({ pgUrl, ledger, keyFile: key, waitMs: waitSeconds * 1_000 });
+    const { number, position, from, to } = handOver;
+    context.print(handOver, () => [
+      `Hand-over ${String(number)} at position ${String(position)}: key ${from} signed key ${to}, and signs nothing any more.`,
+      `${key} holds the new key; the public half of the old one stays as ${key}.${from}.pub.`,
+      'Who trusts the first key need not do anything. Other machines that hold a copy of the old key need the new one.',
     ]);
     return undefined;
   });

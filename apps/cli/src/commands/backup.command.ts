@@ -190,10 +190,11 @@ export function backupCommands(program: Command, shell: Shell): void {
   act(shell, verify, VerifyFlags, async (context, [path = ''], { keys }) => {
     const reports: BackupReport[] = [];
     for (const folder of await openBackup(path)) reports.push(await walkBackup(folder, keysFrom(keys, context)));
-    const told = reports.map(({ streams, checkpoints, ...report }) => ({
+    const told = reports.map(({ streams, checkpoints, handOvers, ...report }) => ({
       ...report,
       streams: streams.size,
       checkpoints: checkpoints.length,
+      handOvers: handOvers.length,
     }));
     context.print(told, () => backupLines(reports));
     return reports.every(({ findings }) => findings.length === 0) ? EXIT.fine : EXIT.refused;

@@ -21,18 +21,19 @@ export async function ensureSigningKey(file: string): Promise<KeyObject> {
   const known = await readSigningKey(file);
   if (known !== undefined) return known;
   const { privateKey, publicKey } = generateKeyPairSync('ed25519');
-  await writeOnce(`${file}.pub`, publicKey.export({ type: 'spki', format: 'pem' }).toString(), 0o644, false);
+  await writePublicHalf(`${file}.pub`, publicKey);
   await writeOnce(file, privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), 0o600, true);
   const made = await readSigningKey(file);
   if (made === undefined) throw new KeyFileError(`${file} is gone again`);
   // Another process may have been first with the private half: then its public half belongs beside it.
-  await writeOnce(
-    `${file}.pub`,
-    createPublicKey(made).export({ type: 'spki', format: 'pem' }).toString(),
-    0o644,
-    false,
-  );
+  await writePublicHalf(`${file}.pub`, made);
   return made;
+}
+
+/** Writes the public half of a key, readable for everybody. */
+export async function writePublicHalf(file: string, key: KeyObject): Promise<void> {
+  const publicKey = key.type === 'private' ? createPublicKey(key) : key;
+  await writeOnce(file, publicKey.export({ type: 'spki', format: 'pem' }).toString(), 0o644, false);
 }
 
 /** The trusted keys of a file of PEM blocks, or of a folder of such files (`*.pem`, `*.pub`). Private keys count as their public half. */
@@ -53,7 +54,8 @@ function publicKeysIn(file: string, text: string): KeyObject[] {
   return [...text.matchAll(PEM)].map(([pem]) => ed25519(file, () => createPublicKey(pem)));
 }
 
-async function readSigningKey(file: string): Promise<KeyObject | undefined> {
+/** The private key of a file that only its owner can read; undefined when there is no such file. */
+export async function readSigningKey(file: string): Promise<KeyObject | undefined> {
   const text = await readFile(file, 'utf8').catch((error: unknown) => {
     if (isErrno(error, 'ENOENT')) return undefined;
     throw new KeyFileError(`${file} cannot be read`, { cause: error });

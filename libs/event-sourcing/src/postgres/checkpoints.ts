@@ -1,6 +1,7 @@
 /** The table of signed checkpoints. */
 import { Pool } from 'pg';
 import type { Checkpoint } from '../checkpoint';
+import { handOverLine, parseHandOver, type HandOver } from '../hand-over';
 import { asUnavailable, connectionConfig, type SessionRole } from './connection';
 import { hexFrom, isoTime, RAW } from './event-rows';
 
@@ -24,6 +25,17 @@ export function checkpointFrom([ledger, position, hash, at, keyId, signature]: C
   };
 }
 
+/** One row of `HAND_OVERS`. */
+export type HandOverRow = [string, string];
+
+/** All hand-overs of a ledger ($1): the number they stand at, and their text. */
+export const HAND_OVERS = 'SELECT number, record FROM es.hand_overs WHERE ledger = $1 ORDER BY number';
+
+/** Hand-overs in the order they stand in; what is none, or another ledger's, is left out, which leaves a gap in their numbers. */
+export function handOversFrom(ledger: string, rows: readonly HandOverRow[]): readonly HandOver[] {
+  return rows.flatMap(([, record]) => parseHandOver(record) ?? []).filter((one) => one.ledger === ledger);
+}
+
 /** The checkpoints of one ledger, over a connection of its own. Rejects with `Unavailable` while Postgres is away. */
 export interface CheckpointTable {
   /** Needs role `writer`. One that stands at the same position already stays. */
@@ -32,6 +44,10 @@ export interface CheckpointTable {
   all(): Promise<readonly Checkpoint[]>;
   /** The one at the highest position. */
   latest(): Promise<Checkpoint | undefined>;
+  /** Needs role `writer`. Rejects when another one has this number already. */
+  saveHandOver(handOver: HandOver): Promise<void>;
+  /** In the order they stand in. */
+  handOvers(): Promise<readonly HandOver[]>;
   close(): Promise<void>;
 }
 
@@ -48,14 +64,15 @@ export function openCheckpointTable(options: {
     query_timeout: STATEMENT_TIMEOUT_MS * 1.5,
   });
   pool.on('error', () => undefined); // An idle connection has ended; the pool opens another when it is needed.
-  const rows = async (text: string, values: readonly unknown[]): Promise<readonly Checkpoint[]> => {
+  const query = async <Row extends (string | null)[]>(text: string, values: readonly unknown[]): Promise<Row[]> => {
     try {
-      const query = { text, values: [...values], rowMode: 'array' as const, types: RAW };
-      return (await pool.query<CheckpointRow>(query)).rows.map(checkpointFrom);
+      return (await pool.query<Row>({ text, values: [...values], rowMode: 'array' as const, types: RAW })).rows;
     } catch (error) {
       throw asUnavailable(`checkpoints of ledger ${ledger}`, error);
     }
   };
+  const rows = async (text: string, values: readonly unknown[]): Promise<readonly Checkpoint[]> =>
+    (await query<CheckpointRow>(text, values)).map(checkpointFrom);
   const select = `SELECT ${CHECKPOINT_COLUMNS} FROM es.checkpoints WHERE ledger = $1`;
   return {
     async save({ position, hash, at, keyId, signature }) {
@@ -67,6 +84,15 @@ export function openCheckpointTable(options: {
     },
     all: () => rows(`${select} ORDER BY position`, [ledger]),
     latest: async () => (await rows(`${select} ORDER BY position DESC LIMIT 1`, [ledger]))[0],
+    async saveHandOver(handOver) {
+      const record = handOverLine(handOver).trimEnd();
+      await query('INSERT INTO es.hand_overs (ledger, number, record) VALUES ($1, $2, $3)', [
+        ledger,
+        handOver.number,
+        record,
+      ]);
+    },
+    handOvers: async () => handOversFrom(ledger, await query<HandOverRow>(HAND_OVERS, [ledger])),
     close: () => pool.end(),
   };
 }

@@ -2,9 +2,17 @@
 import { Client, type ClientBase } from 'pg';
 import type { Checkpoint } from '../checkpoint';
 import type { ChainEnd } from '../event-log';
+import type { HandOver } from '../hand-over';
 import { GENESIS_HASH } from '../hash-chain';
 import type { RawEvent } from '../tampering';
-import { CHECKPOINT_COLUMNS, checkpointFrom, type CheckpointRow } from './checkpoints';
+import {
+  CHECKPOINT_COLUMNS,
+  checkpointFrom,
+  HAND_OVERS,
+  handOversFrom,
+  type CheckpointRow,
+  type HandOverRow,
+} from './checkpoints';
 import { asUnavailable, connectionConfig } from './connection';
 import { EVENT_COLUMNS, type EventRow, hexFrom, isoTime, RAW } from './event-rows';
 import type { ReadRange } from './types';
@@ -22,6 +30,8 @@ export interface LedgerStanding {
   /** Version of every stream. */
   readonly streams: ReadonlyMap<string, number>;
   readonly checkpoints: readonly Checkpoint[];
+  /** Where one signing key handed over to the next. */
+  readonly handOvers: readonly HandOver[];
   /** How far named followers have come. */
   readonly cursors: ReadonlyMap<string, number>;
   /** Highest position to which a command was answered. */
@@ -126,6 +136,7 @@ async function readStanding(client: ClientBase, ledger: string): Promise<LedgerS
     const checkpoints = await rows<CheckpointRow>(
       `SELECT ${CHECKPOINT_COLUMNS} FROM es.checkpoints WHERE ledger = $1 ORDER BY position`,
     );
+    const handOvers = await rows<HandOverRow>(HAND_OVERS);
     const cursors = await rows<[string, string]>('SELECT name, position FROM es.cursors WHERE ledger = $1');
     const [answered] = await rows<[string | null]>('SELECT max(position) FROM es.commands WHERE ledger = $1');
     const snapshots = await rows<[string, string]>(
@@ -136,6 +147,7 @@ async function readStanding(client: ClientBase, ledger: string): Promise<LedgerS
       strays: strays.map(([position]) => Number(position)),
       streams: new Map(streams.map(([id, version]) => [id, Number(version)])),
       checkpoints: checkpoints.map(checkpointFrom),
+      handOvers: handOversFrom(ledger, handOvers),
       cursors: new Map(cursors.map(([name, position]) => [name, Number(position)])),
       answeredUpTo: Number(answered?.[0] ?? 0),
       snapshots: snapshots.map(([foldVersion, position]) => ({ foldVersion, position: Number(position) })),

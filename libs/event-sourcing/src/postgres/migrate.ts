@@ -1,8 +1,8 @@
 import { Client, DatabaseError } from 'pg';
 import { connectionConfig } from './connection';
-import { CreateEventLog1700000000000 } from './schema.migration';
+import { CreateEventLog1700000000000, CreateHandOvers1764200000000 } from './schema.migration';
 
-const MIGRATIONS = [CreateEventLog1700000000000];
+const MIGRATIONS = [CreateEventLog1700000000000, CreateHandOvers1764200000000];
 /** SQLSTATEs of a database in which nothing was made yet: no such role, schema, table, or no right to look. */
 const NOT_MADE_YET = new Set(['22023', '3F000', '42P01', '42501', '42704']);
 

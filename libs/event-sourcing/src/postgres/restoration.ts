@@ -3,6 +3,7 @@ import { Client } from 'pg';
 import { canonicalJson, type JsonValue } from '../canonical-json';
 import type { Checkpoint } from '../checkpoint';
 import type { ChainEnd } from '../event-log';
+import { handOverLine, type HandOver } from '../hand-over';
 import type { RawEvent } from '../tampering';
 import { asUnavailable, connectionConfig } from './connection';
 import { RAW } from './event-rows';
@@ -25,11 +26,17 @@ export interface Restoration {
   /** Whether somebody leads a ledger of this database at this moment; nobody can from now on. */
   isLed(ledger: string): Promise<boolean>;
   put(ledger: string, events: readonly RawEvent[], answers: readonly KeptAnswer[]): Promise<void>;
-  /** Ends a ledger: where its streams, its checkpoints and its head stand. */
-  finish(ledger: string, head: ChainEnd, streams: Streams, checkpoints: readonly Checkpoint[]): Promise<void>;
+  /** Ends a ledger: where its streams and its head stand, and what was signed. */
+  finish(ledger: string, head: ChainEnd, streams: Streams, signed: Signed): Promise<void>;
   commit(): Promise<void>;
   /** Ends without a trace, unless it was committed. */
   close(): Promise<void>;
+}
+
+/** Checkpoints, and where one signing key handed over to the next. */
+export interface Signed {
+  readonly checkpoints: readonly Checkpoint[];
+  readonly handOvers: readonly HandOver[];
 }
 
 /** Version and last position of each stream. */
@@ -49,6 +56,9 @@ const PUT_CHECKPOINTS = `
   INSERT INTO es.checkpoints (ledger, position, hash, recorded_at, key_id, signature)
   SELECT $1, p, decode(h, 'hex'), r, k, decode(g, 'base64')
   FROM json_to_recordset($2::json) AS e(p bigint, h text, r timestamptz, k text, g text)`;
+const PUT_HAND_OVERS = `
+  INSERT INTO es.hand_overs (ledger, number, record)
+  SELECT $1, n, t FROM json_to_recordset($2::json) AS e(n bigint, t text)`;
 const PUT_HEAD = `INSERT INTO es.heads (ledger, position, hash, epoch) VALUES ($1, $2, decode($3, 'hex'), 1)`;
 
 /** Begins; the schema must be there. */
@@ -84,7 +94,7 @@ export async function openRestoration(url: string): Promise<Restoration> {
       await rows(PUT_EVENTS, [ledger, `[${events.map(eventRow).join()}]`]);
       if (answers.length > 0) await rows(PUT_ANSWERS, [ledger, `[${answers.map(answerRow).join()}]`]);
     },
-    finish: async (ledger, { position, hash }, streams, checkpoints) => {
+    finish: async (ledger, { position, hash }, streams, { checkpoints, handOvers }) => {
       const entries = [...streams].map(([s, { version: v, position: p }]) => ({ s, v, p }));
       for (let from = 0; from < entries.length; from += STREAMS_AT_ONCE) {
         await rows(PUT_STREAMS, [ledger, JSON.stringify(entries.slice(from, from + STREAMS_AT_ONCE))]);
@@ -97,6 +107,8 @@ export async function openRestoration(url: string): Promise<Restoration> {
         g: one.signature,
       }));
       await rows(PUT_CHECKPOINTS, [ledger, JSON.stringify(kept)]);
+      const handed = handOvers.map((one) => ({ n: one.number, t: handOverLine(one).trimEnd() }));
+      await rows(PUT_HAND_OVERS, [ledger, JSON.stringify(handed)]);
       // One that a leader of an empty ledger has left says nothing.
       await rows('UPDATE es.heads SET position = $2, hash = decode($3, $4) WHERE ledger = $1', [
         ledger,

@@ -137,3 +137,29 @@ export class CreateEventLog1700000000000 implements MigrationInterface {
     return Promise.reject(new Error('the event log is never dropped by a migration'));
   }
 }
+
+/** Where one signing key handed over to the next: the text is kept as it was signed. */
+const HAND_OVERS = `
+  CREATE TABLE es.hand_overs (
+    ledger text   NOT NULL,
+    number bigint NOT NULL CHECK (number > 0),
+    record text   NOT NULL,
+    PRIMARY KEY (ledger, number)
+  );
+  REVOKE ALL ON es.hand_overs FROM PUBLIC;
+  GRANT SELECT ON es.hand_overs TO brickyard_writer, brickyard_reader;
+  GRANT INSERT ON es.hand_overs TO brickyard_writer;
+`;
+
+/** Creates the table of hand-overs. */
+export class CreateHandOvers1764200000000 implements MigrationInterface {
+  readonly name = 'CreateHandOvers1764200000000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(HAND_OVERS);
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('DROP TABLE es.hand_overs');
+  }
+}
