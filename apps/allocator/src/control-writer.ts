@@ -1,8 +1,9 @@
 /** The single writer of the control ledger, as the allocator's parts see it. */
 import type { CommandReply, ControlCommand } from '@brickyard/contracts';
 import { decideForLog as decide, evolveStored, type ControlState } from '@brickyard/domain';
-import type { JsonObject } from '@brickyard/event-sourcing';
+import type { JsonObject, StoredEvent } from '@brickyard/event-sourcing';
 import type { Decided, DecisionContext, LedgerWriter } from '@brickyard/event-sourcing/postgres';
+import { assertFoldable } from './later-release';
 
 /** What is remembered of a command: its answer without what differs from one asking to the next. */
 export type StoredReply = JsonObject &
@@ -40,4 +41,8 @@ export function decideForLog(
   return { events, state: next, reply: { kind: 'accepted', ids: idsOf(command) } };
 }
 
-export const evolveForLog = evolveStored;
+/** The state after one more event; stops at one of a later release. */
+export function evolveForLog(state: ControlState, event: StoredEvent): ControlState {
+  assertFoldable(event);
+  return evolveStored(state, event);
+}

@@ -25,11 +25,14 @@ import { AllocatorModule } from './allocator.module';
 import type { CheckpointOptions } from './checkpoint.keeper';
 import { AllocatorConfig } from './config';
 import type { ControlWriter } from './control-writer';
-import { lead, type Leadership } from './leader';
-import { followLedger } from './ledger-follower';
+import { LaterRelease } from './later-release';
+import { lead, type LeaderOptions, type Leadership } from './leader';
+import { followLedger, type LedgerFollower } from './ledger-follower';
 import { estateMetrics } from './estate-metrics';
 import { writerMetrics } from './writer-metrics';
 
+/** An obstacle goes away when somebody installs another release, which starts this anew, or removes it. */
+const LOOK_AGAIN_MS = 5_000;
 const LEDGER = 'control';
 const RETRY_MAX_MS = 5_000;
 /** Tells the supervisor that this is no crash: the lead was lost and a fresh process shall stand by. */
@@ -94,6 +97,27 @@ async function checkpointOptions(config: AllocatorConfig, log: Logger): Promise<
   };
 }
 
+/** What the log holds beyond this release is told, and no reason to end: the supervisor would only start it again. */
+function foldCheck(follower: LedgerFollower, position: number): { readonly ok: boolean; readonly detail: string } {
+  const obstacle = follower.obstacle();
+  return { ok: obstacle === undefined, detail: obstacle?.message ?? `position ${String(position)}` };
+}
+
+/** Leads as soon as this release can fold the whole log, and not before. */
+async function leadWhenReadable(options: LeaderOptions): Promise<Leadership> {
+  const { follower, log, signal } = options;
+  for (;;) {
+    await follower.readOn();
+    try {
+      if (follower.obstacle() === undefined) return await lead(options);
+    } catch (error) {
+      if (!(error instanceof LaterRelease)) throw error;
+      log.warn({ reason: error.message }, 'the lead is given up again');
+    }
+    await pause(LOOK_AGAIN_MS, undefined, { signal });
+  }
+}
+
 async function main(): Promise<void> {
   const config = readConfig(AllocatorConfig, process.env);
   const log = createLogger({ service: 'allocator', level: config.BRICKYARD_LOG_LEVEL });
@@ -115,7 +139,7 @@ async function main(): Promise<void> {
     ready: () =>
       Promise.resolve({
         bus: { ok: bus.connected },
-        fold: { ok: true, detail: `position ${String(positionNow())}` },
+        fold: foldCheck(follower, positionNow()),
         role: { ok: true, detail: roleOf(term) },
       }),
   });
@@ -132,7 +156,7 @@ async function main(): Promise<void> {
     ],
   });
   log.info({ position: positionNow(), healthPort: health.port }, 'standing by');
-  term.leadership = await lead({
+  term.leadership = await leadWhenReadable({
     storage,
     reader,
     bus,

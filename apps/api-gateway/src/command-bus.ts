@@ -26,6 +26,11 @@ const ENVELOPE_BYTES = 512;
 /** More waiting than this cannot be answered within any deadline. */
 const WAITING_MAX = 8_192;
 const RETRY_AFTER_MS = 1_000;
+/** Somebody has to install something first. */
+const OBSTACLE_RETRY_AFTER_MS = 60_000;
+/** About two seconds: an allocator of a later release that takes the lead is not missed. */
+const ATTEMPTS_BEFORE_OBSTACLE = 7;
+const NO_LEADER = 'no allocator is leading';
 
 interface Waiting {
   readonly envelope: CommandEnvelope;
@@ -51,6 +56,8 @@ export class CommandBus {
   constructor(
     private readonly client: ClientProxy,
     private readonly timing: CommandBusTiming = TIMING,
+    /** Why no allocator of this release can lead, when that is so: waiting for one is in vain then. */
+    private readonly obstacle: () => string | undefined = () => undefined,
   ) {
     this.statusWatch = client.status.subscribe((status) => {
       this.linked = status === 'connected';
@@ -149,6 +156,12 @@ export class CommandBus {
   }
 
   private repeat(waiting: Waiting, trouble: Unavailable, notBeforeMs: number): void {
+    const isLongGone = trouble.message === NO_LEADER && waiting.attempt >= ATTEMPTS_BEFORE_OBSTACLE;
+    const obstacle = isLongGone ? this.obstacle() : undefined;
+    if (obstacle !== undefined) {
+      waiting.reject(new Unavailable(`${NO_LEADER}: ${obstacle}`, { retryAfterMs: OBSTACLE_RETRY_AFTER_MS }));
+      return;
+    }
     const longest = Math.min(this.timing.pauseMaxMs, this.timing.pauseMs * 2 ** waiting.attempt);
     const pauseMs = Math.max(notBeforeMs, longest * (0.5 + Math.random() / 2));
     if (Date.now() + pauseMs >= waiting.envelope.deadline) {
@@ -177,7 +190,7 @@ function nameTrouble(error: unknown): Unavailable {
   if (isTimeout(error)) return new Unavailable('the allocator did not answer in time', { cause: error });
   const text = describeError(error);
   // An empty message is how NATS says that nobody listens, and this is what Nest makes of it.
-  if (text.startsWith('Empty response')) return new Unavailable('no allocator is leading', { cause: error });
+  if (text.startsWith('Empty response')) return new Unavailable(NO_LEADER, { cause: error });
   if (/connection|nats/i.test(text)) return new Unavailable('NATS is not reachable', { cause: error });
   return new Unavailable(`the allocator failed: ${text}`, { cause: error });
 }

@@ -63,7 +63,7 @@ export async function startGateway(settings: GatewaySettings, log: Logger): Prom
   const agents = new AgentWatch();
   const facts = new HostFacts();
   const look = new HostLook();
-  const bus = new CommandBus(commandClient(settings.nats));
+  const bus = new CommandBus(commandClient(settings.nats), undefined, () => reader.obstacle);
   const limit = new InFlightLimit(reader, settings.inFlightMax);
   const refusals = new Refusals();
   const commands = new CommandSender({ bus, reader, limit, log, refusals });

@@ -34,6 +34,22 @@ export const currentVersionOf = (type: ControlEventType): number => controlEvent
 /** Whether a stored type is one of ours. */
 export const isControlEventType = (type: string): type is ControlEventType => type in controlEventSchemas;
 
+/** Whether this release can fold such an event: a later one may have introduced its type, or its version. */
+export const isFoldable = (type: string, version: number): type is ControlEventType =>
+  isControlEventType(type) && version <= currentVersionOf(type);
+
+/** What is said of an event that cannot be folded: which it is, where the fold ends, and what to do. */
+export const laterReleaseText = ({ position, type, version }: EventName): string =>
+  `event ${String(position)} of the log (${type}, version ${String(version)}) was written by a later release; ` +
+  `this one goes no further than position ${String(position - 1)}: install the release that wrote it, or a later one`;
+
+/** Which event is meant. */
+export interface EventName {
+  readonly position: number;
+  readonly type: string;
+  readonly version: number;
+}
+
 /** Turns the data of one version into the data of the next. */
 export type Upcaster = (data: Record<string, unknown>) => Record<string, unknown>;
 

@@ -84,6 +84,11 @@ export class ClusterStateReader {
     return this.bus?.connected === true ? undefined : 'NATS is not reachable';
   }
 
+  /** Which event the state cannot go past; absent when it can. */
+  get obstacle(): string | undefined {
+    return this.stuck?.message;
+  }
+
   /** Loads the state from Postgres, as soon as that is there. Does not wait: see `problem`. */
   start(): void {
     this.quietTimer = setInterval(() => {
@@ -252,7 +257,8 @@ export class ClusterStateReader {
     this.waiters.reached(this.now);
     for await (const events of this.sources.ledger.read({ after: this.now.position })) {
       this.fold(events);
-      if (!this.isFollowing()) return;
+      if (this.closed) return;
+      if (this.stuck !== undefined) break; // What is before that event can be read.
     }
     this.isLoaded = true;
     this.loading.reached();

@@ -1,5 +1,5 @@
 /** From stored events to states: today's version of each event, in order, none left out. */
-import { type ControlEvent, isControlEventType, upcast } from '@brickyard/contracts';
+import { type ControlEvent, isFoldable, laterReleaseText, upcast } from '@brickyard/contracts';
 import { type ControlState, decodeSnapshot, evolve } from '@brickyard/domain';
 import type { Recorded, StoredEvent } from '@brickyard/event-sourcing';
 import type { Snapshot, StateAt } from '@brickyard/event-sourcing/postgres';
@@ -33,7 +33,7 @@ export function foldOne({ state, position }: StateAt<ControlState>, event: Folda
 }
 
 function recordedFrom({ position, recordedAt, type, version, data }: FoldableEvent): Recorded<ControlEvent> {
-  if (!isControlEventType(type)) throw new CannotFold(`event ${String(position)} is of unknown type ${type}`);
+  if (!isFoldable(type, version)) throw new CannotFold(laterReleaseText({ position, type, version }));
   return { position, at: recordedAt, event: upcast(type, version, data) };
 }
 

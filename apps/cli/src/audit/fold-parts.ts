@@ -39,7 +39,6 @@ export function middleOf({ head, snapshots }: Pick<FoldWalkOrder, 'head' | 'snap
 const joined = (first: FoldWalkReport, second: FoldWalkReport): FoldWalkReport => ({
   ...second,
   events: first.events + second.events,
-  unknown: first.unknown + second.unknown,
   snapshots: [...first.snapshots, ...second.snapshots],
   decisions: first.decisions + second.decisions,
   findings: [...first.findings, ...second.findings],

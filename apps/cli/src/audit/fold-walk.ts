@@ -1,5 +1,5 @@
 /** The half of the audit that knows the domain: fold, snapshots, decisions, invariants. */
-import { isControlEventType } from '@brickyard/contracts';
+import { isFoldable, laterReleaseText } from '@brickyard/contracts';
 import {
   decodeSnapshot,
   emptyControlState,
@@ -35,13 +35,13 @@ export interface FoldWalkOrder {
 }
 
 export interface FoldWalkReport {
-  /** False when today's code cannot fold the ledger. */
+  /** False when today's code cannot fold the whole ledger. */
   readonly isWhole: boolean;
   /** The fold at the head as a snapshot, when it was asked for and there is one. */
   readonly state?: readonly string[];
   readonly events: number;
-  /** Events of types this release does not know, which its fold passes over. */
-  readonly unknown: number;
+  /** The event of a later release at which the fold ends, in words; absent when there is none. */
+  readonly later?: string;
   /** Positions of the snapshots compared. */
   readonly snapshots: readonly number[];
   readonly decisions: number;
@@ -75,7 +75,7 @@ class FoldWalk {
   isOver = false;
   private state: ControlState = emptyControlState;
   private events = 0;
-  private unknown = 0;
+  private later: string | undefined;
   private readonly compared: number[] = [];
   private decisions = 0;
   private readonly findings: Finding[] = [];
@@ -96,6 +96,11 @@ class FoldWalk {
 
   take(raw: RawEvent): void {
     if (this.isOver) return;
+    if (!isFoldable(raw.type, raw.version)) {
+      this.later = laterReleaseText(raw);
+      this.isOver = true;
+      return;
+    }
     try {
       this.fold(storedFrom(raw));
     } catch (error) {
@@ -123,7 +128,7 @@ class FoldWalk {
       isWhole: !this.isOver,
       ...(tellState && !this.isOver ? { state: [...encodeSnapshot(this.state)] } : {}),
       events: this.events,
-      unknown: this.unknown,
+      ...(this.later === undefined ? {} : { later: this.later }),
       snapshots: this.compared,
       decisions: this.decisions,
       findings: this.findings,
@@ -134,7 +139,6 @@ class FoldWalk {
     const before = this.state;
     this.state = evolveStored(before, event);
     this.events += 1;
-    if (!isControlEventType(event.type)) this.unknown += 1;
     const placement = placementIn(event);
     if (placement !== undefined) {
       this.decisions += 1;

@@ -1,4 +1,5 @@
 /** Two moments read through Postgres: the second fold goes on where the first one ends. */
+import { isFoldable, laterReleaseText } from '@brickyard/contracts';
 import { decodeSnapshot, emptyControlState, evolveStored, FOLD_VERSION, type ControlState } from '@brickyard/domain';
 import { openLedgerReader, type LedgerReader, type StateAt } from '@brickyard/event-sourcing/postgres';
 import { UsageError } from '../exit-codes';
@@ -41,7 +42,10 @@ async function foldTo(
 ): Promise<StateAt<ControlState>> {
   let { state } = start;
   for await (const events of reader.read({ after: start.position, upTo })) {
-    for (const event of events) state = evolveStored(state, event);
+    for (const event of events) {
+      if (!isFoldable(event.type, event.version)) throw new Error(laterReleaseText(event));
+      state = evolveStored(state, event);
+    }
   }
   return { state, position: upTo };
 }

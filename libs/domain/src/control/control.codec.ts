@@ -1,12 +1,5 @@
 /** The log's door: between events as they are stored and events as the domain sees them. */
-import {
-  checkEvent,
-  currentVersionOf,
-  isControlEventType,
-  streamOf,
-  upcast,
-  type ControlEvent,
-} from '@brickyard/contracts';
+import { checkEvent, currentVersionOf, isFoldable, streamOf, upcast, type ControlEvent } from '@brickyard/contracts';
 import { canonical, type JsonObject, type NewEvent, type Recorded, type StoredEvent } from '@brickyard/event-sourcing';
 
 /** A fact on its way into the log; one that breaks its own schema is a defect and stops here. */
@@ -21,9 +14,8 @@ export function newEvent(event: ControlEvent): NewEvent {
 export const eventAsRead = ({ type }: ControlEvent, { data }: NewEvent): ControlEvent =>
   upcast(type, currentVersionOf(type), data);
 
-/** A fact from the log, in today's version; undefined when it is of a type this release does not know. */
+/** A fact from the log, in today's version; undefined when it is of a type or a version this release does not know. */
 export function recordedEvent(stored: StoredEvent): Recorded<ControlEvent> | undefined {
-  if (!isControlEventType(stored.type)) return undefined;
-  const event = upcast(stored.type, stored.version, stored.data);
-  return { position: stored.position, at: stored.recordedAt, event };
+  const { type, version, data, position, recordedAt: at } = stored;
+  return isFoldable(type, version) ? { position, at, event: upcast(type, version, data) } : undefined;
 }

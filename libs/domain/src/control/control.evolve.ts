@@ -116,7 +116,7 @@ export function evolve(state: ControlState, recorded: Recorded<ControlEvent>): C
   return apply(state, recorded);
 }
 
-/** The state after one more event of the log; one of a later release's types changes nothing here. */
+/** The state after one more event of the log. One that a later release wrote changes nothing: who decides or answers stops at it (`isFoldable`). */
 export function evolveStored(state: ControlState, stored: StoredEvent): ControlState {
   const recorded = recordedEvent(stored);
   return recorded === undefined ? state : evolve(state, recorded);
