@@ -10,6 +10,8 @@ export interface Gateway {
   readonly region: string;
   readonly log: Logger;
   readonly now: () => number;
+  /** How long a client gets nothing while a completion goes on. */
+  readonly keepAliveMs: number;
 }
 
 export type Operation = (gateway: Gateway, exchange: Exchange) => Promise<void>;

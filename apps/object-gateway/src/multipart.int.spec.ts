@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { appendFileSync, linkSync, truncateSync, writeFileSync } from 'node:fs';
 import { hasherOf, type ChecksumAlgorithm } from './body/checksums';
 import { sweep } from './store/sweep';
 import { type GatewayUnderTest, gatewayUnderTest } from './testing/gateway-under-test';
@@ -233,6 +233,68 @@ describe('uploads in parts', () => {
     expect(answers.map(({ status }) => status)).toEqual([200, 200]);
     await gateway.store.settle();
     expect((await other.call('GET', '/box/twice')).body.equals(body)).toBe(true);
+  });
+});
+
+/** Parts as `addPart` leaves them, without sending 50 GiB: their bytes are holes, but for the number at the end. */
+function partsOnDisk(folder: string, id: string, count: number): readonly (readonly [number, string])[] {
+  const base = `${folder}/brickyard-objects/buckets/box/uploads/${id}`;
+  const holes = `${base}/00001.data`;
+  writeFileSync(holes, '');
+  truncateSync(holes, MIB5);
+  writeFileSync(`${base}/last.data`, '');
+  truncateSync(`${base}/last.data`, MIB5 - 5);
+  appendFileSync(`${base}/last.data`, String(count).padStart(5, '0'));
+  return Array.from({ length: count }, (_, index) => {
+    const number = index + 1;
+    const name = String(number).padStart(5, '0');
+    const etag = createHash('md5').update(name).digest('hex');
+    if (number > 1 && number < count) linkSync(holes, `${base}/${name}.data`);
+    const segments = [{ file: `${number === count ? 'last' : name}.data`, offset: 0, length: MIB5 }];
+    writeFileSync(`${base}/part-${name}.json`, JSON.stringify({ number, size: MIB5, etag, modified: 1, segments }));
+    return [number, etag] as const;
+  });
+}
+
+describe('a completion that takes long', () => {
+  let slow: GatewayUnderTest;
+  beforeAll(async () => {
+    slow = await gatewayUnderTest([], undefined, 1);
+    await slow.call('PUT', '/box');
+  });
+  afterAll(() => slow.stop());
+
+  const begun = async (key: string): Promise<string> =>
+    texts(await slow.call('POST', `/box/${key}`, { query: { uploads: '' } }), 'UploadId')[0] ?? '';
+
+  it('of ten thousand parts says so in time, and all of them are there', async () => {
+    const id = await begun('many');
+    const parts = partsOnDisk(slow.folder, id, 10_000);
+    const done = await complete('many', id, parts, {}, slow);
+    expect([done.status, texts(done, 'Key'), done.headers['content-length']]).toEqual([200, ['many'], undefined]);
+    expect(done.text).toMatch(/^<\?xml version="1.0" encoding="UTF-8"\?>\n +<CompleteMultipartUploadResult/);
+    const last = await slow.call('GET', '/box/many', { headers: { range: 'bytes=-5' } });
+    const size = 10_000 * MIB5;
+    expect([last.text, last.headers['content-range']]).toEqual([
+      '10000',
+      `bytes ${String(size - 5)}-${String(size - 1)}/${String(size)}`,
+    ]);
+    const again = await complete('many', id, parts, {}, slow);
+    expect(texts(again, 'ETag')).toEqual(texts(done, 'ETag'));
+    await slow.store.settle();
+    expect(slow.files().filter((name) => name.includes('part-'))).toEqual([]);
+  });
+
+  it('and fails tells why in the body, and may be tried again', async () => {
+    const id = await begun('taken');
+    const parts = partsOnDisk(slow.folder, id, 500);
+    await slow.call('PUT', '/box/taken', { body: 'first' });
+    const refused = await complete('taken', id, parts, { 'if-none-match': '*' }, slow);
+    expect([refused.status, texts(refused, 'Code')]).toEqual([200, ['PreconditionFailed']]);
+    expect((await slow.call('GET', '/box/taken')).text).toBe('first');
+    const done = await complete('taken', id, parts, {}, slow);
+    expect(done.text).toContain('<CompleteMultipartUploadResult');
+    expect((await slow.call('HEAD', '/box/taken')).headers['content-length']).toBe(String(500 * MIB5));
   });
 });
 

@@ -127,6 +127,19 @@ describe('objects', () => {
     expect(code(await call('GET', `/box/${key}`))).toBe('404 NoSuchKey');
   });
 
+  it('whose keys look alike in another normal form of Unicode do not meet', async () => {
+    const forms = ['NFC', 'NFD', 'NFKC', 'NFKD'].map((form) => 'forms/\u00c5\ufb01\u1e9b\u0323/\uac00'.normalize(form));
+    expect(new Set(forms).size).toBe(4);
+    for (const [index, key] of forms.entries()) {
+      const headers = { 'if-none-match': '*' };
+      expect((await call('PUT', `/box/${key}`, { body: String(index), headers })).status).toBe(200);
+    }
+    for (const [index, key] of forms.entries()) expect((await call('GET', `/box/${key}`)).text).toBe(String(index));
+    const listed = texts(await call('GET', '/box', { query: { 'list-type': '2', prefix: 'forms/' } }), 'Key');
+    expect([...listed].sort()).toEqual([...forms].sort());
+    for (const key of forms) expect((await call('DELETE', `/box/${key}`)).status).toBe(204);
+  });
+
   it('whose keys begin alike do not meet', async () => {
     const keys = ['a', 'a/b', 'a/b/c', 'a.object', 'a.folder/b'];
     for (const key of keys) await call('PUT', `/box/${key}`, { body: key });

@@ -16,6 +16,9 @@ import type { ObjectSettings } from './settings';
 import { ObjectStore } from './store/object-store';
 import { sweep } from './store/sweep';
 
+/** Well below the minute after which clients and proxies give up. */
+const KEEP_ALIVE_MS = 10_000;
+
 /** A replica that was put together: begun, it serves until it is stopped. */
 export interface ObjectService {
   readonly storage: VolumeStorage<ObjectStore>;
@@ -39,7 +42,13 @@ export function createService(
     log,
   );
   const answer = createHandler({
-    gateway: { store: () => storage.store(), region: settings.region, log, now: () => Date.now() },
+    gateway: {
+      store: () => storage.store(),
+      region: settings.region,
+      log,
+      now: () => Date.now(),
+      keepAliveMs: KEEP_ALIVE_MS,
+    },
     credentials: new Credentials(settings.credentials),
     domain: settings.domain,
     watcher: watchRequests(log, metrics, settings.accessLog),

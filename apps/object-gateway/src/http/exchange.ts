@@ -2,6 +2,7 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Signed } from '../auth/signed';
 import { S3Error } from '../s3-error';
+import { XML_HEAD } from './xml';
 
 const KEY_BYTES_MAX = 1024;
 const BUCKET = /^(?!.*\.\.)(?!\d{1,3}(?:\.\d{1,3}){3}$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
@@ -17,6 +18,8 @@ export class Exchange {
   /** Empty for a bucket. */
   readonly key: string;
   #signed: Signed | undefined;
+  /** The answer has begun, before it was known how it ends. */
+  #isBegun = false;
 
   constructor(
     readonly request: IncomingMessage,
@@ -91,6 +94,24 @@ export class Exchange {
     if (this.isContinueExpected && !this.response.headersSent) this.response.writeContinue();
   }
 
+  /**
+   * For an answer in XML that may take long: after a while 200 is sent, and then blanks, so that nobody on the way gives
+   * up. What fails from then on is told in the body, as Amazon does it. Returns how to end it, before the answer is sent.
+   */
+  keepAlive(everyMs: number): () => void {
+    const timer = setInterval(() => {
+      if (this.#isBegun) this.response.write(' ');
+      else {
+        this.#isBegun = true;
+        this.begin(200, { 'content-type': 'application/xml' });
+        this.response.write(XML_HEAD);
+      }
+    }, everyMs);
+    return () => {
+      clearInterval(timer);
+    };
+  }
+
   /** Sends what comes before the body. */
   begin(status: number, headers: OutgoingHttpHeaders): void {
     const hasBody = this.request.headers['transfer-encoding'] !== undefined || (this.declaredLength ?? 0) > 0;
@@ -105,6 +126,10 @@ export class Exchange {
   }
 
   send(status: number, headers: OutgoingHttpHeaders = {}, body: string | Buffer = ''): void {
+    if (this.#isBegun) {
+      this.response.end(body.toString().slice(XML_HEAD.length)); // Its status can only be read in the body.
+      return;
+    }
     if (this.response.headersSent) {
       this.response.destroy();
       return;

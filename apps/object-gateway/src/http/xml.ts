@@ -1,7 +1,8 @@
 /** XML as S3 speaks it: elements and text, written and read. */
 import { S3Error } from '../s3-error';
 
-const HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n';
+/** What every document begins with. */
+export const XML_HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n';
 const NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/';
 const DEPTH_MAX = 10;
 
@@ -11,10 +12,10 @@ export type Node = readonly [name: string, content: Content];
 
 /** A whole document. */
 export const document = (name: string, content: Content): string =>
-  `${HEAD}<${name} xmlns="${NAMESPACE}">${inner(content)}</${name}>`;
+  `${XML_HEAD}<${name} xmlns="${NAMESPACE}">${inner(content)}</${name}>`;
 
 /** An error has no namespace. */
-export const errorDocument = (content: readonly Node[]): string => `${HEAD}<Error>${inner(content)}</Error>`;
+export const errorDocument = (content: readonly Node[]): string => `${XML_HEAD}<Error>${inner(content)}</Error>`;
 
 function inner(content: Content): string {
   if (content === undefined) return '';

@@ -15,6 +15,8 @@ import { Description, type Segment } from './record';
 const UPLOAD_FILE = 'upload.json';
 const PART = /^part-(\d{5})\.json$/;
 const READS_AT_ONCE = 16;
+/** They happen after the answer and must leave threads to those who wait. */
+const REMOVALS_AT_ONCE = 4;
 export const PARTS_MAX = 10_000;
 
 const Algorithm = z.enum(['crc32', 'crc32c', 'crc64nvme', 'sha1', 'sha256']);
@@ -156,8 +158,9 @@ export const segmentsIn = (id: string, parts: readonly Part[]): readonly Segment
 export async function tidyUpload(store: ObjectStore, bucket: string, id: string, used: readonly Part[]): Promise<void> {
   const base = store.pathIn(bucket, dataFolderOf(id));
   const kept = new Set(used.flatMap(({ segments }) => segments.map(({ file }) => file)));
-  const names = await readdir(base);
-  for (const name of names) if (!kept.has(name)) await rm(join(base, name), { force: true });
+  await rm(join(base, UPLOAD_FILE), { force: true }); // First: without its parts it must not be completed again.
+  const names = (await readdir(base)).filter((name) => !kept.has(name));
+  await mapLimited(names, REMOVALS_AT_ONCE, (name) => rm(join(base, name), { force: true }));
 }
 
 /** Ends an upload and removes its parts. One that is being completed is none any more. */

@@ -28,11 +28,12 @@ export interface GatewayUnderTest {
 export async function gatewayUnderTest(
   credentials: readonly Credential[] = [],
   folder = mkdtempSync(join(tmpdir(), 'brickyard-objects-')),
+  keepAliveMs = 10_000,
 ): Promise<GatewayUnderTest> {
   const store = await ObjectStore.open(folder, 'spec');
   const own: Credential = { ...KEYS, buckets: ['*'], access: 'write' };
   const handle = createHandler({
-    gateway: { store: () => store, region: 'us-east-1', log, now: () => Date.now() },
+    gateway: { store: () => store, region: 'us-east-1', log, now: () => Date.now(), keepAliveMs },
     credentials: new Credentials([own, ...credentials]),
     domain: 'objects.example',
     watcher: { begun: () => undefined, ended: () => undefined },

@@ -18,6 +18,7 @@ import {
   segmentsIn,
   tidyUpload,
   type Upload,
+  uploadFolderOf,
   uploadOf,
 } from '../../store/uploads';
 import { writeCondition } from '../conditions';
@@ -35,7 +36,9 @@ export async function completeUpload(gateway: Gateway, exchange: Exchange): Prom
   const { bytes } = await new Body(exchange, { isOfBody: false }).whole(XML_BYTES_MAX);
   const wanted = wantedParts(parseXml(bytes.toString('utf8'), 'CompleteMultipartUpload'));
   const id = uploadIdOf(exchange);
-  const record = await store.inTurn(`upload ${id}`, () => completeWhereItIs(gateway, exchange, id, wanted));
+  const stop = exchange.keepAlive(gateway.keepAliveMs);
+  const work = store.inTurn(`upload ${id}`, () => completeWhereItIs(gateway, exchange, id, wanted));
+  const record = await work.finally(stop);
   const { checksum } = record;
   exchange.sendXml(
     200,
@@ -99,6 +102,8 @@ async function complete(
   const found = await completableOf(store, bucket, key, id);
   if (found === undefined) return completedBefore(store, bucket, key, id);
   const { upload, folder } = found;
+  const done = folder === uploadFolderOf(id) ? undefined : await store.find(bucket, key);
+  if (done?.record.id === id) return done.record; // Its parts are just being tidied away.
   const parts = chosen(await partsOf(store, bucket, folder), wanted);
   const size = parts.reduce((sum, part) => sum + part.size, 0);
   checkSize(exchange, size);
