@@ -1,4 +1,7 @@
 import { readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { causeOf, commandFailed, hostCommand, mustRun } from './host-command';
 
 const run = hostCommand();
@@ -36,8 +39,11 @@ describe('a command of the host', () => {
   });
 
   it('is ended with all it started when its time is over, also when it will not listen', async () => {
-    const script = "trap '' TERM; sleep 60 >/dev/null 2>&1 & echo $!; wait";
-    const result = await run(['sh', '-c', script], { timeoutMs: 1_000 });
+    const folder = await mkdtemp(join(tmpdir(), 'brickyard-stubborn-'));
+    const program = join(folder, 'stubborn'); // A script: a busy machine takes longer than the time limit to start a Node.
+    await writeFile(program, "#!/bin/sh\ntrap '' TERM; sleep 60 >/dev/null 2>&1 & echo $!; wait\n", { mode: 0o755 });
+    const result = await run([program], { timeoutMs: 1_000 });
+    await rm(folder, { recursive: true });
     expect(result).toMatchObject({ exit: 137, broken: 'time' });
     expect(isGone(Number(result.out))).toBe(true);
     expect(commandFailed('no brick', result).failure).toMatchObject({ transient: true, uncertain: true });
