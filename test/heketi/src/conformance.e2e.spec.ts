@@ -7,7 +7,7 @@ import { eventually } from '@brickyard/stack';
 import { type StackUnderTest, stackUnderTest } from '../../src/stack-under-test';
 import { HeketiServer } from './heketi-server';
 import { drawing, makeUp } from './fuzz';
-import { type Bench, makeSite, makeVolume, type Site, type SystemControl } from './row';
+import { type Bench, makeSite, makeVolume, sharedSite, type SystemControl } from './row';
 import { rows } from './rows';
 
 const START_MS = 120_000;
@@ -41,8 +41,7 @@ describe('heketi’s checklist, on simulated hosts', () => {
     const { stack } = under;
     const address = { url: stack.apiUrl, adminKey: stack.adminKey, userKey: stack.userKey };
     const server = new HeketiServer(address);
-    let site: Promise<Site> | undefined;
-    bench = { server, control: controlOf(under, faultsFile, server), shared: () => (site ??= makeSite(server)) };
+    bench = { server, control: controlOf(under, faultsFile, server), shared: sharedSite(server) };
   }, START_MS);
 
   afterAll(async () => {

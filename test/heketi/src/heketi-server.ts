@@ -1,8 +1,9 @@
 /** A server that speaks heketi's protocol, as a client with nothing but HTTP sees it. */
-import { createHash, createHmac, randomBytes } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import { Agent, request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { setTimeout as pause } from 'node:timers/promises';
+import { type Hosts, madeUpHosts } from './hosts';
 
 /** Where the server is, and the secrets of its two users. */
 export interface ServerAddress {
@@ -37,7 +38,8 @@ export interface Claims {
 }
 
 const POLL_MS = 20;
-const QUEUE_PATIENCE_MS = 30_000;
+/** Real hosts take their time. */
+const QUEUE_PATIENCE_MS = 120_000;
 
 const encoded = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 
@@ -57,13 +59,15 @@ export function tokenOf(claims: Claims, key: string, bits: 256 | 384 | 512 = 256
 }
 
 export const nowSeconds = (): number => Math.floor(Date.now() / 1_000);
-export const newName = (prefix: string): string => `${prefix}-${randomBytes(4).toString('hex')}`;
 
 /** Asks one server. */
 export class HeketiServer {
   private readonly agent = new Agent({ keepAlive: true });
 
-  constructor(readonly address: ServerAddress) {}
+  constructor(
+    readonly address: ServerAddress,
+    readonly hosts: Hosts = madeUpHosts,
+  ) {}
 
   /** One request, signed as the administrator unless told otherwise; redirects are not followed. */
   ask(method: string, path: string, { body, authorization, headers = {} }: Ask = {}): Promise<Answer> {

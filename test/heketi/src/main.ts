@@ -1,7 +1,9 @@
-/** `npm run conformance -- --server URL --key SECRET [--user-key SECRET] [--row ID]`: heketi's checklist against any server. */
+/** `npm run conformance -- --server URL --key SECRET [--user-key SECRET] [--hosts FILE] [--row ID]`: heketi's checklist against any server. */
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { HeketiServer } from './heketi-server';
-import { type Bench, makeSite, type Row, type Site } from './row';
+import { hostPool, madeUpHosts, type SpareHost, NotPossibleHere } from './hosts';
+import { type Bench, type Row, sharedSite } from './row';
 import { elsewhere, rows } from './rows';
 
 const options = {
@@ -9,6 +11,7 @@ const options = {
   user: { type: 'string', default: 'admin' },
   key: { type: 'string' },
   'user-key': { type: 'string' },
+  hosts: { type: 'string' },
   row: { type: 'string', multiple: true },
 } as const;
 
@@ -18,16 +21,22 @@ async function main(): Promise<number> {
   const adminKey = values.key ?? process.env['HEKETI_CLI_KEY'];
   if (url === undefined || adminKey === undefined || values.user !== 'admin') {
     process.stderr.write(
-      'usage: npm run conformance -- --server URL --user admin --key SECRET [--user-key SECRET] [--row ID]\n',
+      'usage: npm run conformance -- --server URL --user admin --key SECRET [--user-key SECRET]\n' +
+        '       [--hosts TOPOLOGY.json] [--row ID]\n',
     );
     return 2;
   }
-  const server = new HeketiServer({ url, adminKey, userKey: values['user-key'] ?? process.env['HEKETI_USER_KEY'] });
-  let site: Promise<Site> | undefined;
-  const bench: Bench = { server, shared: () => (site ??= makeSite(server)) };
+  const address = { url, adminKey, userKey: values['user-key'] ?? process.env['HEKETI_USER_KEY'] };
+  const server = new HeketiServer(address, values.hosts === undefined ? madeUpHosts : hostPool(hostsIn(values.hosts)));
+  const bench: Bench = { server, shared: sharedSite(server) };
   const wanted = values.row;
   const results: string[] = [];
-  for (const row of rows) if (wanted === undefined || wanted.includes(row.id)) results.push(await runRow(row, bench));
+  for (const isLast of [false, true]) {
+    for (const row of rows) {
+      const isDue = (row.leaves ?? false) === isLast && (wanted?.includes(row.id) ?? true);
+      if (isDue) results.push(await runRow(row, bench));
+    }
+  }
   for (const [id, where] of Object.entries(elsewhere)) process.stdout.write(`${id.padEnd(8)} -     ${where}\n`);
   const count = (result: string): number => results.filter((one) => one === result).length;
   process.stdout.write(
@@ -37,13 +46,39 @@ async function main(): Promise<number> {
   return count('failed') === 0 ? 0 : 1;
 }
 
+/** The hosts of a topology file: they must be there, and registered nowhere. */
+function hostsIn(file: string): readonly SpareHost[] {
+  const { clusters } = JSON.parse(readFileSync(file, 'utf8')) as TopologyFile;
+  return clusters
+    .flatMap(({ nodes }) => nodes)
+    .map(({ node, devices }) => ({
+      address: node.hostnames.manage[0] ?? '',
+      devices: devices.map((device) => (typeof device === 'string' ? device : device.name)),
+    }));
+}
+
+interface TopologyFile {
+  readonly clusters: readonly {
+    readonly nodes: readonly {
+      readonly node: { readonly hostnames: { readonly manage: readonly string[] } };
+      readonly devices: readonly (string | { readonly name: string })[];
+    }[];
+  }[];
+}
+
 async function runRow(row: Row, bench: Bench): Promise<string> {
-  const reason = whyNot(row, bench);
-  const trouble = reason === undefined ? await row.run(bench).then(() => undefined, String) : undefined;
+  const before = Date.now();
+  let reason = whyNot(row, bench);
+  let trouble: string | undefined;
+  if (reason === undefined) {
+    await row.run(bench).catch((error: unknown) => {
+      if (error instanceof NotPossibleHere) reason = error.message;
+      else trouble = String(error);
+    });
+  }
+  const took = reason === undefined ? ` (${((Date.now() - before) / 1_000).toFixed(1)} s)` : `: ${reason}`;
   const result = reason === undefined ? (trouble === undefined ? 'ok' : 'failed') : 'skipped';
-  process.stdout.write(
-    `${row.id.padEnd(8)} ${result.padEnd(8)} ${row.title}${reason === undefined ? '' : `: ${reason}`}\n`,
-  );
+  process.stdout.write(`${row.id.padEnd(8)} ${result.padEnd(8)} ${row.title}${took}\n`);
   if (trouble !== undefined) process.stdout.write(`${trouble.replace(/^/gm, '           ')}\n`);
   return result;
 }

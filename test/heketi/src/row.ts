@@ -1,6 +1,7 @@
 /** One row of the checklist: something a client of heketi can see, as a test over HTTP. */
 import assert from 'node:assert/strict';
-import { type Answer, type HeketiServer, type Json, newName } from './heketi-server';
+import type { Answer, HeketiServer, Json } from './heketi-server';
+import type { SpareHost } from './hosts';
 
 /** What a row may do besides asking the server; there only when the tests run the whole system. */
 export interface SystemControl {
@@ -27,6 +28,8 @@ export interface Row {
   readonly title: string;
   /** Needs the tests' hands on the system, or the key of `user`. */
   readonly needs?: 'control' | 'user';
+  /** Leaves something that nothing may take away: it comes last where hosts are few. */
+  readonly leaves?: true;
   readonly run: (bench: Bench) => Promise<void>;
 }
 
@@ -39,6 +42,8 @@ export interface SiteNode {
   readonly id: string;
   readonly host: string;
   readonly devices: readonly string[];
+  /** Of the devices, in the same order. */
+  readonly names: readonly string[];
 }
 
 export interface SiteShape {
@@ -51,14 +56,23 @@ export interface SiteShape {
   readonly block?: boolean;
 }
 
-/** Makes a cluster whose hosts nobody has used before. */
+/** Makes a cluster of hosts that nobody uses. */
 export async function makeSite(server: HeketiServer, shape: SiteShape = {}): Promise<Site> {
-  const { zones = [1, 2, 3, 4], file = true, block = true } = shape;
+  const { zones = [1, 2, 3, 4], devices = 2, file = true, block = true } = shape;
+  const hosts = await server.hosts.take(zones.length, devices);
   const cluster = await makeCluster(server, { file, block });
-  const [first, ...others] = zones.map((zone, index) => () => makeNode(server, cluster, zone, index, shape));
+  const [first, ...others] = hosts.map((host, index) => () => {
+    const tags = shape.tags?.(index) ?? {};
+    return makeNode(server, host, { cluster, zone: zones[index], tags });
+  });
   if (first === undefined) return { cluster, nodes: [] };
   const head = await first();
-  return { cluster, nodes: [head, ...(await Promise.all(others.map((make) => make())))] };
+  const made = await Promise.allSettled(others.map((make) => make()));
+  const nodes = [head, ...made.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))];
+  const failure = made.find((one) => one.status === 'rejected');
+  if (failure === undefined) return { cluster, nodes };
+  await removeSite(server, { cluster, nodes }).catch(() => undefined); // Other rows may need its hosts.
+  throw failure.reason;
 }
 
 export async function makeCluster(server: HeketiServer, flags = { file: true, block: true }): Promise<string> {
@@ -67,21 +81,42 @@ export async function makeCluster(server: HeketiServer, flags = { file: true, bl
   return (JSON.parse(answer.text) as { id: string }).id;
 }
 
-async function makeNode(
-  server: HeketiServer,
-  cluster: string,
-  zone: number,
-  index: number,
-  { devices = 2, tags }: SiteShape,
-): Promise<SiteNode> {
-  const host = newName('host');
-  const hostnames = { manage: [host], storage: [host] };
-  const node = await server.make('/nodes', { zone, cluster, hostnames, tags: tags?.(index) ?? {} });
+interface Place {
+  readonly cluster: string;
+  readonly zone: number | undefined;
+  readonly tags: Readonly<Record<string, string>>;
+}
+
+async function makeNode(server: HeketiServer, host: SpareHost, { cluster, zone, tags }: Place): Promise<SiteNode> {
+  const { address, devices: names } = host;
+  const hostnames = { manage: [address], storage: [address] };
+  const node = await server.make('/nodes', { zone, cluster, hostnames, tags }).catch((error: unknown) => {
+    server.hosts.give(address);
+    throw error;
+  });
   const id = node.text('id');
-  const names = Array.from({ length: devices }, (_, number) => `/dev/sd${String.fromCharCode(98 + number)}`);
   const added = await Promise.all(names.map((name) => server.work('POST', '/devices', { node: id, name })));
-  for (const answer of added) assert.equal(answer.status, 204, answer.text);
-  return { id, host, devices: (await server.read(`/nodes/${id}`)).list('devices').map((one) => one.text('id')) };
+  for (const answer of added) expectText(answer, 204, '');
+  const shown = (await server.read(`/nodes/${id}`)).list('devices');
+  const devices = shown.map((one) => one.text('id'));
+  return { id, host: address, devices, names: shown.map((one) => one.text('name')) };
+}
+
+/** The site that many rows share: made when it is wanted, and taken away where its hosts are wanted more. */
+export function sharedSite(server: HeketiServer): () => Promise<Site> {
+  let site: Promise<Site> | undefined;
+  server.hosts.onShortage(async () => {
+    const had = await site;
+    site = undefined;
+    if (had !== undefined) await removeSite(server, had);
+  });
+  return () => {
+    site ??= makeSite(server).catch((error: unknown) => {
+      site = undefined;
+      throw error;
+    });
+    return site;
+  };
 }
 
 /** Takes a cluster away with all that is in it. */
@@ -92,9 +127,10 @@ export async function removeSite(server: HeketiServer, { cluster, nodes }: Site)
   for (const volume of (await server.read(`/clusters/${cluster}`)).texts('volumes')) {
     await expectDone(server, 'DELETE', `/volumes/${volume}`);
   }
-  for (const { id, devices } of nodes) {
+  for (const { id, devices, host } of nodes) {
     await Promise.all(devices.map((device) => removeDevice(server, device)));
     await expectDone(server, 'DELETE', `/nodes/${id}`);
+    server.hosts.give(host);
   }
   expectText(await server.ask('DELETE', `/clusters/${cluster}`), 200, '');
 }
@@ -110,7 +146,13 @@ export const withSite =
   (shape: SiteShape, run: (bench: Bench, site: Site) => Promise<void>) =>
   async (bench: Bench): Promise<void> => {
     const site = await makeSite(bench.server, shape);
-    await run(bench, site);
+    try {
+      await run(bench, site);
+    } catch (error) {
+      await bench.control?.release();
+      await removeSite(bench.server, site).catch(() => undefined); // The next row may need its hosts.
+      throw error;
+    }
     await removeSite(bench.server, site);
   };
 

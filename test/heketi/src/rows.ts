@@ -1,6 +1,7 @@
 /** Every row of the checklist: as a test here, or with the place where it is proven. */
 import { authRows, clusterRows, httpRows } from './rows/http.rows';
 import { blockRows } from './rows/block.rows';
+import { evacuationRows } from './rows/evacuation.rows';
 import { operationRows, serverRows } from './rows/server.rows';
 import { deviceRows, nodeRows, queueRows } from './rows/topology.rows';
 import { placeRows, sizeRows, volumeRows } from './rows/volume.rows';
@@ -18,6 +19,7 @@ export const rows: readonly Row[] = [
   ...sizeRows(),
   ...placeRows(),
   ...operationRows(),
+  ...evacuationRows(),
   ...blockRows(),
   ...serverRows(),
 ];
@@ -36,7 +38,8 @@ export const elsewhere: Readonly<Record<string, string>> = {
   P05: 'arbiter tags: specs of placement',
   P08: 'choose-cluster.unit.spec.ts: the limit of volumes in a cluster',
   O03: 'crash specs: an operation goes on by itself after a restart, so none is ever stale',
-  'E01-E07': 'evacuation: specs of the domain, and on real hosts',
+  E02: 'brick-replacement and volume.driver.contract.ts: a brick that others are healed from',
+  E03: 'volume.driver.contract.ts: too few of a set are up',
   B03: 'block-volumes.unit.spec.ts: hosting volumes that are not made by themselves; one server has one configuration',
   M07: 'import.unit.spec.ts: a dump is the same after it was taken over',
   'K01-K08': 'cli.e2e.spec.ts, for our own command line',

@@ -1,10 +1,12 @@
 /** `npm start`: the whole system on this machine, until Ctrl-C. */
-import { relative } from 'node:path';
+import { writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { dataDirOf } from './default-data';
 import { readHeketiConfig } from './heketi-config';
 import { type StartOptions, startOptionsFrom, USAGE, WrongOption } from './start-options';
 import type { RunningStack } from './running-stack';
 import { startStack } from './start-stack';
+import { sampleTopology } from './topology';
 
 const WRONG_OPTION = 2;
 /** Variables that a user may set for all services. */
@@ -98,6 +100,10 @@ function tell(stack: RunningStack, options: StartOptions): void {
   const [objectsUrl] = stack.objects.urls;
   if (objectsUrl !== undefined) write(`objects   ${objectsUrl}   (S3; the keys are in the file of keys)`);
   if (hosts.length > 0) write(`hosts     ${hosts.join(', ')}${options.hosts === 'simulated' ? ' - simulated' : ''}`);
+  if (hosts.length > 0 && options.loadTopology === false) {
+    writeFileSync(join(options.dataDir, 'topology.json'), `${JSON.stringify(sampleTopology(stack.hosts), null, 2)}\n`);
+    write(`          not registered: npx brickyard topology load ${shown}/topology.json`);
+  }
   write(`keys      source ${shown}/env`);
   write(`logs      ${shown}/logs`);
   write('');

@@ -15,6 +15,7 @@ export const USAGE = `npm start -- [options]     starts Brickyard on this machin
   --hosts real|simulated   storage hosts with Gluster in network namespaces (root on Linux), or played ones;
                            real where that is possible
   --nodes N                storage hosts, 3 when absent; with 0 nothing is registered
+  --unregistered           the hosts run, and nobody registers them: topology.json beside the data is for you to load
   --port N                 port of the API on 127.0.0.1, ${String(PORT_DEFAULT)} when absent; 0 takes a free one
   --data DIR               where everything is kept, .brickyard when absent; another start goes on from there
   --fresh                  deletes what is kept there first
@@ -48,7 +49,7 @@ export function startOptionsFrom(
     hosts,
     ...(whySimulated === undefined ? {} : { whySimulated }),
     nodes: numberFrom('--nodes', given.nodes, NODES_MAX) ?? 3,
-    loadTopology: given.nodes !== '0',
+    loadTopology: given.nodes !== '0' && given.unregistered !== true,
     port: numberFrom('--port', given.port, 65_535) ?? fromFile ?? PORT_DEFAULT,
     dataDir: dataDirOf(given.data),
     fresh: given.fresh ?? false,
@@ -69,6 +70,7 @@ interface Given {
   readonly 'device-size'?: string;
   readonly faults?: string;
   readonly objects?: boolean;
+  readonly unregistered?: boolean;
   readonly help?: boolean;
 }
 
@@ -77,7 +79,8 @@ function parse(argv: readonly string[]): Given {
   const flag = { type: 'boolean' } as const;
   const values = { hosts: text, nodes: text, port: text, data: text, config: text, 'device-size': text, faults: text };
   try {
-    return parseArgs({ args: [...argv], options: { ...values, objects: flag, fresh: flag, help: flag } }).values;
+    const flags = { objects: flag, fresh: flag, unregistered: flag, help: flag };
+    return parseArgs({ args: [...argv], options: { ...values, ...flags } }).values;
   } catch (error) {
     throw new WrongOption(error instanceof Error ? error.message : String(error));
   }

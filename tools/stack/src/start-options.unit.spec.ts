@@ -35,6 +35,11 @@ describe('npm start', () => {
     });
   });
 
+  it('leaves the hosts to be registered when told so', () => {
+    const options = startOptionsFrom(['--hosts', 'simulated', '--nodes', '4', '--unregistered'], noFile);
+    expect(options).toMatchObject({ nodes: 4, loadTopology: false });
+  });
+
   it.each([
     ['--nodes', 'three'],
     ['--port', '65536'],

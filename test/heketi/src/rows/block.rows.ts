@@ -1,7 +1,7 @@
 /** B: block volumes, on a server that makes the volumes to hold them by itself. */
 import assert from 'node:assert/strict';
 import type { HeketiServer, Json } from '../heketi-server';
-import { newName } from '../heketi-server';
+import { newName } from '../names';
 import { expectDone, expectText, makeSite, makeVolume, removeSite, replica, type Row, withSite } from '../row';
 
 const BLOCK_FIELDS = ['size', 'name', 'hacount', 'id', 'blockvolume', 'cluster', 'blockhostingvolume', 'usablesize'];

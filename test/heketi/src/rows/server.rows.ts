@@ -1,4 +1,4 @@
-/** O: operations. M: the server itself. E: moving bricks. */
+/** O: operations. M: the server itself. */
 import assert from 'node:assert/strict';
 import { expectDone, expectText, makeVolume, replica, type Row, withSite } from '../row';
 
@@ -181,7 +181,7 @@ export const serverRows = (): readonly Row[] => [
         ['size', 524_288_000],
         ['size_bytes', 536_870_912_000],
       ] as const) {
-        const start = `heketi_device_${name}{${labels},id="${nodes[0]?.devices[0] ?? ''}",device="/dev/sd`;
+        const start = `heketi_device_${name}{${labels},id="${nodes[0]?.devices[0] ?? ''}",device="${nodes[0]?.names[0] ?? ''}"`;
         assert.ok(
           lines.some((line) => line.startsWith(start) && line.endsWith(` ${String(value)}`)),
           name,

@@ -1,6 +1,6 @@
 /** N: nodes. D: devices. */
 import assert from 'node:assert/strict';
-import { newName } from '../heketi-server';
+import { newName } from '../names';
 import {
   expectDone,
   expectText,
@@ -82,13 +82,15 @@ export const nodeRows = (): readonly Row[] => [
     needs: 'control',
     run: async ({ server, control }) => {
       const site = await makeSite(server, { zones: [1], devices: 0 });
-      const body = { cluster: site.cluster, zone: 1, ...names(newName('h')) };
+      const [spare] = await server.hosts.take(1, 0);
+      const body = { cluster: site.cluster, zone: 1, ...names(spare?.address ?? '') };
       await control?.fail('ProbePeer');
       const failed = await server.work('POST', '/nodes', body);
       await control?.release();
       assert.equal(failed.status, 500, failed.text);
       const node = await server.make('/nodes', body);
       await expectDone(server, 'DELETE', `/nodes/${node.text('id')}`);
+      server.hosts.give(spare?.address ?? '');
       await removeSite(server, site);
     },
   },
@@ -96,7 +98,8 @@ export const nodeRows = (): readonly Row[] => [
     id: 'N07',
     title: 'a node with devices stays, one without goes, and volumes forget it',
     run: withSite({ zones: [1, 2], devices: 1 }, async ({ server }, { cluster, nodes }) => {
-      const bare = await server.make('/nodes', { cluster, zone: 3, ...names(newName('h')) });
+      const [spare] = await server.hosts.take(1, 0);
+      const bare = await server.make('/nodes', { cluster, zone: 3, ...names(spare?.address ?? '') });
       const volume = await makeVolume(server, cluster, { size: 1 });
       const hosts = async (): Promise<number> =>
         (await server.read(`/volumes/${volume.text('id')}`)).at('mount').at('glusterfs').texts('hosts').length;
@@ -105,6 +108,7 @@ export const nodeRows = (): readonly Row[] => [
       const text = `Unable to delete node [${held}] because it contains devices`;
       expectText(await server.ask('DELETE', `/nodes/${held}`), 409, text);
       await expectDone(server, 'DELETE', `/nodes/${bare.text('id')}`);
+      server.hosts.give(spare?.address ?? '');
       assert.equal(await hosts(), 2);
     }),
   },
@@ -179,7 +183,7 @@ export const deviceRows = (): readonly Row[] => [
       const [device] = (await server.read(`/nodes/${nodes[0]?.id ?? ''}`)).list('devices');
       assert.equal(device?.text('state'), 'online');
       assert.deepEqual(device.at('storage').value, { total: 524_288_000, free: 524_288_000, used: 0 });
-      const again = await server.work('POST', '/devices', { node: nodes[0]?.id, name: '/dev/sdb' });
+      const again = await server.work('POST', '/devices', { node: nodes[0]?.id, name: nodes[0]?.names[0] });
       assert.equal(again.status, 500);
       assert.match(again.text, /already in use/);
     }),
@@ -270,7 +274,7 @@ export const deviceRows = (): readonly Row[] => [
         await expectDone(server, 'POST', `/devices/${device}/state`, { state });
       await expectDone(server, 'DELETE', `/devices/${device}`, { forceforget: true });
       expectText(await server.get(`/devices/${device}`), 404, 'Id not found');
-      await expectDone(server, 'POST', '/devices', { node: node?.id, name: '/dev/sdb' });
+      await expectDone(server, 'POST', '/devices', { node: node?.id, name: node?.names[0] });
       const [again] = (await server.read(`/nodes/${node?.id ?? ''}`)).list('devices');
       await removeDevice(server, again?.text('id') ?? '');
       await removeSite(server, { ...site, nodes: site.nodes.map((one) => ({ ...one, devices: [] })) });
