@@ -13,6 +13,8 @@ import { Client } from 'pg';
 jest.setTimeout(180_000);
 
 const ROOT = join(__dirname, '../..');
+/** For one step, on a machine that does much else. */
+const PATIENCE_MS = 60_000;
 const started: ChildProcess[] = [];
 let folder: string;
 let pgUrl: string;
@@ -45,9 +47,11 @@ async function start(app: string, env: Record<string, string> = {}): Promise<Run
 }
 
 async function stop({ child }: Running): Promise<void> {
-  const ended = once(child, 'exit');
+  const ended = once(child, 'exit', { signal: AbortSignal.timeout(PATIENCE_MS) });
   child.kill('SIGTERM');
-  await ended;
+  await ended.catch((error: unknown) => {
+    throw new Error(`${child.spawnargs.join(' ')} does not stop`, { cause: error });
+  });
 }
 
 const allocator = (): Promise<Running> => start('allocator');
@@ -55,12 +59,17 @@ const gateway = (): Promise<Running> => start('api-gateway', { BRICKYARD_HTTP_PO
 
 /** Asks until the answer is as wanted. */
 async function eventually<T>(ask: () => Promise<T>, isSo: (answer: T) => boolean): Promise<T> {
+  const until = performance.now() + PATIENCE_MS;
   for (;;) {
     const answer = await ask();
     if (isSo(answer)) return answer;
+    if (performance.now() > until)
+      throw new Error(`still ${answer instanceof Response ? await told(answer) : JSON.stringify(answer)}`);
     await pause(100);
   }
 }
+
+const told = async (response: Response): Promise<string> => `${String(response.status)} ${await response.text()}`;
 
 interface Health {
   readonly status: number;
@@ -68,12 +77,13 @@ interface Health {
 }
 
 async function health({ told }: Running): Promise<Health> {
-  const response = await fetch(`http://127.0.0.1:${String(told.healthPort)}/health/ready`);
+  const signal = AbortSignal.timeout(PATIENCE_MS);
+  const response = await fetch(`http://127.0.0.1:${String(told.healthPort)}/health/ready`, { signal });
   return { status: response.status, text: await response.text() };
 }
 
 const ask = (running: Running, path: string, init?: RequestInit): Promise<Response> =>
-  fetch(`${running.told.url ?? ''}${path}`, init);
+  fetch(`${running.told.url ?? ''}${path}`, { signal: AbortSignal.timeout(PATIENCE_MS), ...init });
 
 const addCluster = (running: Running): Promise<Response> => ask(running, '/clusters', { method: 'POST', body: '{}' });
 
@@ -115,7 +125,8 @@ async function takeBack(position: number): Promise<void> {
 
 const cli = (...argv: string[]): Promise<{ readonly code: number; readonly out: string }> =>
   new Promise((resolve) => {
-    execFile(process.execPath, [join(ROOT, 'apps/cli/dist/main.js'), ...argv], (error, out) => {
+    const program = [join(ROOT, 'apps/cli/dist/main.js'), ...argv];
+    execFile(process.execPath, program, { timeout: PATIENCE_MS }, (error, out) => {
       resolve({ code: error === null ? 0 : Number(error.code), out });
     });
   });

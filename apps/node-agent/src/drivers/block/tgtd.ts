@@ -13,7 +13,11 @@ const START_TIMEOUT_MS = 10_000;
 const START_LOOK_MS = 50;
 /** tgtadm when no daemon answers. */
 const NO_DAEMON = 107;
+/** What it says of one that ended before or while it was asked. */
+const GONE = /tgt daemon|closed the socket|Connection reset by peer|Broken pipe/;
 const CONTROL_PORT = '0';
+
+const isGone = ({ exit, err }: CommandResult): boolean => exit === NO_DAEMON || (exit !== 0 && GONE.test(err));
 
 /** Where the daemon lives. */
 export interface TgtdOptions {
@@ -55,7 +59,7 @@ export function tgtd({ run, prefix, socket, logFile, port }: TgtdOptions): Tgtd 
   async function targets(): Promise<readonly ShownTarget[] | undefined> {
     const result = await call(['--op', 'show', '--mode', 'target']);
     if (result.exit === 0 && result.broken === undefined) return targetsIn(result.out);
-    if (result.exit === NO_DAEMON || /tgt daemon|closed the socket/.test(result.err)) return undefined;
+    if (isGone(result)) return undefined;
     throw commandFailed('the iSCSI daemon of this host does not tell what it offers', result);
   }
 
@@ -101,8 +105,7 @@ export function tgtd({ run, prefix, socket, logFile, port }: TgtdOptions): Tgtd 
     async tell(words, { tolerated, secrets = [] } = {}) {
       const result = await call(words, secrets);
       if (result.exit === 0 && result.broken === undefined) return;
-      if (result.exit === NO_DAEMON)
-        throw passing('the iSCSI daemon of this host has gone; it is started again', causeOf(result));
+      if (isGone(result)) throw passing('the iSCSI daemon of this host has gone; it is started again', causeOf(result));
       if (tolerated?.test(result.err) === true) return;
       if (result.broken !== undefined) throw passing('the iSCSI daemon of this host takes too long', causeOf(result));
       throw refusal(`the iSCSI daemon of this host refuses: ${result.err.trim()}`, causeOf(result));
