@@ -47,6 +47,7 @@ async function start(app: string, env: Record<string, string> = {}): Promise<Run
 }
 
 async function stop({ child }: Running): Promise<void> {
+  if (child.exitCode !== null) throw new Error(`${child.spawnargs.join(' ')} has ended with ${String(child.exitCode)}`);
   const ended = once(child, 'exit', { signal: AbortSignal.timeout(PATIENCE_MS) });
   child.kill('SIGTERM');
   await ended.catch((error: unknown) => {
@@ -107,16 +108,18 @@ async function appendLater(): Promise<number> {
   return position;
 }
 
-/** Takes the last event out again, as nobody but the database's owner can. */
+/** Takes the last event out again, as nobody but the database's owner can; at once, since allocators look all the time. */
 async function takeBack(position: number): Promise<void> {
   const client = new Client({ connectionString: pgUrl });
   await client.connect();
   for (const statement of [
+    'BEGIN',
     'ALTER TABLE es.events DISABLE TRIGGER ALL',
     `DELETE FROM es.events WHERE position = ${String(position)}`,
     `DELETE FROM es.streams WHERE last_position = ${String(position)}`,
     'UPDATE es.heads SET (position, hash) = (SELECT position, hash FROM es.events ORDER BY position DESC LIMIT 1)',
     'ALTER TABLE es.events ENABLE TRIGGER ALL',
+    'COMMIT',
   ]) {
     await client.query(statement);
   }
