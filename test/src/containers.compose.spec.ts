@@ -175,7 +175,7 @@ const canRun =
       devices: ['disk1', 'disk2'].map((one) => `/var/lib/brickyard/devices/${one}`),
     }));
     expect((await loadTopology(api, sampleTopology(places))).problems).toEqual([]);
-    const wanted = { size: 1, name: 'data', durability: { type: 'replicate' } };
+    const wanted = { size: 1, name: 'data', durability: { type: 'replicate', replicate: { replica: 3 } } };
     volume = VolumeInfo.parse((await api.post('/volumes', wanted)).body);
     const took = performance.now() - startedAt;
     figures['up to first volume ready'] = seconds(took);
@@ -367,9 +367,21 @@ const canRun =
     await timed('healed after the kill', () =>
       eventually('the host that was away is not healed', READY_MS, async () => {
         expect((await copies()).filter((text) => text.includes('while away'))).toHaveLength(3);
+      }).catch(async (error: unknown) => {
+        throw new Error(`${String(error)}\n${await stateOfHeal()}`, { cause: error });
       }),
     );
   });
+
+  /** What Gluster and its hosts say of a heal that does not come. */
+  async function stateOfHeal(): Promise<string> {
+    const looks = [
+      'gluster peer status; gluster volume status; gluster volume heal $(gluster volume list | head -1) info',
+      'mount | grep brick; pgrep -a gluster; tail -n 15 /var/log/glusterfs/glustershd.log /var/log/glusterfs/bricks/*.log',
+    ];
+    const told = HOSTS.flatMap((host) => looks.map((look) => script(host, `(${look}) 2>&1 || true`).catch(String)));
+    return (await Promise.all(told)).join('\n----\n');
+  }
 
   async function leadingAllocator(): Promise<string> {
     const ask = `fetch('http://127.0.0.1:9100/health/ready').then((r) => r.text()).then(console.log)`;
