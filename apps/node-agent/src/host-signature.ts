@@ -1,9 +1,10 @@
 /**
  * What changes whenever somebody mounts, unmounts, or changes a volume or peer, and when a brick's process ends: cheap enough
- * to look at every second.
+ * to look at every second. Small files of this machine's own are read on the spot: each of them by the thread pool would cost
+ * ten times as much.
  */
 import { createHash } from 'node:crypto';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HostCommand } from './drivers/host-command';
 import { unless } from './drivers/step-failure';
@@ -11,6 +12,7 @@ import { unless } from './drivers/step-failure';
 const TIMEOUT_MS = 10_000;
 /** The mount table of this process, in the kernel's words. */
 const MOUNT_TABLE = '/proc/self/mountinfo';
+const ifGone = unless('ENOENT', 'ENOTDIR');
 
 /** Where to look. */
 export interface SignatureOptions {
@@ -24,52 +26,47 @@ export interface SignatureOptions {
 
 /** A text that is another one after a change. */
 export async function hostSignature({ glusterdDirectory, brickPids, elsewhere }: SignatureOptions): Promise<string> {
-  const [mounts, gluster, running] = await Promise.all([
-    mountTable(elsewhere),
-    glusterdDirectory === undefined ? [] : glusterdFiles(glusterdDirectory),
-    brickPids === undefined ? [] : brickProcesses(brickPids),
-  ]);
+  const mounts = elsewhere === undefined ? textOf(MOUNT_TABLE) : await mountTableOf(elsewhere);
+  const gluster = glusterdDirectory === undefined ? [] : glusterdFiles(glusterdDirectory);
+  const running = brickPids === undefined ? [] : brickProcesses(brickPids);
   return createHash('sha256').update(mounts).update(gluster.join('\n')).update(running.join('\n')).digest('hex');
 }
 
-async function mountTable(elsewhere: HostCommand | undefined): Promise<string> {
-  if (elsewhere !== undefined) return (await elsewhere(['cat', MOUNT_TABLE], { timeoutMs: TIMEOUT_MS })).out;
-  return (await readFile(MOUNT_TABLE, 'utf8').catch(unless('ENOENT'))) ?? '';
-}
+const mountTableOf = async (elsewhere: HostCommand): Promise<string> =>
+  (await elsewhere(['cat', MOUNT_TABLE], { timeoutMs: TIMEOUT_MS })).out;
 
-async function glusterdFiles(directory: string): Promise<readonly string[]> {
-  const volumes = await names(join(directory, 'vols'));
-  const peers = await names(join(directory, 'peers'));
-  const files = [
-    ...volumes.map((name) => join(directory, 'vols', name, 'info')),
-    ...peers.map((name) => join(directory, 'peers', name)),
-  ];
-  return Promise.all(
-    files.map(async (file) => {
-      const found = await stat(file).catch(unless('ENOENT', 'ENOTDIR'));
-      return `${file} ${String(found?.ino)} ${String(found?.size)} ${String(found?.mtimeMs)}`;
-    }),
-  );
+function glusterdFiles(directory: string): readonly string[] {
+  const volumes = namesIn(join(directory, 'vols')).map((name) => join(directory, 'vols', name, 'info'));
+  const peers = namesIn(join(directory, 'peers')).map((name) => join(directory, 'peers', name));
+  return [...volumes, ...peers].map((file) => {
+    const found = unlessGone(() => statSync(file, { throwIfNoEntry: false }));
+    return `${file} ${String(found?.ino)} ${String(found?.size)} ${String(found?.mtimeMs)}`;
+  });
 }
 
 /** Each brick, and whether the process noted for it is there. */
-async function brickProcesses(directory: string): Promise<readonly string[]> {
-  const volumes = await names(directory);
-  const files = await Promise.all(
-    volumes.map(async (volume) => (await names(join(directory, volume))).map((name) => join(directory, volume, name))),
+function brickProcesses(directory: string): readonly string[] {
+  const files = namesIn(directory).flatMap((volume) =>
+    namesIn(join(directory, volume)).map((name) => join(directory, volume, name)),
   );
-  return Promise.all(
-    files
-      .flat()
-      .filter((file) => file.endsWith('.pid'))
-      .map(async (file) => {
-        const pid = ((await readFile(file, 'utf8').catch(unless('ENOENT'))) ?? '').trim();
-        const isRunning = pid !== '' && (await stat(`/proc/${pid}`).catch(unless('ENOENT'))) !== undefined;
-        return `${file} ${isRunning ? pid : 'none'}`;
-      }),
-  );
+  return files
+    .filter((file) => file.endsWith('.pid'))
+    .map((file) => {
+      const pid = textOf(file).trim();
+      const isRunning = pid !== '' && statSync(`/proc/${pid}`, { throwIfNoEntry: false }) !== undefined;
+      return `${file} ${isRunning ? pid : 'none'}`;
+    });
 }
 
-async function names(directory: string): Promise<readonly string[]> {
-  return ((await readdir(directory).catch(unless('ENOENT'))) ?? []).sort();
+const textOf = (file: string): string => unlessGone(() => readFileSync(file, 'utf8')) ?? '';
+
+const namesIn = (directory: string): readonly string[] => (unlessGone(() => readdirSync(directory)) ?? []).sort();
+
+/** What is not there, or is gone again, is nothing. */
+function unlessGone<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch (error) {
+    return ifGone(error);
+  }
 }

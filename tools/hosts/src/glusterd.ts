@@ -120,7 +120,9 @@ export class Glusterd {
   private async answers(child: ChildProcess): Promise<boolean> {
     const listens = ['net/tcp', 'net/tcp6'].some((file) => LISTENING.test(readProc(child.pid ?? 0, file)));
     if (!listens) return false;
-    const argv = this.place.inside(['gluster', '--mode=script', '--timeout=5', 'pool', 'list']);
+    // Without it, each `gluster` starts a Python to see whether geo-replication is there.
+    const quick = ['env', 'PYTHON=/bin/false'];
+    const argv = this.place.inside([...quick, 'gluster', '--mode=script', '--timeout=5', 'pool', 'list']);
     const { exitCode } = await runCommand(argv, { timeoutMs: CLI_TIMEOUT_MS }).catch(() => ({ exitCode: 1 }));
     this.ready = exitCode === 0 && isRunning(child);
     if (this.ready) this.restartMs = RESTART_FIRST_MS;

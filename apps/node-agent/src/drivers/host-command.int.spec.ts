@@ -29,6 +29,12 @@ describe('a command of the host', () => {
     expect(out).toBe('inside\n');
   });
 
+  it('gets variables of its own beside those of this process', async () => {
+    const script = 'process.stdout.write([process.env.PYTHON, process.env.PATH, process.env.LC_ALL].join())';
+    const { out } = await run([process.execPath, '-e', script], { ...LIMITS, env: { PYTHON: '/bin/false' } });
+    expect(out).toBe(`/bin/false,${process.env['PATH'] ?? ''},C`);
+  });
+
   it('tells how it ended', async () => {
     const script = "process.stderr.write('it broke'); process.exit(7)";
     const result = await run([process.execPath, '-e', script], LIMITS);

@@ -12,6 +12,8 @@ export interface CommandLimits {
   readonly outputBytesMax?: number;
   /** Words of the command that no log, trace or failure may show. */
   readonly secrets?: readonly string[];
+  /** Variables for the command, beside those of this process. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** How a command ended. */
@@ -47,7 +49,7 @@ export function hostCommand(prefix: readonly string[] = []): HostCommand {
 
 async function runLimited(argv: readonly string[], limits: CommandLimits): Promise<CommandResult> {
   const [program = '', ...args] = argv;
-  const env = { ...process.env, LC_ALL: 'C', LVM_SUPPRESS_FD_WARNINGS: '1' };
+  const env = { ...process.env, LC_ALL: 'C', LVM_SUPPRESS_FD_WARNINGS: '1', ...limits.env };
   // A process group of its own, so that what the program started ends with it.
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true, cwd: '/', env });
   let broken: 'time' | 'output' | undefined;

@@ -16,8 +16,9 @@ const BRICKS_SIZE = '2G';
 /** Commands of an agent inside a storage host. */
 const inside =
   (host: StorageHost): HostCommand =>
-  async (argv, { timeoutMs }): Promise<CommandResult> => {
-    const { exitCode, stdout, stderr } = await host.run(['env', 'LC_ALL=C', ...argv], { timeoutMs });
+  async (argv, { timeoutMs, env = {} }): Promise<CommandResult> => {
+    const variables = Object.entries({ LC_ALL: 'C', ...env }).map(([name, value]) => `${name}=${value}`);
+    const { exitCode, stdout, stderr } = await host.run(['env', ...variables, ...argv], { timeoutMs });
     return { argv, exit: exitCode, out: stdout, err: stderr };
   };
 
