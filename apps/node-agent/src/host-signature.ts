@@ -67,6 +67,7 @@ function unlessGone<T>(look: () => T): T | undefined {
   try {
     return look();
   } catch (error) {
-    return ifGone(error);
+    ifGone(error);
+    return undefined;
   }
 }
