@@ -1,5 +1,8 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { dropDatabase } from '@brickyard/servers';
 import fc from 'fast-check';
+import { Client } from 'pg';
 import { canonicalJson } from '../canonical-json';
 import { Unavailable } from '../event-log';
 import { verifyChain } from '../hash-chain';
@@ -80,6 +83,36 @@ describe('LedgerReader', () => {
     const nowhere = openLedgerReader({ url: 'postgresql://nobody@127.0.0.1:1/none', ledger: LEDGER });
     await expect(nowhere.head()).rejects.toBeInstanceOf(Unavailable);
     await nowhere.close();
+  });
+
+  it('outlives a connection that is reset under a statement', async () => {
+    const { hostname, port } = new URL(url);
+    const sockets: Socket[] = [];
+    const between = createServer((near) => {
+      const far = connect(Number(port), hostname);
+      for (const one of [near, far]) one.on('error', () => undefined);
+      sockets.push(near.pipe(far).pipe(near));
+    }).listen(0, '127.0.0.1');
+    await once(between, 'listening');
+    const there = new URL(url);
+    there.host = `127.0.0.1:${String((between.address() as AddressInfo).port)}`;
+    const one = openLedgerReader({ url: there.href, ledger: LEDGER });
+    const guard = new Client({ connectionString: url });
+    await guard.connect();
+    try {
+      await guard.query('BEGIN; LOCK TABLE es.events IN ACCESS EXCLUSIVE MODE');
+      const rejected = expect(one.readStream('s')).rejects.toBeInstanceOf(Unavailable);
+      // The statement is under way when it waits for the lock.
+      while ((await guard.query('SELECT FROM pg_locks WHERE NOT granted')).rowCount === 0);
+      for (const socket of sockets) socket.resetAndDestroy();
+      await rejected;
+      await guard.query('ROLLBACK');
+      expect(await one.readStream('s')).toHaveLength(times.length);
+    } finally {
+      await guard.end();
+      await one.close();
+      between.close();
+    }
   });
 
   it('finds by the chain what a superuser changed behind the triggers', async () => {

@@ -28,6 +28,8 @@ interface Page {
   readonly after?: number;
 }
 
+const ignoreBrokenConnection = (): void => undefined;
+
 class PostgresLedgerReader implements LedgerReader {
   readonly ledger: string;
   private readonly pool: Pool;
@@ -182,8 +184,11 @@ class PostgresLedgerReader implements LedgerReader {
   private async guarded<Result>(work: (client: PoolClient) => Promise<Result>): Promise<Result> {
     try {
       const client = await this.pool.connect();
+      // The pool looks after idle connections only; one in use that breaks is told of by the statement in hand.
+      client.on('error', ignoreBrokenConnection);
       try {
         const result = await work(client);
+        client.off('error', ignoreBrokenConnection);
         client.release();
         return result;
       } catch (error) {
