@@ -1,16 +1,22 @@
 /** A running system under test, its log, and what must hold of both whenever nothing is open. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { HostName, type OperationId } from '@brickyard/contracts';
+import type { OperationId } from '@brickyard/contracts';
 import { type ControlState, emptyControlState, evolveStored, type OperationKind } from '@brickyard/domain';
 import { type LedgerReader, openLedgerReader } from '@brickyard/event-sourcing/postgres';
 import { type ApiClient, describeError } from '@brickyard/service-host';
-import { compareHosts, demand, LedgerChecks, type WrittenEvent } from '@brickyard/simulation';
-import { eventually, type RunningStack, startStack } from '@brickyard/stack';
+import { compareHosts, demand, inventoryFrom, LedgerChecks, type WrittenEvent } from '@brickyard/simulation';
+import { eventually, type HostsKind, type RunningStack, startStack } from '@brickyard/stack';
+import { isComparable, realInventory, simulatedInventory } from './inventory';
 
 export const NODES = 4;
-const REST_MS = 90_000;
-const LOST_SECONDS = 7;
+/**
+ * How long things may take, milliseconds. Real members keep the lock of a glusterd that died for 180 s, and whatever
+ * touches that volume waits for it.
+ */
+const PATIENCE_MS: Readonly<Record<HostsKind, number>> = { simulated: 90_000, real: 400_000 };
+/** Real hosts: an agent that is killed needs longer to be back than this machine leaves a simulated one. */
+const LOST_SECONDS: Readonly<Record<HostsKind, number>> = { simulated: 7, real: 15 };
+const DEVICE_GIB: Readonly<Record<HostsKind, number>> = { simulated: 100, real: 20 };
 const KIB_PER_GIB = 1024 * 1024;
 
 /** A system whose log and hosts are watched. */
@@ -20,6 +26,8 @@ export interface Estate {
   readonly dataDir: string;
   readonly faultsFile: string;
   readonly checks: LedgerChecks;
+  /** How long whatever is waited for may take, milliseconds. */
+  readonly patienceMs: number;
   /** Every task that was ever planned, with what an agent is told of it. */
   readonly planned: readonly PlannedEnvelope[];
   /** Every kind of operation that began, with its id. */
@@ -36,22 +44,26 @@ export interface Estate {
 /** A task as it was sent. */
 export type PlannedEnvelope = Record<string, unknown> & { readonly host: string; readonly generation: number };
 
-/** Starts a system on simulated hosts in a folder of its own. */
-export async function openEstate(dataDir: string, onProgress: (text: string) => void): Promise<Estate> {
+/** Starts a system in a folder of its own. */
+export async function openEstate(
+  dataDir: string,
+  hosts: HostsKind,
+  onProgress: (text: string) => void,
+): Promise<Estate> {
   const faultsFile = join(dataDir, 'planned-faults.json');
   const stack = await startStack({
     dataDir,
-    hosts: 'simulated',
+    hosts,
     nodes: NODES,
     faultsFile,
     registry: false,
-    deviceSizeKib: 100 * KIB_PER_GIB,
+    deviceSizeKib: DEVICE_GIB[hosts] * KIB_PER_GIB,
     gateways: 2,
-    env: { BRICKYARD_NODE_LOST_SECONDS: String(LOST_SECONDS), HEKETI_BLOCK_HOSTING_VOLUME_SIZE: '10' },
+    env: { BRICKYARD_NODE_LOST_SECONDS: String(LOST_SECONDS[hosts]), HEKETI_BLOCK_HOSTING_VOLUME_SIZE: '10' },
     onProgress,
   });
   const reader = openLedgerReader({ url: stack.env['BRICKYARD_PG_URL'] ?? '', ledger: 'control' });
-  return new WatchedEstate(stack, dataDir, faultsFile, reader);
+  return new WatchedEstate(stack, dataDir, faultsFile, reader, PATIENCE_MS[hosts]);
 }
 
 class WatchedEstate implements Estate {
@@ -71,6 +83,7 @@ class WatchedEstate implements Estate {
     readonly dataDir: string,
     readonly faultsFile: string,
     private readonly reader: LedgerReader,
+    readonly patienceMs: number,
   ) {
     this.api = stack.client();
   }
@@ -115,24 +128,21 @@ class WatchedEstate implements Estate {
   }
 
   async rest(): Promise<void> {
-    await eventually('what is open does not end', REST_MS, async () => {
+    await eventually('what is open does not end', this.patienceMs, async () => {
       const open = whatIsOpen(await this.read());
       if (open.length > 0) throw new Error(open.join('; '));
     });
-    compareHosts(this.found(), this.checks.state);
-  }
-
-  /** What the simulated hosts have, read from their files. */
-  private found(): Parameters<typeof compareHosts>[0] {
-    const root = join(this.dataDir, 'simulated');
-    const hosts = readdirSync(join(root, 'hosts')).map((host) => {
-      const below = join(root, 'hosts', host);
-      const devices = readdirSync(below).filter((name) => name.startsWith('vg_'));
-      const paths = devices.flatMap((device) => readdirSync(join(below, device)).map((name) => `${device}/${name}`));
-      return [HostName.parse(host), paths] as const;
+    const wanted = inventoryFrom(this.checks.state);
+    const { lab } = this.stack;
+    if (lab === undefined) {
+      compareHosts(simulatedInventory(this.dataDir), wanted);
+      return;
+    }
+    const comparable = wanted.filter(isComparable);
+    // A host that has just come up mounts its bricks and meets its peers by itself, which no operation waits for.
+    await eventually('the hosts do not become as the log says', this.patienceMs, async () => {
+      compareHosts(await realInventory(lab), comparable);
     });
-    const text = (name: string): string => (existsSync(join(root, name)) ? readFileSync(join(root, name), 'utf8') : '');
-    return { hosts: new Map(hosts), journal: text('gluster.journal'), blocks: text('blocks.journal') };
   }
 
   async end(): Promise<void> {
@@ -158,8 +168,8 @@ function whatIsOpen(state: ControlState): string[] {
 }
 
 /** Tries a request again while the system cannot take it: it may just have been killed. */
-export function patiently<T>(what: string, ask: () => Promise<T>): Promise<T> {
-  return eventually(what, REST_MS, ask);
+export function patiently<T>({ patienceMs }: Estate, what: string, ask: () => Promise<T>): Promise<T> {
+  return eventually(what, patienceMs, ask);
 }
 
 export { demand, describeError };

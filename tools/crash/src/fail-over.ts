@@ -32,7 +32,7 @@ export async function measureFailOver(estate: Estate, kills: number, say: (text:
   const lane = async (name: string): Promise<void> => {
     for (let number = 0; !state.isOver; number++) {
       const key = `load-${name}-${String(number)}`;
-      await patiently('the load is not taken', () => change(key));
+      await patiently(estate, 'the load is not taken', () => change(key));
       await pause(PROBE_EVERY_MS);
     }
   };
@@ -42,7 +42,7 @@ export async function measureFailOver(estate: Estate, kills: number, say: (text:
     const leader = await stack.leader();
     const from = performance.now();
     const dead = kill(leader);
-    await patiently('no leader takes over', () => change(`probe-${String(count)}`));
+    await patiently(estate, 'no leader takes over', () => change(`probe-${String(count)}`));
     waits.push(performance.now() - from);
     await dead;
     await leader.start();

@@ -6,6 +6,8 @@ export interface PlannedFault {
   readonly host?: string;
   readonly step?: number;
   readonly direction?: 'act' | 'probe' | 'undo';
+  readonly count?: number;
+  readonly delayMs?: number;
   readonly hang?: 'before' | 'after';
   readonly silent?: true;
   readonly fail?: { readonly transient: boolean; readonly detail: string; readonly uncertain?: boolean };

@@ -3,11 +3,13 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import type { HostsKind } from '@brickyard/stack';
 import { type Estate, describeError, openEstate } from './estate';
 import { measureFailOver } from './fail-over';
 import { runPoint } from './matrix';
 import { allPoints, nameOf, type Point, quickPoints, VICTIMS } from './points';
 import { repeatEverything } from './repeat';
+import { soak, type SoakPlan } from './soak';
 
 const USAGE = `npm run crash -- [options]
 
@@ -19,6 +21,10 @@ const USAGE = `npm run crash -- [options]
   --shard I/N        only the I-th of N parts
   --quick N          N places with moments and victims that change from round to round
   --round R          which round of --quick; today's when absent
+  --soak MINUTES     clients ask while parts of the system die, stand still and fail at random
+  --seed N           what --soak asks and does; the time of day when absent
+  --hosts KIND       simulated (the default) or real: Gluster hosts in network namespaces, with their glusterd and their
+                     power as victims; needs root, and some 15 s for a point
   --fail-over N      kills the leading allocator N times under load and tells how long clients waited
   --keep-going       goes on after a point that fails
   --keep-data        leaves the folder with the logs where it is
@@ -27,6 +33,7 @@ const USAGE = `npm run crash -- [options]
 
 const DAY_MS = 86_400_000;
 const FAIL_OVER_LIMIT_MS = 3_000;
+const SEEDS = 1_000_000;
 
 const say = (text: string): void => {
   process.stdout.write(`${text}\n`);
@@ -44,6 +51,9 @@ const OPTIONS = {
   quick: text,
   round: text,
   'fail-over': text,
+  soak: text,
+  seed: text,
+  hosts: text,
   'keep-going': flag,
   'keep-data': flag,
   list: flag,
@@ -57,9 +67,9 @@ const number = (said: string): number => {
   return Number(said);
 };
 
-function chosen(values: Values): Point[] {
+function chosen(values: Values, hosts: HostsKind): Point[] {
   const round = values.round === undefined ? Math.floor(Date.now() / DAY_MS) : number(values.round);
-  const all = values.quick === undefined ? allPoints() : quickPoints(round, number(values.quick));
+  const all = values.quick === undefined ? allPoints(hosts) : quickPoints(hosts, round, number(values.quick));
   if (values.quick !== undefined) say(`round ${String(round)}`);
   const [part, parts] = (values.shard ?? '1/1').split('/').map(number);
   const fits = (wanted: string | undefined, ...words: readonly string[]): boolean =>
@@ -75,12 +85,18 @@ function chosen(values: Values): Point[] {
   );
 }
 
+interface Ground {
+  readonly hosts: HostsKind;
+  /** The folder with the logs stays when all is over. */
+  readonly isKept: boolean;
+}
+
 /** Runs work on a system in a folder of its own. */
-export async function withEstate(isKept: boolean, work: (estate: Estate) => Promise<boolean>): Promise<boolean> {
+async function withEstate({ hosts, isKept }: Ground, work: (estate: Estate) => Promise<boolean>): Promise<boolean> {
   const dataDir = await mkdtemp(join(tmpdir(), 'brickyard-crash-'));
   await chmod(dataDir, 0o711); // Postgres runs as a user of its own and must get in.
   const progress: string[] = [];
-  const estate = await openEstate(dataDir, (line) => progress.push(line));
+  const estate = await openEstate(dataDir, hosts, (line) => progress.push(line));
   let isGood = false;
   try {
     isGood = await work(estate);
@@ -114,16 +130,7 @@ async function run(estate: Estate, points: readonly Point[], keepsGoing: boolean
     );
     if (problem !== undefined && !keepsGoing) break;
   }
-  const isQuiet = await repeatEverything(estate).then(
-    (count) => {
-      say(`${String(count)} tasks of the past were sent once more: nothing came of it`);
-      return true;
-    },
-    (error: unknown) => {
-      say(`FAILS after everything was sent once more: ${describeError(error)}`);
-      return false;
-    },
-  );
+  const isQuiet = await repeated(estate);
   tell(results);
   return isQuiet && results.length === points.length && results.every(({ problem }) => problem === undefined);
 }
@@ -135,10 +142,11 @@ function tell(results: readonly Result[]): void {
     some.length === 0
       ? '-'
       : `${String(some.filter(({ problem }) => problem === undefined).length)}/${String(some.length)}`;
-  say(`\n${'saga'.padEnd(18)}${VICTIMS.map((victim) => victim.padStart(13)).join('')}${'all'.padStart(9)}`);
+  const victims = VICTIMS.filter((victim) => results.some(({ point }) => point.victim === victim));
+  say(`\n${'saga'.padEnd(18)}${victims.map((victim) => victim.padStart(13)).join('')}${'all'.padStart(9)}`);
   for (const saga of sagas) {
     const own = results.filter(({ point }) => point.saga === saga);
-    const cells = VICTIMS.map((victim) => cell(own.filter(({ point }) => point.victim === victim)).padStart(13));
+    const cells = victims.map((victim) => cell(own.filter(({ point }) => point.victim === victim)).padStart(13));
     say(`${saga.padEnd(18)}${cells.join('')}${cell(own).padStart(9)}`);
   }
   const seconds = results.reduce((sum, result) => sum + result.seconds, 0);
@@ -162,16 +170,53 @@ async function main(): Promise<boolean> {
     say(USAGE);
     return true;
   }
-  const isKept = values['keep-data'] === true;
-  const kills = values['fail-over'];
-  if (kills !== undefined) return withEstate(isKept, (estate) => failOver(estate, number(kills)));
-  const points = chosen(values);
+  const hosts = hostsIn(values.hosts ?? 'simulated');
+  const ground: Ground = { hosts, isKept: values['keep-data'] === true };
+  if (values['fail-over'] !== undefined) {
+    const kills = number(values['fail-over']);
+    return withEstate(ground, (estate) => failOver(estate, kills));
+  }
+  if (values.soak !== undefined) {
+    return runSoak(ground, {
+      minutes: number(values.soak),
+      seed: values.seed === undefined ? Date.now() % SEEDS : number(values.seed),
+    });
+  }
+  const points = chosen(values, hosts);
   if (points.length === 0) throw new Error(`no point is chosen\n\n${USAGE}`);
   if (values.list === true) {
     for (const point of points) say(nameOf(point));
     return true;
   }
-  return withEstate(isKept, (estate) => run(estate, points, values['keep-going'] === true));
+  return withEstate(ground, (estate) => run(estate, points, values['keep-going'] === true));
+}
+
+function hostsIn(said: string): HostsKind {
+  if (said !== 'simulated' && said !== 'real')
+    throw new Error(`hosts are simulated or real, not "${said}"\n\n${USAGE}`);
+  return said;
+}
+
+async function runSoak(ground: Ground, plan: SoakPlan): Promise<boolean> {
+  say(`seed ${String(plan.seed)}, ${String(plan.minutes)} minutes on ${ground.hosts} hosts`);
+  return withEstate(ground, async (estate) => {
+    await soak(estate, plan, say);
+    return repeated(estate);
+  });
+}
+
+/** True when nothing comes of all tasks of the past being sent once more. */
+function repeated(estate: Estate): Promise<boolean> {
+  return repeatEverything(estate).then(
+    (count) => {
+      say(`${String(count)} tasks of the past were sent once more: nothing came of it`);
+      return true;
+    },
+    (error: unknown) => {
+      say(`FAILS after everything was sent once more: ${describeError(error)}`);
+      return false;
+    },
+  );
 }
 
 main().then(

@@ -7,9 +7,7 @@ import { demand, describeError, type Estate, patiently } from './estate';
 import { heldTasks, planFaults, type PlannedFault } from './faults-file';
 import { turningStep, type Point } from './points';
 import { type Ask, recipes, tidy } from './recipes';
-import { kill, serviceOf } from './strike';
-
-const HELD_MS = 60_000;
+import { agentsOf, strike } from './strike';
 
 /** The faults that lead an operation to a place and hold it there. */
 export function faultsFor(point: Point): PlannedFault[] {
@@ -30,9 +28,10 @@ export function faultsFor(point: Point): PlannedFault[] {
 }
 
 /** What a client was told, if it was told anything. */
-type Told = { readonly answer: ApiAnswer } | { readonly problem: unknown };
+export type Told = { readonly answer: ApiAnswer } | { readonly problem: unknown };
 
-function send({ api }: Estate, { method, path, body }: Ask, call: CallOptions): Promise<ApiAnswer> {
+/** Sends a request as its method says. */
+export function send({ api }: Estate, { method, path, body }: Ask, call: CallOptions): Promise<ApiAnswer> {
   return method === 'get'
     ? api.get(path, call)
     : method === 'post'
@@ -40,7 +39,8 @@ function send({ api }: Estate, { method, path, body }: Ask, call: CallOptions): 
       : api.delete(path, call);
 }
 
-const told = (answer: Promise<ApiAnswer>): Promise<Told> =>
+/** The answer, or what was heard instead of one. */
+export const told = (answer: Promise<ApiAnswer>): Promise<Told> =>
   answer.then(
     (it) => ({ answer: it }),
     (problem: unknown) => ({ problem }),
@@ -55,8 +55,7 @@ export async function runPoint(estate: Estate, point: Point): Promise<void> {
   const ready = await recipes[point.saga](estate, unique);
   await estate.read();
   const begunBefore = estate.begun.length;
-  const log = stack.service('node-agents').logFile;
-  const heldBefore = heldTasks(log);
+  const before = heldBy(estate);
   const faults = faultsFor(point);
   const key = `crash-${unique}`;
   let first: Promise<Told> | undefined;
@@ -68,19 +67,18 @@ export async function runPoint(estate: Estate, point: Point): Promise<void> {
       if ('problem' in answer) refusal = `; the request was refused: ${describeError(answer.problem)}`;
     });
   } else await ready.happen(faults);
-  await eventually('the step is never under way', HELD_MS, async () => {
-    if (heldTasks(log) === heldBefore) {
-      const state = await estate.read();
-      const open = [...state.operations.values()].map(
-        ({ plan, current }) => `${plan.kind} at ${current?.name ?? 'its start'}`,
-      );
-      throw new Error((open.length === 0 ? 'no operation is open' : open.join(', ')) + refusal);
-    }
+  const host = await eventually('the step is never under way', estate.patienceMs, async () => {
+    const holder = heldBy(estate).find(({ held }, index) => held > (before[index]?.held ?? 0));
+    if (holder !== undefined) return holder.host;
+    const state = await estate.read();
+    const open = [...state.operations.values()].map(
+      ({ plan, current }) => `${plan.kind} at ${current?.name ?? 'its start'}`,
+    );
+    throw new Error((open.length === 0 ? 'no operation is open' : open.join(', ')) + refusal);
   });
-  const service = await serviceOf(stack, point.victim);
-  await kill(service);
+  const dead = await strike(stack, point.victim, host);
   planFaults(faultsFile, []);
-  await service.start();
+  await dead.revive();
   const heard = await first;
   await estate.rest();
   const begun = estate.begun.slice(begunBefore).map(({ kind }) => kind);
@@ -93,13 +91,17 @@ export async function runPoint(estate: Estate, point: Point): Promise<void> {
   await tidy(estate);
 }
 
+/** How many tasks each agent has held, and on which host; the agent of simulated hosts is one for all. */
+const heldBy = ({ stack }: Estate): readonly { readonly host: string; readonly held: number }[] =>
+  agentsOf(stack).map(({ name, logFile }) => ({ host: name.replace('node-agent-', ''), held: heldTasks(logFile) }));
+
 /** What was acknowledged is in the log, and the same id gets the same answer and nothing more. */
-async function checkAcknowledged(estate: Estate, ask: Ask, key: string, heard: Told): Promise<void> {
+export async function checkAcknowledged(estate: Estate, ask: Ask, key: string, heard: Told): Promise<void> {
   if ('answer' in heard) {
     demand(estate.effectOf(key) !== undefined, 'an acknowledged command is in the log', () => `${ask.path} as ${key}`);
   }
   const effect = estate.effectOf(key);
-  const again = await patiently('the request cannot be repeated', async () => {
+  const again = await patiently(estate, 'the request cannot be repeated', async () => {
     const said = await told(send(estate, ask, { idempotencyKey: key, follow: false }));
     if ('problem' in said && (!(said.problem instanceof ApiError) || said.problem.status >= 500)) throw said.problem;
     return said;

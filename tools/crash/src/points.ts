@@ -1,9 +1,20 @@
 /** Where a crash can strike: every step of every saga, read from the sagas' own tables. */
 import { sagas, type OperationKind } from '@brickyard/domain';
+import type { HostsKind } from '@brickyard/stack';
 
+/** Processes of the system. */
+const PROCESSES = ['api-gateway', 'allocator', 'node-agents', 'nats', 'postgres'] as const;
+/** What only real hosts have: their glusterd, and their power. */
+const OF_REAL_HOSTS = ['glusterd', 'host'] as const;
 /** Who is killed. */
-export const VICTIMS = ['api-gateway', 'allocator', 'node-agents', 'nats', 'postgres'] as const;
+export const VICTIMS = [...PROCESSES, ...OF_REAL_HOSTS] as const;
 export type Victim = (typeof VICTIMS)[number];
+
+export const victimsOn = (hosts: HostsKind): readonly Victim[] => (hosts === 'real' ? VICTIMS : PROCESSES);
+
+/** Bricks that are files cannot be cloned, and targets of block volumes are not compared with the log yet. */
+const isLeftOut = (saga: OperationKind, hosts: HostsKind): boolean =>
+  hosts === 'real' && (saga === 'clone-volume' || saga.includes('block'));
 
 /** One place in a saga: a step on its way forward, being asked about, or being taken back. */
 export interface Place {
@@ -52,23 +63,24 @@ function placesOf(saga: OperationKind): Place[] {
 }
 
 /** All of them. A saga or step that is new is among them. */
-export function allPoints(): Point[] {
-  const kinds = Object.keys(sagas) as OperationKind[];
+export function allPoints(hosts: HostsKind): Point[] {
+  const kinds = (Object.keys(sagas) as OperationKind[]).filter((saga) => !isLeftOut(saga, hosts));
+  const victims = victimsOn(hosts);
   return kinds
     .flatMap(placesOf)
-    .flatMap((place) => MOMENTS.flatMap((moment) => VICTIMS.map((victim): Point => ({ ...place, moment, victim }))));
+    .flatMap((place) => MOMENTS.flatMap((moment) => victims.map((victim): Point => ({ ...place, moment, victim }))));
 }
 
 /** Every place once, with moments and victims that change from one to the next, and with the round. */
-export function quickPoints(round: number, count: number): Point[] {
-  const all = allPoints();
-  const each = MOMENTS.length * VICTIMS.length;
+export function quickPoints(hosts: HostsKind, round: number, count: number): Point[] {
+  const all = allPoints(hosts);
+  const each = MOMENTS.length * victimsOn(hosts).length;
   const places = all.length / each;
   const stride = Math.max(1, Math.floor(places / count));
   return Array.from({ length: Math.min(count, places) }, (_, index) => {
     const place = (index * stride + round) % places;
-    // 7 has no factor in common with 10: over the rounds every place meets every moment and victim.
-    return all[place * each + ((index * 7 + round * 3) % each)];
+    // 9 and 3 have no factor in common with 10 and 14: over the rounds every place meets every moment and victim.
+    return all[place * each + ((index * 9 + round * 3) % each)];
   }).filter((point) => point !== undefined);
 }
 

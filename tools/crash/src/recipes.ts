@@ -39,6 +39,11 @@ const DriftList = z.object({
   ),
 });
 
+const EXTRA = 'extra-';
+const EXTRA_SIZE = '20G';
+const FILE_MS = 10_000;
+const GLUSTER_MS = 120_000;
+
 const REPLICA_3 = { size: 1, durability: { type: 'replicate', replicate: { replica: 3 } } };
 const volumeNamed = (name: string): object => ({ ...REPLICA_3, name });
 
@@ -64,15 +69,37 @@ async function firstNode(estate: Estate): Promise<z.infer<typeof NodeInfo>> {
   return node;
 }
 
-const nodeRequest = (cluster: string, unique: string): object => ({
-  cluster,
-  zone: 9,
-  hostnames: { manage: [`extra-${unique}`], storage: [`extra-${unique}`] },
-});
+/** The last real host, out of the cluster; a simulated host of any name is there for the asking. */
+async function spareNode(estate: Estate, unique: string): Promise<{ cluster: string; host: string; zone: number }> {
+  const { cluster } = await firstNode(estate);
+  const last = estate.stack.hosts.at(-1);
+  if (estate.stack.lab === undefined || last === undefined) return { cluster, host: `${EXTRA}${unique}`, zone: 9 };
+  const node = (await nodesOf(estate)).find(({ hostnames }) => hostnames.manage[0] === last.address);
+  if (node === undefined) throw new Error(`${last.name} is not in the cluster`);
+  for (const { deviceId, nodeId, state } of (await estate.read()).devices.values()) {
+    if (nodeId === node.id) await dropDevice(estate, `/devices/${deviceId}`, state);
+  }
+  await estate.api.delete(`/nodes/${node.id}`);
+  return { cluster, host: last.address, zone: estate.stack.hosts.length };
+}
+
+async function nodeRequest(estate: Estate, unique: string): Promise<object> {
+  const { cluster, host, zone } = await spareNode(estate, unique);
+  return { cluster, zone, hostnames: { manage: [host], storage: [host] } };
+}
+
+/** The name of a device that no topology has. A real one is a file, which a device of that name needs first. */
+async function extraDevice({ stack }: Estate, unique: string): Promise<string> {
+  const [host] = stack.lab?.hosts ?? [];
+  if (host === undefined) return `/dev/${EXTRA}${unique}`;
+  const name = `${host.stateDirectory}/devices/${EXTRA}${unique}`;
+  for (const one of stack.lab?.hosts ?? []) await one.run(['truncate', '-s', EXTRA_SIZE, name], { timeoutMs: FILE_MS });
+  return name;
+}
 
 async function makeDevice(estate: Estate, unique: string): Promise<string> {
   const node = await firstNode(estate);
-  const name = `/dev/extra-${unique}`;
+  const name = await extraDevice(estate, unique);
   await estate.api.post('/devices', { node: node.id, name });
   const { body } = await estate.api.get(`/nodes/${node.id}`);
   const { devices } = z.object({ devices: z.array(DeviceInfo) }).parse(body);
@@ -86,45 +113,65 @@ const remove = (path: string): Ready => ({ ask: { method: 'delete', path } });
 
 /** The host is switched off in the middle of a creation; what it had done is residue until it comes back. */
 async function leaveResidue(estate: Estate, unique: string): Promise<Ready> {
-  const { api, faultsFile } = estate;
+  const { api, faultsFile, stack } = estate;
   const host = (await firstNode(estate)).hostnames.manage[0] ?? '';
+  const isReal = stack.lab !== undefined;
   planFaults(faultsFile, [{ host, step: 1, direction: 'act', hang: 'after' }]);
   const made = api.post('/volumes', volumeNamed(`residue-${unique}`));
-  await patiently('the creation does not come so far', async () => {
+  await patiently(estate, 'the creation does not come so far', async () => {
     const state = await estate.read();
     const isThere = [...state.operations.values()].some(({ current }) => current?.step === 1);
     if (!isThere) throw new Error('not yet');
   });
-  planFaults(faultsFile, [{ host, silent: true }]);
+  if (isReal) await stack.crashHost(host);
+  planFaults(faultsFile, isReal ? [] : [{ host, silent: true }]);
   // Elsewhere its name may be taken by what the lost host still serves: then it ends with that reason.
   await made.catch(() => undefined);
   const residue = [...(await estate.read()).nodes.values()].flatMap((node) => node.residue);
   if (residue.length === 0) throw new Error('the lost host has left nothing');
   return {
-    happen: (faults) => {
+    async happen(faults) {
       planFaults(faultsFile, faults);
-      return Promise.resolve();
+      if (isReal) await stack.bootHost(host);
     },
   };
 }
 
 /** Somebody deletes the volume behind the system's back, on all hosts. */
 async function loseVolume(estate: Estate, unique: string): Promise<Ready> {
-  const { stack, api, dataDir } = estate;
+  const { api } = estate;
   const { id, name } = await makeVolume(estate, `drift-${unique}`);
-  const agents = stack.service('node-agents');
-  await agents.stop();
-  const journal = join(dataDir, 'simulated', 'gluster.journal');
-  appendFileSync(journal, `${JSON.stringify({ is: 'volume', pool: poolIn(journal, name), name, volume: null })}\n`);
-  await agents.start();
+  await deleteBehindItsBack(estate, name);
   // One host after the other tells that it has lost the volume; as long as one is believed to have it, it is not restored.
-  const drift = await patiently('the drift is not seen', async () => {
+  const drift = await patiently(estate, 'the drift is not seen', async () => {
     const { drift: all } = DriftList.parse((await api.get('/v1/drift')).body);
     const found = all.find(({ class: kind, subject }) => kind === 'volume-missing' && subject.volumeId === id);
     if (found?.restore.possible === true) return found;
     throw new Error(found === undefined ? `volume ${name} is not missed yet` : `it is ${found.found}`);
   });
   return post(`/v1/drift/${drift.id}/restore`, {});
+}
+
+async function deleteBehindItsBack({ stack, dataDir }: Estate, volume: string): Promise<void> {
+  const [host] = stack.lab?.hosts ?? [];
+  if (host !== undefined) {
+    for (const what of [
+      ['stop', volume, 'force'],
+      ['delete', volume],
+    ]) {
+      const { exitCode, stderr } = await host.run(['gluster', '--mode=script', 'volume', ...what], {
+        timeoutMs: GLUSTER_MS,
+      });
+      if (exitCode !== 0) throw new Error(`volume ${what.join(' ')}: ${stderr}`);
+    }
+    return;
+  }
+  const agents = stack.service('node-agents');
+  await agents.stop();
+  const journal = join(dataDir, 'simulated', 'gluster.journal');
+  const pool = poolIn(journal, volume);
+  appendFileSync(journal, `${JSON.stringify({ is: 'volume', pool, name: volume, volume: null })}\n`);
+  await agents.start();
 }
 
 function poolIn(journal: string, volume: string): string {
@@ -148,17 +195,18 @@ export const recipes: Readonly<Record<OperationKind, Recipe>> = {
     const { id } = await makeVolume(estate, `origin-${unique}`);
     return post(`/volumes/${id}/clone`, { name: `clone-${unique}` });
   },
-  'add-node': async (estate, unique) => post('/nodes', nodeRequest((await firstNode(estate)).cluster, unique)),
+  'add-node': async (estate, unique) => post('/nodes', await nodeRequest(estate, unique)),
   'remove-node': async (estate, unique) => {
-    const { cluster } = await firstNode(estate);
-    const { body } = await estate.api.post('/nodes', nodeRequest(cluster, unique));
+    const { body } = await estate.api.post('/nodes', await nodeRequest(estate, unique));
     // Offered by every node, so that the one that leaves has something to take back.
-    await makeBlock(estate, `offered-${unique}`, (await nodesOf(estate)).length);
+    if (estate.stack.lab === undefined) {
+      await makeBlock(estate, `offered-${unique}`, (await nodesOf(estate)).length);
+    }
     return remove(`/nodes/${NodeInfo.parse(body).id}`);
   },
   'add-device': async (estate, unique) => {
     const { id } = await firstNode(estate);
-    return post('/devices', { node: id, name: `/dev/extra-${unique}` });
+    return post('/devices', { node: id, name: await extraDevice(estate, unique) });
   },
   'remove-device': async (estate, unique) => {
     const id = await makeDevice(estate, unique);
@@ -200,17 +248,22 @@ export const recipes: Readonly<Record<OperationKind, Recipe>> = {
 
 /** Everything that points have made is taken away again, and what they emptied is added anew: the cluster is as it was at first. */
 export async function tidy(estate: Estate): Promise<void> {
-  const { api, stack } = estate;
-  await patiently('the cluster cannot be tidied', async () => {
+  const { api } = estate;
+  await patiently(estate, 'the cluster cannot be tidied', async () => {
     const { blockVolumes, volumes } = await estate.read();
     for (const id of blockVolumes.keys()) await api.delete(`/blockvolumes/${id}`);
     for (const id of volumes.keys()) await api.delete(`/volumes/${id}`);
-    await tidyDevices(estate);
-    await tidyNodes(estate);
-    const { problems } = await loadTopology(api, sampleTopology(stack.hosts));
-    if (problems.length > 0) throw new Error(problems.join('; '));
+    await replaceWhatFailed(estate);
   });
   await estate.rest();
+}
+
+/** Devices and nodes that are offline or failed are online again, and no others are there than at first. */
+export async function replaceWhatFailed(estate: Estate): Promise<void> {
+  await tidyDevices(estate);
+  await tidyNodes(estate);
+  const { problems } = await loadTopology(estate.api, sampleTopology(estate.stack.hosts));
+  if (problems.length > 0) throw new Error(problems.join('; '));
 }
 
 /** There is no way back from failed: such a device is given back, and added again with its node's others. */
@@ -218,7 +271,7 @@ async function tidyDevices(estate: Estate): Promise<void> {
   const { devices, nodes } = await estate.read();
   for (const { deviceId, nodeId, name, state } of devices.values()) {
     const path = `/devices/${deviceId}`;
-    const isToGo = name.startsWith('/dev/extra-') || state === 'failed' || nodes.get(nodeId)?.state === 'failed';
+    const isToGo = name.includes(`/${EXTRA}`) || state === 'failed' || nodes.get(nodeId)?.state === 'failed';
     if (isToGo) await dropDevice(estate, path, state);
     else if (state === 'offline') await estate.api.post(`${path}/state`, { state: 'online' });
   }
@@ -227,7 +280,7 @@ async function tidyDevices(estate: Estate): Promise<void> {
 async function tidyNodes(estate: Estate): Promise<void> {
   const { api } = estate;
   for (const { nodeId, clusterId, zone, state, hostnames } of (await estate.read()).nodes.values()) {
-    const isExtra = hostnames.manage[0]?.startsWith('extra-') === true;
+    const isExtra = hostnames.manage[0]?.startsWith(EXTRA) === true;
     if (isExtra || state === 'failed') await api.delete(`/nodes/${nodeId}`);
     else if (state === 'offline') await api.post(`/nodes/${nodeId}/state`, { state: 'online' });
     // Into its own cluster: a topology that begins with an unknown node would make another.

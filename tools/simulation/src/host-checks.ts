@@ -21,7 +21,7 @@ export interface FoundOnHosts {
 }
 
 /** What there is in a world, as lines that can be compared: one for each thing. */
-export const inventoryOf = (matter: Matter): string[] => linesOf(foundIn(matter));
+export const inventoryOf = (matter: Matter): string[] => linesFound(foundIn(matter));
 
 const foundIn = ({ hosts, pool }: Matter): FoundOnHosts => ({
   hosts: new Map([...hosts].map(([host, platter]) => [host, pathsOn(platter)])),
@@ -34,7 +34,8 @@ const pathsOn = ({ files, directories }: Platter): string[] =>
     .filter((path) => path.startsWith(`${BRICKS_DIRECTORY}/`))
     .map((path) => path.slice(BRICKS_DIRECTORY.length + 1));
 
-function linesOf(found: FoundOnHosts): string[] {
+/** What simulated hosts have, as lines that can be compared: one for each thing. */
+export function linesFound(found: FoundOnHosts): string[] {
   const hosts = [...found.hosts].flatMap(([host, paths]) => brickLines(host, paths));
   return [...hosts, ...glusterLines(found), ...blockLines(found)].sort();
 }
@@ -128,13 +129,11 @@ export function inventoryFrom(state: ControlState): string[] {
 
 /** A world's hosts must have what the log says, and nothing else. */
 export const checkHosts = (matter: Matter, state: ControlState): void => {
-  compareHosts(foundIn(matter), state);
+  compareHosts(inventoryOf(matter), inventoryFrom(state));
 };
 
-/** Hosts must have what the log says, and nothing else. */
-export function compareHosts(found: FoundOnHosts, state: ControlState): void {
-  const there = linesOf(found);
-  const wanted = inventoryFrom(state);
+/** Hosts must have what the log says, and nothing else; both as lines. */
+export function compareHosts(there: readonly string[], wanted: readonly string[]): void {
   const missing = wanted.filter((line) => !there.includes(line));
   const tooMuch = there.filter((line) => !wanted.includes(line));
   demand(missing.length === 0 && tooMuch.length === 0, 'hosts hold exactly what the log says', () =>
