@@ -196,8 +196,9 @@ class HostFacts implements FactsPublisher {
     const found = new Map<string, number>();
     for (const { name, bricks } of volumes) {
       const paths = bricks.map((brick) => brick.slice(brick.indexOf(':') + 1));
-      // What cannot be looked at, Gluster is asked about.
-      const isQuiet = (await hasHealEntries(paths).catch(() => undefined)) === false;
+      // What cannot be looked at, Gluster is asked about. Simulated bricks have no index.
+      const hasEntries = this.options.simulated ? undefined : await hasHealEntries(paths).catch(() => undefined);
+      const isQuiet = hasEntries === false;
       const pending = isQuiet ? 0 : await this.options.drivers.volumes.readHeal(name).catch(() => undefined);
       if (pending !== undefined) found.set(name, pending);
     }

@@ -124,7 +124,7 @@ export class SimulatedGlusters {
       idleBricks: () => read(() => real.idleBricks()),
       probe: (peer, nodeId) => change(() => real.probe(peer, nodeId)),
       detach: (peer) => change(() => real.detach(peer)),
-      create: (name, durability, bricks) => change(() => real.create(name, durability, bricks)),
+      create: (...asked) => change(() => real.create(...asked)),
       addBricks: (name, bricks) => change(() => real.addBricks(name, bricks)),
       startRemoval: (name, bricks) => change(() => real.startRemoval(name, bricks)),
       commitRemoval: (name, bricks) => change(() => real.commitRemoval(name, bricks)),

@@ -2,6 +2,7 @@
 import type { HostName } from '@brickyard/contracts';
 import { NATS } from './nats';
 import { POSTGRES } from './postgres';
+import type { Gluster } from './product';
 import type { Random } from './random';
 import type { World } from './world';
 
@@ -57,6 +58,34 @@ const atWork =
       strikeIt(world, host, UNTIL_LOST_MS + forMs);
     });
   };
+
+/** What somebody does to a started volume with Gluster's own command line, past the system. */
+type Hand = (gluster: Gluster, volume: string) => Promise<unknown>;
+
+const hands: readonly (readonly [what: string, hand: Hand])[] = [
+  ['stops', (gluster, volume) => gluster.stop(volume)],
+  [
+    'deletes',
+    async (gluster, volume) => {
+      await gluster.stop(volume);
+      await gluster.delete(volume);
+    },
+  ],
+  ['changes an option of', (gluster, volume) => gluster.set(volume, [['performance.readdir-ahead', 'off']])],
+];
+
+async function meddle(world: World, host: HostName, whom: number): Promise<void> {
+  const gluster = world.glusters.recorded.on(host);
+  const volume = at(
+    (await gluster.volumes()).filter(({ status }) => status === 'started').map(({ name }) => name),
+    whom,
+  );
+  const [what, hand] = at(hands, whom) ?? [];
+  if (volume === undefined || hand === undefined) return;
+  world.trace(`somebody ${what ?? ''} volume ${volume} on ${host} by hand`);
+  world.isMeddledWith = true;
+  await hand(gluster, volume);
+}
 
 /** Every kind of trouble. */
 const kinds = {
@@ -114,6 +143,13 @@ const kinds = {
     world.kernel.outside(forMs, () => {
       world.startGlusterd(host);
     });
+  },
+  'by-hand': (world, { hosts }, { whom }) => {
+    const host = at(
+      hosts.filter((one) => !world.glusters.isDown(one)),
+      whom,
+    );
+    if (host !== undefined) void meddle(world, host, whom);
   },
   'slow-gluster': mood('slow', 0.5),
   'failing-gluster': mood('failing', 0.3),

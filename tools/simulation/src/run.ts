@@ -1,6 +1,15 @@
 /** One seed: a cluster, clients, trouble, then calm; what must hold is looked at after every step. */
 import { createHash } from 'node:crypto';
-import { type ClientCommand, gib, kibOf, OUTCOMES_STREAM, TASKS_STREAM } from '@brickyard/contracts';
+import {
+  type ClientCommand,
+  factsWantedOf,
+  gib,
+  kibOf,
+  type OperationId,
+  OUTCOMES_STREAM,
+  TASKS_STREAM,
+} from '@brickyard/contracts';
+import { proposalsFor } from '@brickyard/domain';
 import { agentMain } from './agent.process';
 import { allocatorMain } from './allocator.process';
 import { replaceAmbient } from './ambient';
@@ -43,6 +52,12 @@ const SNAPSHOT_EVENTS = 60;
 /** Longer than anything is waited out: Gluster's lock (240 s), twice, and the retries after it. */
 const REST_MS = 20 * 60_000;
 const SETTLE_MS = 100;
+/** A difference counts when it was seen twice; the second look is asked for at once. */
+const DRIFT_SEEN_MS = 20_000;
+/** What is done about one difference may uncover another. */
+const DRIFT_ROUNDS = 5;
+const RESTORE = ['RestoreDrift'] as const;
+const ACCEPT = ['AcceptDrift'] as const;
 
 interface PlannedCommand {
   readonly atMs: number;
@@ -119,12 +134,66 @@ const isAtRest = ({ world, checks, clients }: Scene): boolean =>
   world.nats.queued(TASKS_STREAM) === 0 &&
   world.nats.queued(OUTCOMES_STREAM) === 0;
 
-async function rest(scene: Scene): Promise<void> {
-  const { world, checks } = scene;
-  const isOver = await world.kernel.runUntil(() => isAtRest(scene), world.kernel.now + REST_MS);
+async function quiet(scene: Scene): Promise<void> {
+  const { kernel } = scene.world;
+  const isOver = await kernel.runUntil(() => isAtRest(scene), kernel.now + REST_MS);
   demand(isOver, 'every operation ends', () => whatIsOpen(scene));
-  await world.kernel.runUntil(() => false, world.kernel.now + SETTLE_MS);
-  checkHosts(world.matter, checks.state);
+  await kernel.runUntil(() => false, kernel.now + SETTLE_MS);
+}
+
+async function rest(scene: Scene): Promise<void> {
+  await quiet(scene);
+  checkHosts(scene.world.matter, scene.checks.state);
+}
+
+/** A volume that was stopped by hand in the middle of a heal: the operation waits, and says that it must be started. */
+async function startWhatHeals({ world, checks }: Scene): Promise<void> {
+  const [host] = world.matter.hosts.keys();
+  if (host === undefined) return;
+  const gluster = world.glusters.recorded.on(host);
+  const busy = new Set(
+    [...checks.state.volumes.values()].filter((one) => one.operationId).map(({ spec }) => spec.name),
+  );
+  for (const { name, status } of await gluster.volumes()) {
+    if (status !== 'started' && busy.has(name)) await gluster.start(name, true);
+  }
+}
+
+/** Waits until every difference must have been seen, and settles them one after the other, as an operator would. */
+async function settleDrift(scene: Scene): Promise<void> {
+  const { world, checks, clients } = scene;
+  const { kernel } = world;
+  for (let round = 0; round < DRIFT_ROUNDS; round++) {
+    await startWhatHeals(scene);
+    await quiet(scene);
+    // Simulated hosts are not asked now and then: nobody but us changes them, as a rule.
+    for (const host of world.matter.hosts.keys()) world.nats.publish(factsWantedOf(host), '{}');
+    await kernel.runUntil(() => false, kernel.now + DRIFT_SEEN_MS);
+    await quiet(scene);
+    const open = [...checks.state.drift.values()].sort((one, other) => one.sincePosition - other.sincePosition);
+    if (open.length === 0) return;
+    for (const { driftId } of open) {
+      const drift = checks.state.drift.get(driftId);
+      if (drift === undefined) continue; // Settled by what was done about another.
+      const { restore, accept } = proposalsFor(drift, checks.state);
+      const ways = [...(restore.possible ? RESTORE : []), ...(accept.possible ? ACCEPT : [])];
+      const type = kernel.random.oneOf(ways);
+      if (type === undefined) continue;
+      const operationId = kernel.random.hex(32) as OperationId;
+      clients.send(kernel.random.hex(32), { type, operationId, driftId });
+      await kernel.runUntil(() => false, kernel.now + SETTLE_MS);
+      await quiet(scene);
+    }
+  }
+  demand(checks.state.drift.size === 0, 'every difference can be settled', () =>
+    [...checks.state.drift.values()]
+      .map((drift) => {
+        const { restore, accept } = proposalsFor(drift, checks.state);
+        const why = (way: typeof restore): string => (way.possible ? 'possible' : way.reason);
+        return `${drift.class} ${JSON.stringify(drift.subject)}: ${drift.found}; restore: ${why(restore)}; accept: ${why(accept)}`;
+      })
+      .join('\n    '),
+  );
 }
 
 function whatIsOpen({ world, checks, clients }: Scene): string {
@@ -244,6 +313,7 @@ async function storm(scene: Scene, { stormMs }: Plan): Promise<void> {
   await world.kernel.runUntil(() => false, START_MS + stormMs);
   world.heal();
   await world.kernel.runUntil(() => false, world.kernel.now + 2_000);
+  if (world.isMeddledWith) await settleDrift(scene);
   await rest(scene);
   if (world.kernel.random.chance(0.1)) await repeatTasks(scene);
   clients.checkAll();

@@ -6,6 +6,7 @@ import {
   type ClientCommand,
   type ClusterId,
   type DeviceId,
+  type DriftId,
   type Durability,
   gib,
   type HostName,
@@ -51,6 +52,7 @@ export function anyCommand(random: Random, state: ControlState, nodes: number): 
   const volumeId = random.oneOf(sorted(state.volumes.keys())) ?? (random.hex(32) as VolumeId);
   const deviceId = random.oneOf(sorted(state.devices.keys())) ?? (random.hex(32) as DeviceId);
   const nodeId = random.oneOf(sorted(state.nodes.keys())) ?? nodeIdOf(1);
+  if (random.chance(0.1)) return rareCommand(random, state, operationId, volumeId);
   const dice = random.next();
   if (dice < 0.08) return blockCommand(random, state, operationId);
   if (dice < 0.34) return createVolume(random, operationId);
@@ -67,6 +69,22 @@ export function anyCommand(random: Random, state: ControlState, nodes: number): 
   if (dice < 0.95) return { type: 'ResyncDevice', operationId, deviceId };
   if (dice < 0.97) return { type: 'RemoveNode', operationId, nodeId };
   return addNode(operationId, 1 + random.below(nodes));
+}
+
+/** Clones, clean-ups, and what people do about differences. */
+function rareCommand(random: Random, state: ControlState, operationId: OperationId, originId: VolumeId): ClientCommand {
+  const dice = random.next();
+  if (dice < 0.6) {
+    const name = random.oneOf(NAMES) ?? 'ada';
+    const probe = { unable: [], silent: [] };
+    return { type: 'CloneVolume', operationId, volumeId: random.hex(32) as VolumeId, originId, name, probe };
+  }
+  if (dice < 0.8) {
+    const nodeId = random.oneOf(sorted(state.nodes.keys()));
+    return { type: 'CleanUp', operationId, nodeIds: nodeId === undefined || random.chance(0.5) ? [] : [nodeId] };
+  }
+  const driftId = random.oneOf(sorted(state.drift.keys())) ?? (random.hex(32) as DriftId);
+  return { type: random.chance(0.7) ? 'RestoreDrift' : 'AcceptDrift', operationId, driftId };
 }
 
 /** Something with block volumes. */

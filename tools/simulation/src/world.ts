@@ -83,6 +83,8 @@ export class World {
   readonly matter: Matter;
   /** Chance that a call to a disk fails. */
   diskFailures = 0;
+  /** Somebody has changed volumes past the system: differences will be open in the end. */
+  isMeddledWith = false;
   readonly gateways = new Map<string, Gateway>();
   private readonly slots = new Map<string, Slot>();
   private opened: SimulatedGlusters | undefined;

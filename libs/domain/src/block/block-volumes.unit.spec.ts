@@ -1,5 +1,14 @@
-import { type BlockVolumeId, type CommandOf, gib, kibOf, type NodeId, type VolumeId } from '@brickyard/contracts';
+import {
+  type BlockVolumeId,
+  type CommandOf,
+  type DriftFinding,
+  gib,
+  kibOf,
+  type NodeId,
+  type VolumeId,
+} from '@brickyard/contracts';
 import type { ControlState } from '../control/control.state';
+import { driftIdOf } from '../drift/judge-host';
 import {
   addNode,
   clusterOf,
@@ -228,6 +237,28 @@ describe('what holds block volumes', () => {
     expect(plane.submit(deletion)).toBeUndefined();
     plane.settle(obedient());
     expect(plane.state.volumes.size).toBe(0);
+  });
+
+  it('is not given up as missing while it holds one', () => {
+    const plane = threeNodes();
+    const volumeId = host(plane, 'host', 100);
+    make(plane, createBlockVolume('disk', 10));
+    const { clusterId } = plane.state.volumes.get(volumeId) ?? {};
+    const nodeIds = [...plane.state.nodes.keys()];
+    const facts = {
+      class: 'volume-missing',
+      subject: { kind: 'volume', volumeId },
+      expected: 'host',
+      found: '',
+    } as const;
+    const missing = { ...facts, driftId: driftIdOf(facts), clusterId: clusterId ?? id('0'), nodeIds } as DriftFinding;
+    plane.submit({ type: 'RecordDrift', observed: [missing], resolved: [] });
+    expect(
+      plane.submit({ type: 'AcceptDrift', operationId: newOperationId(), driftId: missing.driftId }),
+    ).toMatchObject({
+      kind: 'DriftNotReconcilable',
+      reason: 'block volumes lie on it: restore it, or delete them first',
+    });
   });
 
   it('is offered by the others when a node goes, which must not be the last', () => {

@@ -18,8 +18,10 @@ const cannot = (reason: string): Proposal => ({ possible: false, reason });
 type Table = Readonly<Record<DriftClass, (finding: DriftFinding, state: ControlState) => Proposals>>;
 
 const TABLE: Table = {
-  'volume-missing': ({ found }) => ({
-    accept: can('forgets the volume and removes its bricks, with all they hold'),
+  'volume-missing': ({ found, subject }, state) => ({
+    accept: holdsBlockVolumes(subject, state)
+      ? cannot('block volumes lie on it: restore it, or delete them first')
+      : can('forgets the volume and removes its bricks, with all they hold'),
     restore:
       found === ''
         ? can('mounts its bricks, makes the volume anew around the data they hold, and starts it')
@@ -97,6 +99,9 @@ export const proposalsFor = (finding: DriftFinding, state: ControlState): Propos
 const isRemovable = (subject: DriftFinding['subject']): boolean =>
   subject.kind === 'unknown-volume' &&
   (/^[0-9a-f]{32}$/.test(subject.owner) || (subject.owner === '' && subject.hasOurBricks));
+
+const holdsBlockVolumes = (subject: DriftFinding['subject'], { volumes }: ControlState): boolean =>
+  subject.kind === 'volume' && (volumes.get(subject.volumeId)?.hosting?.blockVolumeIds.length ?? 0) > 0;
 
 const DEVICE_ID = /\/vg_([0-9a-f]{32})\/brick_[0-9a-f]{32}\/brick$/;
 

@@ -126,6 +126,9 @@ async function pendingIn(context: VolumeContext, change: GlusterReplacement): Pr
   const { name } = change;
   checkName(name);
   const standing = standingIn(await context.gluster.volume(name), change, nameOf(change.replacement));
+  if (standing.info.status !== 'started') {
+    throw passing(`volume ${name} is stopped and cannot heal: start it, \`gluster volume start ${name}\``);
+  }
   const heals = await context.gluster.heal(name);
   if (heals?.length !== standing.info.bricks.length) return undefined;
   return setOf(standing, heals).reduce<number | undefined>(

@@ -27,10 +27,10 @@ const answer = (body: string, ret = 0, error = ''): string =>
   `<?xml version="1.0"?><cliOutput><opRet>${String(ret)}</opRet><opErrno>0</opErrno>` +
   `<opErrstr>${error}</opErrstr>${body}</cliOutput>`;
 
-const info = (bricks: readonly BrickLocation[]): string => {
+const info = (bricks: readonly BrickLocation[], status = 'Started'): string => {
   const named = bricks.map(({ host, path }) => `${host}:${path}`);
   return answer(
-    '<volInfo><volumes><volume><name>data</name><id>u</id><statusStr>Started</statusStr>' +
+    `<volInfo><volumes><volume><name>data</name><id>u</id><statusStr>${status}</statusStr>` +
       '<replicaCount>2</replicaCount><disperseCount>0</disperseCount><bricks>' +
       named.map((name) => `<brick>${name}<name>${name}</name><hostUuid>h</hostUuid></brick>`).join('') +
       `</bricks><options><option><name>user.brickyard.id</name><value>${VOLUME}</value></option></options>` +
@@ -76,5 +76,18 @@ describe('the replacement of a brick', () => {
       failure: { transient: false, uncertain: false },
     });
     expect(changes).toEqual([]);
+  });
+
+  it('says of a heal that cannot go on that the volume is stopped', async () => {
+    const run: HostCommand = (argv) =>
+      Promise.resolve({ argv, exit: 0, out: info([REPLACEMENT, OTHER], 'Stopped'), err: '' });
+    const driver = convergingVolumeDriver(glusterCli({ run, stateDirectory: '/nonexistent' }), { patience: PATIENCE });
+    expect(await driver.ensureHealed(change('enable'))).toMatchObject({
+      ok: false,
+      failure: {
+        transient: true,
+        detail: 'volume data is stopped and cannot heal: start it, `gluster volume start data`',
+      },
+    });
   });
 });

@@ -125,7 +125,7 @@ class DirectoryBrickDriver {
     await this.disk.makeDirectory(place).catch(unless('EEXIST'));
     // The note comes after its brick and goes before it: none is ever left alone.
     if (this.sizeOf(brick) !== brick.sizeKib) {
-      this.disk.write(this.noteOf(brick), String(brick.sizeKib), { mode: 0o644, sync: false });
+      this.disk.write(this.noteOf(brick), `${String(brick.sizeKib)}\n`, { mode: 0o644, sync: false });
       this.sizes.set(brick.brickId, brick.sizeKib);
     }
     if (brick.gid !== 0) await this.disk.giveToGroup(place, brick.gid);
@@ -139,7 +139,9 @@ class DirectoryBrickDriver {
   private sizeOf(brick: Pick<BrickSpec, 'deviceId' | 'brickId'>): number | undefined {
     const known = this.sizes.get(brick.brickId);
     if (known !== undefined || !this.disk.exists(this.noteOf(brick))) return known;
-    const sizeKib = Number(this.disk.read(this.noteOf(brick)));
+    const text = this.disk.read(this.noteOf(brick));
+    if (!text.endsWith('\n')) return undefined; // A power cut has taken the rest.
+    const sizeKib = Number(text);
     this.sizes.set(brick.brickId, sizeKib);
     return sizeKib;
   }
