@@ -1,6 +1,6 @@
 /** The registry's configuration file: what differs between repositories, and who is told of what. */
 import { readFileSync } from 'node:fs';
-import type { RepositoryName, RepositoryRules, Tag } from '@brickyard/contracts';
+import { RepositoryName, type RepositoryRules, type Tag } from '@brickyard/contracts';
 import { z } from 'zod';
 
 const pattern = z.string().min(1).max(300);
@@ -46,10 +46,47 @@ const Webhook = z.strictObject({
 });
 export type Webhook = z.infer<typeof Webhook>;
 
+/** Another registry whose content is fetched when it is asked for, and kept. */
+const Upstream = z.strictObject({
+  name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/),
+  /** Scheme, host and port, nothing else. */
+  url: z
+    .url({ protocol: /^https?$/ })
+    .refine((text) => new URL(text).href === `${new URL(text).origin}/`, 'must be scheme, host and port, nothing else'),
+  /** Before the upstream's names here: `hub` makes `library/alpine` there `hub/library/alpine` here; none: the same names. */
+  prefix: z.union([RepositoryName, z.literal('')]).default(''),
+  /** Names by which containerd asks for it in `?ns=`. */
+  namespaces: z.array(z.string().min(1)).default([]),
+  /** Which of its repositories, by the names there. */
+  repositories: z.array(pattern).min(1).default(['**']),
+  credentialsFile: z.string().optional(),
+  caFile: z.string().optional(),
+  /** For so long nobody asks whether a tag has moved. */
+  tagTtlSeconds: whole.max(31_536_000).default(300),
+  /** After so long a tag that is held is answered from here. */
+  slowMs: z.int().min(100).max(60_000).default(3_000),
+  /** After so long without the head of an answer the upstream is taken to be away. */
+  timeoutMs: z.int().min(100).max(120_000).default(20_000),
+  /** Without it nothing goes. */
+  keep: z
+    .strictObject({
+      /** What nobody has pulled for so many days goes. */
+      days: whole.optional(),
+      /** The manifests pulled longest ago go until the others need no more than so many bytes. */
+      bytes: whole.optional(),
+    })
+    .optional(),
+});
+export type UpstreamConfig = z.infer<typeof Upstream>;
+
 export const ConfigFile = z.strictObject({
   repositories: z.array(Repositories).default([]),
   access: z.array(Access).optional(),
   webhooks: z.array(Webhook).default([]),
+  upstreams: z
+    .array(Upstream)
+    .refine((all) => new Set(all.map(({ name }) => name)).size === all.length, 'two upstreams have the same name')
+    .default([]),
 });
 export type ConfigFile = z.infer<typeof ConfigFile>;
 export type RepositoryConfig = ConfigFile['repositories'][number];
@@ -96,3 +133,14 @@ export function rulesFrom(config: ConfigFile, name: RepositoryName, tags: readon
     ...(found.sparse ? { isSparse: true } : {}),
   };
 }
+
+/** What an upstream calls a repository of ours; undefined when it does not come from there. */
+export function nameThere({ prefix, repositories }: UpstreamConfig, name: RepositoryName): string | undefined {
+  if (prefix !== '' && !name.startsWith(`${prefix}/`)) return undefined;
+  const there = prefix === '' ? name : name.slice(prefix.length + 1);
+  return repositories.some((glob) => matchesPattern(there, glob)) ? there : undefined;
+}
+
+/** The upstream a repository comes from; the first entry that matches counts. */
+export const upstreamOf = (upstreams: readonly UpstreamConfig[], name: RepositoryName): UpstreamConfig | undefined =>
+  upstreams.find((upstream) => nameThere(upstream, name) !== undefined);

@@ -12,12 +12,15 @@ import { createHandler, type Watcher } from './http/handler';
 import type { PastFacts } from './history/past-facts';
 import type { ProtocolSettings, Registry } from './registry';
 import { watchRequests } from './request-watcher';
+import { Upstreams } from './upstream/upstreams';
 
 const MANIFESTS_BYTES = 32 * 1024 * 1024;
 
 export interface RegistryParts {
   readonly facts: RegistryFacts;
   readonly store: () => ContentStore;
+  /** Differs between replicas and between runs of one. */
+  readonly replica: string;
   readonly config: ConfigFile;
   readonly settings: ProtocolSettings;
   readonly log: Logger;
@@ -44,6 +47,7 @@ export function openRegistry(parts: RegistryParts): OpenRegistry {
     store,
     manifests: new ManifestCache(MANIFESTS_BYTES),
     uploads: new LiveUploads(),
+    upstreams: new Upstreams(config.upstreams, parts.replica, metrics, log),
     rulesOf: (name, tags) => rulesFrom(config, name, tags),
     settings,
     log,

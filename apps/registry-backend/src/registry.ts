@@ -8,6 +8,7 @@ import type { Repository } from '@brickyard/domain/registry';
 import type { Outcome, ReadableState, RegistryFacts } from './facts/registry-facts';
 import type { PastFacts } from './history/past-facts';
 import { errorFrom, OciError } from './http/oci-error';
+import type { Upstreams } from './upstream/upstreams';
 
 /** Limits and switches of the protocol. */
 export interface ProtocolSettings {
@@ -24,6 +25,8 @@ export interface Registry {
   readonly store: () => ContentStore;
   readonly manifests: ManifestCache;
   readonly uploads: LiveUploads;
+  /** Other registries whose content is fetched on demand. */
+  readonly upstreams: Upstreams;
   readonly rulesOf: (name: RepositoryName, tags?: readonly Tag[]) => RepositoryRules;
   readonly settings: ProtocolSettings;
   readonly log: Logger;

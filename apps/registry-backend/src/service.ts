@@ -128,6 +128,7 @@ async function createServing({ settings, ledger, storage, bus, log, metrics }: P
   const past = new PastFacts(facts, reader, log);
   const guard = await guardFrom(settings, config, log);
   const open = openRegistry({
+    replica: randomUUID(),
     facts,
     past,
     store,
@@ -178,6 +179,7 @@ async function createServing({ settings, ledger, storage, bus, log, metrics }: P
     stop: async () => {
       ending.abort();
       await upkeep.stop();
+      await open.registry.upstreams.close();
       await open.registry.uploads.close();
       await relays.stop();
       await facts.stop();

@@ -69,6 +69,7 @@ function toldOf(event: RegistryEvent, baseUrl: string): Told | undefined {
     case 'ManifestDeleted':
     case 'BlobUnlinked':
       return { action: 'delete', method: 'DELETE', target: { digest: event.digest, repository: event.repository } };
+    case 'ManifestPulled':
     case 'BlobStored':
     case 'BlobCondemned':
     case 'BlobRemoved':

@@ -14,6 +14,15 @@ const YEAR = 'max-age=31536000';
 const digestInvalid = (text: string): OciError =>
   new OciError('DIGEST_INVALID', 'not a digest: sha256:<64 hex> or sha512:<128 hex>', { detail: { digest: text } });
 
+/** What is said of a blob whoever has it and wherever it is. */
+export const blobHeadersOf = (digest: Digest): Record<string, string> => ({
+  'docker-content-digest': digest,
+  etag: `"${digest}"`,
+  'accept-ranges': 'bytes',
+  'cache-control': YEAR,
+  'content-type': 'application/octet-stream',
+});
+
 interface Found {
   readonly digest: Digest;
   readonly blob: Blob;
@@ -46,14 +55,7 @@ export async function getBlob(
   exchange.digest = digest;
   const { size } = blob;
   const etag = `"${digest}"`;
-  const headers = {
-    'docker-content-digest': digest,
-    etag,
-    'accept-ranges': 'bytes',
-    'cache-control': YEAR,
-    'content-type': 'application/octet-stream',
-    ...(isMaybeStale ? STALE_WARNING : {}),
-  };
+  const headers = { ...blobHeadersOf(digest), ...(isMaybeStale ? STALE_WARNING : {}) };
   if (matches(exchange.header('if-none-match'), etag)) {
     exchange.begin(304, { 'docker-content-digest': digest, etag, 'cache-control': YEAR });
     exchange.response.end();

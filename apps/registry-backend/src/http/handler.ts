@@ -1,9 +1,13 @@
 /** From a request below `/v2/` to the function that answers it. */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { RepositoryName } from '@brickyard/contracts';
 import { describeError, type Logger } from '@brickyard/service-host';
 import { accessFor, type Grant, type Guard } from '../auth/guard';
 import { factsFor, type Registry } from '../registry';
+import { getCachedBlob } from '../upstream/cached-blobs';
+import { listCachedReferrers, listCachedTags } from '../upstream/cached-listings';
+import { getCachedManifest } from '../upstream/cached-manifests';
 import { deleteBlob, getBlob } from './blobs';
 import { Exchange } from './exchange';
 import { listReferrers, listRepositories, listTags } from './listings';
@@ -48,7 +52,7 @@ export function createHandler(
     const given = request.headers['x-request-id'];
     const requestId = typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
     const exchange = new Exchange(request, response, requestId, isContinueExpected);
-    const route = routeFor(exchange.path);
+    const route = registry.upstreams.meant(routeFor(exchange.path), exchange);
     let failure: OciError | undefined;
     watcher.begun();
     response.once('close', () => {
@@ -99,26 +103,43 @@ function methodsOf(route: Route): Readonly<Record<string, Handle>> {
       });
     case 'tags':
       return reading(async (registry, exchange) => {
-        listTags(exchange, await factsFor(registry, exchange.query.get('at')), route.name);
+        const source = registry.upstreams.of(route.name);
+        if (source !== undefined) await listCachedTags(registry, exchange, source);
+        else listTags(exchange, await factsFor(registry, exchange.query.get('at')), route.name);
       });
     case 'referrers':
-      return reading(async (registry, exchange) =>
-        listReferrers(registry, exchange, await factsFor(registry, exchange.query.get('at')), route.name, route.digest),
-      );
+      return reading(async (registry, exchange) => {
+        const source = registry.upstreams.of(route.name);
+        if (source !== undefined) return listCachedReferrers(registry, exchange, source, route.digest);
+        const at = await factsFor(registry, exchange.query.get('at'));
+        return listReferrers(registry, exchange, at, route.name, route.digest);
+      });
     case 'manifest':
       return {
-        ...reading((registry, exchange) => getManifest(registry, exchange, route.name, route.reference)),
-        PUT: (registry, exchange) => putManifest(registry, exchange, route.name, route.reference),
+        ...reading((registry, exchange) => {
+          const source = registry.upstreams.of(route.name);
+          return source === undefined
+            ? getManifest(registry, exchange, route.name, route.reference)
+            : getCachedManifest(registry, exchange, source, route.reference);
+        }),
+        PUT: pushing(route.name, (registry, exchange) => putManifest(registry, exchange, route.name, route.reference)),
         DELETE: deleting((registry, exchange) => deleteManifest(registry, exchange, route.name, route.reference)),
       };
     case 'blob':
       return {
-        ...reading((registry, exchange) => getBlob(registry, exchange, route.name, route.digest)),
+        ...reading((registry, exchange) => {
+          const source = registry.upstreams.of(route.name);
+          return source === undefined
+            ? getBlob(registry, exchange, route.name, route.digest)
+            : getCachedBlob(registry, exchange, source, route.digest);
+        }),
         DELETE: deleting((registry, exchange) => deleteBlob(registry, exchange, route.name, route.digest)),
       };
     case 'uploads':
       return {
-        POST: (registry, exchange, { mayPull }) => postUpload(registry, exchange, route.name, mayPull),
+        POST: pushing(route.name, (registry, exchange, { mayPull }) =>
+          postUpload(registry, exchange, route.name, mayPull),
+        ),
       };
     case 'upload':
       return {
@@ -135,6 +156,15 @@ function methodsOf(route: Route): Readonly<Record<string, Handle>> {
 }
 
 const reading = (handle: Handle): Readonly<Record<string, Handle>> => ({ GET: handle, HEAD: handle });
+
+/** What comes from elsewhere is pushed there, not here. */
+const pushing =
+  (name: RepositoryName, handle: Handle): Handle =>
+  (registry, exchange, grant) => {
+    const source = registry.upstreams.of(name);
+    if (source === undefined) return handle(registry, exchange, grant);
+    throw new OciError('UNSUPPORTED', `this repository is a cache of ${source.fetchedFrom}: push to that`);
+  };
 
 const deleting =
   (handle: Handle): Handle =>

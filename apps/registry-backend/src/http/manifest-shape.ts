@@ -9,6 +9,8 @@ export const OCI_INDEX = 'application/vnd.oci.image.index.v1+json';
 const DOCKER_IMAGE = 'application/vnd.docker.distribution.manifest.v2+json';
 const DOCKER_LIST = 'application/vnd.docker.distribution.manifest.list.v2+json';
 const OCI_ARTIFACT = 'application/vnd.oci.artifact.manifest.v1+json';
+/** All that are served here. */
+export const MANIFEST_TYPES = [OCI_IMAGE, OCI_INDEX, DOCKER_IMAGE, DOCKER_LIST, OCI_ARTIFACT] as const;
 const IMAGES = new Set([OCI_IMAGE, DOCKER_IMAGE]);
 const INDEXES = new Set([OCI_INDEX, DOCKER_LIST]);
 const SCHEMA_1 = 'application/vnd.docker.distribution.manifest.v1+';

@@ -1,14 +1,15 @@
 /** Manifests and tags: pushed whole, answered from memory, byte for byte as they came. */
-import { type ContentFile, type Digest, type RegistryCommand, type RepositoryName, Tag } from '@brickyard/contracts';
+import { type Digest, type RepositoryName, Tag } from '@brickyard/contracts';
 import { VolumeTrouble } from '@brickyard/volume-storage';
 import type { Manifest, Repository } from '@brickyard/domain/registry';
 import type { ReadableState } from '../facts/registry-facts';
 import { momentIn } from '../history/past-facts';
-import { accepted, isRejected, type Registry, repositoryOf } from '../registry';
+import { accepted, type Registry, repositoryOf } from '../registry';
 import { matches } from './blobs';
 import type { Exchange } from './exchange';
-import { algorithmOf, digestOfBytes, type ManifestShape, readManifest } from './manifest-shape';
+import { algorithmOf, digestOfBytes, readManifest } from './manifest-shape';
 import { OciError } from './oci-error';
+import { recordManifest } from './record-manifest';
 import { digestIn } from './route';
 import { STALE_WARNING } from './stale';
 
@@ -81,9 +82,10 @@ export function answerManifest(
   });
 }
 
-function sendManifest(
+/** Sends it, or says that the client has it. */
+export function sendManifest(
   exchange: Exchange,
-  { digest, manifest }: Found,
+  { digest, manifest }: { readonly digest: Digest; readonly manifest: Pick<Manifest, 'mediaType'> },
   bytes: Buffer,
   reference: string,
   isMaybeStale: boolean,
@@ -145,7 +147,7 @@ export async function putManifest(
   }
   exchange.digest = digest;
   const shape = readManifest(bytes, exchange.header('content-type'));
-  await push(registry, exchange, { name, digest, bytes, tags, shape });
+  accepted(await recordManifest(registry, exchange.origin, { name, digest, bytes, tags, shape }));
   registry.manifests.put(digest, bytes);
   exchange.send(201, {
     location: `/v2/${name}/manifests/${digest}`,
@@ -192,49 +194,6 @@ async function readBody(exchange: Exchange, bytesMax: number): Promise<Buffer> {
     throw new OciError('MANIFEST_INVALID', 'the connection broke in the middle of the manifest', { cause: error });
   }
   return Buffer.concat(chunks);
-}
-
-interface Push {
-  readonly name: RepositoryName;
-  readonly digest: Digest;
-  readonly bytes: Buffer;
-  readonly tags: readonly Tag[];
-  readonly shape: ManifestShape;
-}
-
-async function push(registry: Registry, exchange: Exchange, pushed: Push): Promise<void> {
-  const { name, digest, bytes, tags, shape } = pushed;
-  const store = registry.store();
-  const command: Extract<RegistryCommand, { readonly type: 'PushManifest' }> = {
-    type: 'PushManifest',
-    repository: name,
-    digest,
-    size: bytes.length,
-    mediaType: shape.mediaType,
-    ...(shape.artifactType === undefined ? {} : { artifactType: shape.artifactType }),
-    ...(shape.subject === undefined ? {} : { subject: shape.subject }),
-    references: [...shape.references],
-    blobs: [...shape.blobs],
-    manifests: [...shape.manifests],
-    tags: [...tags],
-    file: '' as ContentFile,
-    rules: registry.rulesOf(name, tags),
-  };
-  const known = registry.facts.current.state.blobs.get(digest);
-  const isGood =
-    known !== undefined && known.finding === undefined && (await store.sizeOf(known.file)) === bytes.length;
-  if (isGood) {
-    const outcome = await registry.facts.submit({ ...command, file: known.file, isPresent: true }, exchange.origin);
-    if (!isRejected(outcome, 'BlobUnknown')) {
-      accepted(outcome);
-      return;
-    }
-  }
-  const file = await store.store(bytes, digest);
-  const bad = known !== undefined && !isGood ? { bad: known.file } : {};
-  const outcome = await registry.facts.submit({ ...command, file, ...bad }, exchange.origin);
-  if (outcome.kind === 'rejected' || outcome.file !== file) await store.remove(file).catch(() => undefined);
-  accepted(outcome);
 }
 
 /** `DELETE /v2/<name>/manifests/<reference>`: a tag alone, or a manifest with all its tags. */

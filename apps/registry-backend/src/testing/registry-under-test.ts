@@ -24,6 +24,7 @@ export interface ReplicaOptions {
   readonly graceMs?: number;
   readonly snapshotEvents?: number;
   readonly log?: Logger;
+  readonly port?: number;
 }
 
 /** One replica, listening. */
@@ -77,6 +78,7 @@ export class RegistryUnderTest {
     const store = await ContentStore.open(this.folder, 'spec');
     await facts.start();
     const open = openRegistry({
+      replica: randomUUID(),
       facts,
       past: new PastFacts(facts, reader, log),
       store: () => store,
@@ -98,7 +100,7 @@ export class RegistryUnderTest {
     server.on('checkContinue', (request, response) => {
       open.handle(request, response, true);
     });
-    const url = await listening(server);
+    const url = await listening(server, options.port);
     const replica: Replica = {
       url,
       facts,
@@ -108,6 +110,7 @@ export class RegistryUnderTest {
       stop: async () => {
         server.closeAllConnections();
         await new Promise((done) => server.close(done));
+        await open.registry.upstreams.close();
         await open.registry.uploads.close();
         await facts.stop();
         await reader.close();
@@ -135,8 +138,8 @@ export class RegistryUnderTest {
   }
 }
 
-async function listening(server: Server): Promise<string> {
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+async function listening(server: Server, port = 0): Promise<string> {
+  await new Promise<void>((done) => server.listen(port, '127.0.0.1', done));
   return `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`;
 }
 

@@ -1,13 +1,16 @@
 /** Which tags and manifests the rules of retention let go: a plan made from facts alone. */
 import type { Digest, RepositoryName, Tag } from '@brickyard/contracts';
-import { type ConfigFile, configOf, matchesPattern, type RepositoryConfig } from '../config-file';
 import type { RegistryState, Repository } from '@brickyard/domain/registry';
+import { type ConfigFile, configOf, matchesPattern, type RepositoryConfig } from '../config-file';
+import { planEviction } from './eviction';
 
 const DAY_MS = 86_400_000;
 
 export interface RetentionPlan {
   readonly tags: readonly { readonly repository: RepositoryName; readonly tag: Tag; readonly digest: Digest }[];
   readonly manifests: readonly { readonly repository: RepositoryName; readonly digest: Digest }[];
+  /** Manifests that were fetched and can be again, with the tags that point to them. */
+  readonly evicted: readonly { readonly repository: RepositoryName; readonly digest: Digest }[];
 }
 
 /** What goes at a moment; a repository without a rule keeps everything. */
@@ -24,7 +27,7 @@ export function planRetention(state: RegistryState, config: ConfigFile, nowMs: n
     }
     for (const digest of goingManifests(facts, keep, nowMs)) manifests.push({ repository, digest });
   }
-  return { tags, manifests };
+  return { tags, manifests, evicted: planEviction(state, config.upstreams, nowMs) };
 }
 
 type Keep = NonNullable<RepositoryConfig['keep']>;

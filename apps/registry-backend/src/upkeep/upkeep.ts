@@ -120,6 +120,9 @@ export class Upkeep {
           origin,
         );
       }
+      for (const { repository, digest } of plan.evicted) {
+        await this.#submit({ type: 'DeleteManifest', repository, digest, cause: 'retention' }, origin);
+      }
       return plan;
     });
   }

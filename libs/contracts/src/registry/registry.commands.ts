@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { Actor } from '../command-envelope';
 import { CommittedEvent } from '../committed-events';
 import { CommandId } from '../ids';
-import { MANIFEST_REFERENCES_MAX, RemovalCause, UploadPart } from './registry.events';
+import { FetchedFrom, MANIFEST_REFERENCES_MAX, RemovalCause, UploadPart } from './registry.events';
 import { ContentFile, Digest, DigestAlgorithm, RepositoryName, Tag, UploadId } from './registry.names';
 
 /** What the settings of the registry allow in a repository. */
@@ -53,6 +53,7 @@ export const RegistryCommand = z.discriminatedUnion('type', [
     bad: ContentFile.optional(),
     /** `file` is the one the log names already; when it is not any more, nothing is linked. */
     isPresent: z.boolean().optional(),
+    fetchedFrom: FetchedFrom.optional(),
     rules: RepositoryRules,
   }),
   z.strictObject({
@@ -79,8 +80,11 @@ export const RegistryCommand = z.discriminatedUnion('type', [
     blobs: z.array(Digest),
     manifests: z.array(Digest),
     tags: z.array(Tag).max(128),
+    fetchedFrom: FetchedFrom.optional(),
     rules: RepositoryRules,
   }),
+  /** A fetched manifest is in use: it goes later than others. */
+  z.strictObject({ type: z.literal('RecordPull'), repository: RepositoryName, digest: Digest }),
   z.strictObject({
     type: z.literal('DeleteTag'),
     repository: RepositoryName,

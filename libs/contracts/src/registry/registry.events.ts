@@ -2,8 +2,8 @@
 import { z } from 'zod';
 import { ContentFile, Digest, DigestAlgorithm, RepositoryName, Tag, UploadId } from './registry.names';
 
-/** Why something went: a client asked, a rule of retention, the collector of garbage, a rebuild. */
-export const RemovalCause = z.enum(['request', 'retention', 'garbage']);
+/** Why something went: a client asked, a rule of retention, the collector of garbage, the registry it was fetched from. */
+export const RemovalCause = z.enum(['request', 'retention', 'garbage', 'upstream']);
 export type RemovalCause = z.infer<typeof RemovalCause>;
 
 /** A file with the first so many bytes of an upload, or the next ones. */
@@ -13,6 +13,9 @@ export type UploadPart = z.infer<typeof UploadPart>;
 /** How an upload ended. */
 export const UploadOutcome = z.enum(['committed', 'cancelled', 'refused', 'expired']);
 export type UploadOutcome = z.infer<typeof UploadOutcome>;
+
+/** Where a copy came from when nobody pushed it: host and repository of the registry it was fetched from. */
+export const FetchedFrom = z.string().min(1).max(600);
 
 /** More than any real image has; an event must fit into a message of the bus. */
 export const MANIFEST_REFERENCES_MAX = 4_096;
@@ -28,6 +31,7 @@ export const registryEventSchemas = {
       digest: Digest,
       size: z.int().min(0),
       mountedFrom: RepositoryName.optional(),
+      fetchedFrom: FetchedFrom.optional(),
     }),
   ],
   BlobUnlinked: [z.strictObject({ repository: RepositoryName, digest: Digest, cause: RemovalCause })],
@@ -41,11 +45,22 @@ export const registryEventSchemas = {
       artifactType: z.string().max(255).optional(),
       subject: Digest.optional(),
       references: z.array(Digest).max(MANIFEST_REFERENCES_MAX),
+      fetchedFrom: FetchedFrom.optional(),
     }),
   ],
+  /** A fetched manifest was asked for; told at most every few hours, for what must go when room is short. */
+  ManifestPulled: [z.strictObject({ repository: RepositoryName, digest: Digest })],
   ManifestDeleted: [z.strictObject({ repository: RepositoryName, digest: Digest, cause: RemovalCause })],
   /** `from` is what the tag pointed to before. */
-  TagMoved: [z.strictObject({ repository: RepositoryName, tag: Tag, digest: Digest, from: Digest.optional() })],
+  TagMoved: [
+    z.strictObject({
+      repository: RepositoryName,
+      tag: Tag,
+      digest: Digest,
+      from: Digest.optional(),
+      fetchedFrom: FetchedFrom.optional(),
+    }),
+  ],
   TagDeleted: [z.strictObject({ repository: RepositoryName, tag: Tag, digest: Digest, cause: RemovalCause })],
   UploadOpened: [z.strictObject({ repository: RepositoryName, uploadId: UploadId, algorithm: DigestAlgorithm })],
   /** The first `offset` bytes are durable in these files; `digest` is of exactly them, when it is known. */

@@ -10,5 +10,6 @@ export {
   type Manifest,
   type RegistryState,
   type Repository,
+  type TagTarget,
   type Upload,
 } from './registry.state';

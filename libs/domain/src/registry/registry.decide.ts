@@ -98,8 +98,11 @@ function vanished(
   return isThere ? undefined : rejected({ kind: 'BlobUnknown', digest });
 }
 
+const origin = (fetchedFrom: string | undefined): { readonly fetchedFrom?: string } =>
+  fetchedFrom === undefined ? {} : { fetchedFrom };
+
 function linkBlob(command: Command<'LinkBlob'>, state: RegistryState): RegistryDecision {
-  const { repository, digest, size, uploadId, rules } = command;
+  const { repository, digest, size, uploadId, rules, fetchedFrom } = command;
   const before = repositoryIn(state, repository);
   const isLinked = before.blobs.has(digest);
   const refusal = closed(state) ?? vanished(state, command) ?? (isLinked ? undefined : overQuota(before, rules, size));
@@ -108,7 +111,7 @@ function linkBlob(command: Command<'LinkBlob'>, state: RegistryState): RegistryD
   if (uploadId !== undefined && !isOpen && !isLinked) return rejected({ kind: 'UploadUnknown', uploadId });
   return accepted(
     ...stored(state, command),
-    ...(isLinked ? [] : [fact('BlobLinked', { repository, digest, size })]),
+    ...(isLinked ? [] : [fact('BlobLinked', { repository, digest, size, ...origin(fetchedFrom) })]),
     ...(isOpen ? [fact('UploadEnded', { uploadId, outcome: 'committed' })] : []),
   );
 }
@@ -161,7 +164,7 @@ function pushManifest(command: Command<'PushManifest'>, state: RegistryState): R
   return accepted(
     ...stored(state, command),
     ...(isSame ? [] : [manifestFact(command)]),
-    ...[...new Set(tags)].flatMap((tag) => moved(before, repository, tag, digest)),
+    ...[...new Set(tags)].flatMap((tag) => moved(before, command, tag)),
   );
 }
 
@@ -171,7 +174,7 @@ function missingReferences(before: Repository, command: Command<'PushManifest'>)
 }
 
 function manifestFact(command: Command<'PushManifest'>): RegistryEvent {
-  const { repository, digest, size, mediaType, artifactType, subject, references } = command;
+  const { repository, digest, size, mediaType, artifactType, subject, references, fetchedFrom } = command;
   return fact('ManifestPushed', {
     repository,
     digest,
@@ -180,14 +183,26 @@ function manifestFact(command: Command<'PushManifest'>): RegistryEvent {
     references,
     ...(artifactType === undefined ? {} : { artifactType }),
     ...(subject === undefined ? {} : { subject }),
+    ...origin(fetchedFrom),
   });
 }
 
-function moved(before: Repository, repository: RepositoryName, tag: Tag, digest: Digest): readonly RegistryEvent[] {
+function moved(
+  before: Repository,
+  { repository, digest, fetchedFrom }: Command<'PushManifest'>,
+  tag: Tag,
+): readonly RegistryEvent[] {
   const target = before.tags.get(tag);
   if (target?.digest === digest) return [];
   const from = target === undefined ? {} : { from: target.digest };
-  return [fact('TagMoved', { repository, tag, digest, ...from })];
+  return [fact('TagMoved', { repository, tag, digest, ...from, ...origin(fetchedFrom) })];
+}
+
+function recordPull({ repository, digest }: Command<'RecordPull'>, state: RegistryState): RegistryDecision {
+  if (state.repositories.get(repository)?.manifests.has(digest) !== true) {
+    return rejected({ kind: 'ManifestUnknown', digest });
+  }
+  return accepted(fact('ManifestPulled', { repository, digest }));
 }
 
 function deleteTag(command: Command<'DeleteTag'>, state: RegistryState): RegistryDecision {
@@ -282,6 +297,7 @@ export const decideRegistry = dispatch<RegistryCommand, [RegistryState, Registry
   LinkBlob: linkBlob,
   MountBlob: mountBlob,
   PushManifest: pushManifest,
+  RecordPull: recordPull,
   DeleteTag: deleteTag,
   DeleteManifest: deleteManifest,
   KeepBlob: keepBlob,

@@ -105,6 +105,19 @@ function manifestPushed(fact: Fact<'ManifestPushed'>, state: RegistryState, at: 
   return known === undefined ? linked(next, digest, 1, at) : next;
 }
 
+function manifestPulled(
+  { repository, digest }: Fact<'ManifestPulled'>,
+  state: RegistryState,
+  at: string,
+): RegistryState {
+  const manifest = state.repositories.get(repository)?.manifests.get(digest);
+  if (manifest === undefined) return state;
+  return withRepository(state, repository, (before) => ({
+    ...before,
+    manifests: before.manifests.set(digest, { ...manifest, pulledAt: at }),
+  }));
+}
+
 function withReferrer(
   referrers: Repository['referrers'],
   subject: Digest | undefined,
@@ -227,6 +240,7 @@ const apply = dispatch<RegistryEvent, [RegistryState, string], RegistryState>({
   BlobLinked: blobLinked,
   BlobUnlinked: blobUnlinked,
   ManifestPushed: manifestPushed,
+  ManifestPulled: manifestPulled,
   ManifestDeleted: manifestDeleted,
   TagMoved: tagMoved,
   TagDeleted: tagDeleted,

@@ -37,6 +37,8 @@ export interface Manifest {
   readonly subject?: Digest;
   readonly references: readonly Digest[];
   readonly pushedAt: string;
+  /** When it was last asked for, roughly; known of fetched manifests only. */
+  readonly pulledAt?: string;
 }
 
 /** Where a tag points. */

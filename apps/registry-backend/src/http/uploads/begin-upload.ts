@@ -85,7 +85,7 @@ async function takeWhole(registry: Registry, exchange: Exchange, name: Repositor
     await takeBody(exchange, live);
     checkDigest(digest, digestSoFar(live));
     await part.sync();
-    await linkBlob(registry, exchange, name, { digest, part, store });
+    await linkBlob(registry, exchange.origin, name, { digest, part, store });
   } catch (error) {
     await part.discard(store);
     throw error;

@@ -79,7 +79,7 @@ async function finish(registry: Registry, exchange: Exchange, wanted: Finish): P
     checkDigest(digest, whole.digest);
     const named = partsInLog(registry, uploadId);
     const isNamed = named.some(({ file }) => file === whole.part.file);
-    await linkBlob(registry, exchange, name, { digest, part, store, uploadId, isNamed });
+    await linkBlob(registry, exchange.origin, name, { digest, part, store, uploadId, isNamed });
     await part.close();
     await live?.part.close(); // Another file than the blob when parts were put together.
     if (live !== undefined && live.part.file !== part.file) await live.part.discard(store);

@@ -2,7 +2,7 @@
 import type { Digest, RepositoryName, UploadId } from '@brickyard/contracts';
 import type { ContentPart, ContentStore } from '../../bytes/content-store';
 import { accepted, isRejected, type Registry } from '../../registry';
-import type { Exchange } from '../exchange';
+import type { Origin } from '../../facts/registry-facts';
 import { OciError } from '../oci-error';
 
 /** Bytes with the digest they were promised to have. */
@@ -13,14 +13,16 @@ export interface Finished {
   readonly uploadId?: UploadId;
   /** The log names the part: it must stay until the log says that the upload is done. */
   readonly isNamed?: boolean;
+  /** It was fetched from there. */
+  readonly fetchedFrom?: string;
 }
 
 /** Makes synced bytes a blob of the repository: under their name on the volume, then in the log. */
 export async function linkBlob(
   registry: Registry,
-  exchange: Exchange,
+  origin: Origin,
   repository: RepositoryName,
-  { digest, part, store, uploadId, isNamed }: Finished,
+  { digest, part, store, uploadId, isNamed, fetchedFrom }: Finished,
 ): Promise<void> {
   const size = part.length;
   const command = {
@@ -30,12 +32,13 @@ export async function linkBlob(
     size,
     rules: registry.rulesOf(repository),
     ...(uploadId === undefined ? {} : { uploadId }),
+    ...(fetchedFrom === undefined ? {} : { fetchedFrom }),
   } as const;
   const known = registry.facts.current.state.blobs.get(digest);
   const isGood = known !== undefined && known.finding === undefined && (await store.sizeOf(known.file)) === size;
   if (isGood) {
     const present = { ...command, file: known.file, isPresent: true };
-    const outcome = await registry.facts.submit(present, exchange.origin);
+    const outcome = await registry.facts.submit(present, origin);
     if (!isRejected(outcome, 'BlobUnknown')) {
       accepted(outcome);
       if (isNamed !== true) await part.discard(store);
@@ -45,7 +48,7 @@ export async function linkBlob(
   await part.close();
   const file = await store.publish(part.file, digest, { isKept: isNamed === true });
   const bad = known !== undefined && !isGood ? { bad: known.file } : {};
-  const outcome = await registry.facts.submit({ ...command, file, ...bad }, exchange.origin);
+  const outcome = await registry.facts.submit({ ...command, file, ...bad }, origin);
   // Only what the log is known not to name may go; when it is not known, the sweep decides later.
   if (outcome.kind === 'rejected' || outcome.file !== file) await store.remove(file).catch(() => undefined);
   accepted(outcome);
