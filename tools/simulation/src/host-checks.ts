@@ -75,7 +75,8 @@ function glusterLines({ journal, hosts: found }: FoundOnHosts): string[] {
   const stale = [...state.claims]
     .filter(([brick, uuid]) => !known.has(uuid) && isThere(brick))
     .map(([brick]) => `mark of nobody's volume on ${brick}`);
-  return [...peers, ...volumes, ...stale];
+  const snapshots = [...state.snapshots.keys()].map((name) => `snapshot ${name}`);
+  return [...peers, ...volumes, ...snapshots, ...stale];
 }
 
 /** Files and targets of block volumes; a file went with the volume it lay on. */

@@ -118,6 +118,23 @@ describe('CloneVolume', () => {
     });
   });
 
+  it('is not taken for whole while it still has the owner of its origin', () => {
+    const { plane, originId } = withVolume();
+    const command = cloneVolume(originId, 'copy');
+    plane.submit(command);
+    const done: string[] = [];
+    plane.settle((task) => {
+      const { type } = task.task;
+      done.push(type);
+      if (type === 'CloneGlusterVolume' && done.length === 1) return failed('no answer', { uncertain: true });
+      const answer = obedient()(task);
+      if (type !== 'ReadGlusterClone' || answer.kind !== 'done' || answer.result.kind !== 'clone') return answer;
+      return { kind: 'done', result: { ...answer.result, options: { 'user.brickyard.id': originId } } };
+    });
+    expect(done).toEqual(['CloneGlusterVolume', 'ReadGlusterClone', 'CloneGlusterVolume', 'StartGlusterVolume']);
+    expect(plane.state.volumes.get(command.volumeId)?.status).toBe('ready');
+  });
+
   it('moves a brick of a clone to a pool of its own', () => {
     const plane = clusterOf([1, 2, 3, 4].map((zone) => ({ zone, devicesKib: [DEVICE_KIB] })));
     const origin = createVolume('data', 10);

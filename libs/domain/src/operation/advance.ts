@@ -252,17 +252,18 @@ function probe(
 }
 
 /** Whether the answer to a question says that something is there; undefined when it says nothing of the kind. */
-function tellsOf(result: TaskState['result']): boolean | undefined {
+function tellsOf(result: TaskState['result'], plan: Operation['plan']): boolean | undefined {
   if (result?.kind === 'presence') return result.present;
-  // Its owner is set last: without it the clone is not whole yet.
-  return result?.kind === 'clone' ? result.options['user.brickyard.id'] !== undefined : undefined;
+  if (result?.kind !== 'clone' || plan.kind !== 'clone-volume') return undefined;
+  // Its owner is set last; until then the clone has that of its origin.
+  return result.options['user.brickyard.id'] === plan.volumeId;
 }
 
 /** After the hosts were asked: what is there counts as done, what is not is tried once more or taken back. */
 function afterProbe(operation: Operation, state: ControlState, current: StepState): readonly ControlEvent[] {
   const step = sagaOf(operation.plan).steps[current.step];
   const wanted = step?.effect !== 'absent';
-  const isThere = ({ result }: TaskState): boolean => tellsOf(result) === wanted;
+  const isThere = ({ result }: TaskState): boolean => tellsOf(result, operation.plan) === wanted;
   const missing = [...current.tasks.values()].filter((task) => !isThere(task));
   if (missing.length === 0) return forwardFrom(operation, state, current.step + 1);
   const answered = missing.every((task) => task.status === 'done');

@@ -36,8 +36,8 @@ export async function cloneVolume(context: VolumeContext, cloning: GlusterClone)
   const before = await context.gluster.volume(clone.name);
   if (before !== undefined) checkClone(before, cloning);
   else await makeClone(context, cloning);
-  await giveOwner(context, cloning);
   await dropSnapshot(context, cloning);
+  await giveOwner(context, cloning); // Last: by it a clone is known to be whole.
   const made = await context.gluster.volume(clone.name);
   if (made === undefined) throw refusal(`volume ${clone.name} was deleted by hand while it was cloned`);
   return made;

@@ -62,7 +62,7 @@ function gluster(): { readonly run: HostCommand; readonly changes: string[] } {
 }
 
 describe('a clone, in the words of the gluster command', () => {
-  it('is a snapshot that is activated, cloned and deleted; the clone gets an owner of its own in between', async () => {
+  it('is a snapshot that is activated, cloned and deleted; last the clone gets an owner of its own', async () => {
     const { run, changes } = gluster();
     const driver = convergingVolumeDriver(glusterCli({ run, stateDirectory: '/nonexistent' }));
     const cloning = {
@@ -79,8 +79,8 @@ describe('a clone, in the words of the gluster command', () => {
       `snapshot create ${SNAPSHOT} data no-timestamp`,
       `snapshot activate ${SNAPSHOT}`,
       `snapshot clone copy ${SNAPSHOT}`,
-      `volume set copy user.brickyard.id ${CLONE} user.heketi.id ${CLONE}`,
       `snapshot delete ${SNAPSHOT}`,
+      `volume set copy user.brickyard.id ${CLONE} user.heketi.id ${CLONE}`,
     ]);
     changes.splice(0);
     expect(await driver.ensureCloned(cloning)).toMatchObject({ ok: true });
