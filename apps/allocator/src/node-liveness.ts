@@ -1,11 +1,19 @@
 /** Which agents speak. Silence is only counted while this process can hear: neither an outage of the bus nor one of its own link makes a node lost. */
-import { Heartbeat, heartbeatOf, HEARTBEATS_ALL, type HostName, type InternalCommand } from '@brickyard/contracts';
+import {
+  Heartbeat,
+  heartbeatOf,
+  HEARTBEATS_ALL,
+  type HostName,
+  type InternalCommand,
+  type NodeId,
+} from '@brickyard/contracts';
 import type { ControlState, Node } from '@brickyard/domain';
 import type { Bus, Subscription } from '@brickyard/service-host';
 
 const LOOK_EVERY_MS = 1_000;
-/** How often a node that speaks is asked again to give up what abandoned operations left on it. */
-const RESIDUE_EVERY_MS = 30_000;
+/** A node that speaks is asked again to give up what abandoned operations left on it: soon at first, then ever later. */
+const RESIDUE_PAUSE_MS = 30_000;
+const RESIDUE_PAUSE_MAX_MS = 5 * 60_000;
 
 export interface NodeLiveness {
   /** Names the process that serves a host: the same for all hosts that one process plays, else the host's own name. */
@@ -48,13 +56,36 @@ function whatItMeans(
   return hasSpoken && isNews ? { type: 'DeclareNodeReturned', nodeId } : undefined;
 }
 
+/**
+ * Says whether it is time to ask a node for its residue. What it cannot give up, it will hardly give up a moment later, and
+ * each time is written down: the pauses grow as long as the residue stays the same.
+ */
+function residueAsker(now: () => number): (node: Node) => boolean {
+  const asked = new Map<NodeId, { readonly what: string; readonly pauseMs: number; readonly at: number }>();
+  return ({ nodeId, residue }) => {
+    if (residue.length === 0) {
+      asked.delete(nodeId);
+      return false;
+    }
+    const what = JSON.stringify(residue);
+    const last = asked.get(nodeId);
+    if (last?.what !== what) {
+      asked.set(nodeId, { what, pauseMs: RESIDUE_PAUSE_MS, at: now() });
+      return false;
+    }
+    if (now() - last.at <= last.pauseMs) return false;
+    asked.set(nodeId, { what, pauseMs: Math.min(last.pauseMs * 2, RESIDUE_PAUSE_MAX_MS), at: now() });
+    return true;
+  };
+}
+
 /** Watches heartbeats and says what they mean. */
 export function watchNodes(options: LivenessOptions): NodeLiveness {
   const { bus, state, lostAfterMs, submit, onRestarted, now = Date.now } = options;
   const heard = new Map<string, Heard>();
   /** Before this moment nothing could be heard: no silence is older than it. */
   let listeningSince = now();
-  let residueAskedAt = now();
+  const residueIsDue = residueAsker(now);
   let isLooking = false;
   /** The last moment for which it is known that this process could hear. */
   let heardBusAt = now();
@@ -67,10 +98,11 @@ export function watchNodes(options: LivenessOptions): NodeLiveness {
     heard.set(host, { at: now(), incarnation, simulated });
     if (before !== undefined && before.incarnation !== incarnation) onRestarted(host);
   };
-  const lookAt = (node: Node, residueIsDue: boolean, lookedAt: number): void => {
+  const lookAt = (node: Node, lookedAt: number): void => {
     const heardAt = heard.get(hostOf(node))?.at ?? 0;
     const at = Math.max(heardAt, listeningSince);
-    const command = whatItMeans(node, lookedAt - at > lostAfterMs, heardAt >= listeningSince, residueIsDue, at);
+    const isSilent = lookedAt - at > lostAfterMs;
+    const command = whatItMeans(node, isSilent, heardAt >= listeningSince, residueIsDue(node), at);
     if (command !== undefined) void submit(command, `node-${node.nodeId}`);
   };
   /** What was said before the bus was asked comes before its answer: whoever is silent then was not merely not heard yet. */
@@ -87,9 +119,7 @@ export function watchNodes(options: LivenessOptions): NodeLiveness {
     // A link that was silent for long may have lost what was said meanwhile.
     if (lookedAt - heardBusAt > lostAfterMs / 2) listeningSince = now();
     heardBusAt = lookedAt;
-    const residueIsDue = now() - residueAskedAt > RESIDUE_EVERY_MS;
-    if (residueIsDue) residueAskedAt = now();
-    for (const node of state().nodes.values()) lookAt(node, residueIsDue, lookedAt);
+    for (const node of state().nodes.values()) lookAt(node, lookedAt);
   };
 
   const subscription: Subscription = bus.subscribe(HEARTBEATS_ALL, hear);

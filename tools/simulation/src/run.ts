@@ -127,16 +127,19 @@ async function sceneOf(
   return { world, checks, clients: new Clients(world, checks) };
 }
 
-const isAtRest = ({ world, checks, clients }: Scene): boolean =>
+/** Nothing is open any more; residue may stay for as long as a difference does that somebody has made by hand. */
+const isAtRest = ({ world, checks, clients }: Scene, mayLeave: 'nothing' | 'residue'): boolean =>
   checks.state.operations.size === 0 &&
   clients.waiting === 0 &&
-  [...checks.state.nodes.values()].every(({ lostSince, residue }) => lostSince === undefined && residue.length === 0) &&
+  [...checks.state.nodes.values()].every(
+    ({ lostSince, residue }) => lostSince === undefined && (mayLeave === 'residue' || residue.length === 0),
+  ) &&
   world.nats.queued(TASKS_STREAM) === 0 &&
   world.nats.queued(OUTCOMES_STREAM) === 0;
 
-async function quiet(scene: Scene): Promise<void> {
+async function quiet(scene: Scene, mayLeave: 'nothing' | 'residue' = 'nothing'): Promise<void> {
   const { kernel } = scene.world;
-  const isOver = await kernel.runUntil(() => isAtRest(scene), kernel.now + REST_MS);
+  const isOver = await kernel.runUntil(() => isAtRest(scene, mayLeave), kernel.now + REST_MS);
   demand(isOver, 'every operation ends', () => whatIsOpen(scene));
   await kernel.runUntil(() => false, kernel.now + SETTLE_MS);
 }
@@ -165,11 +168,11 @@ async function settleDrift(scene: Scene): Promise<void> {
   const { kernel } = world;
   for (let round = 0; round < DRIFT_ROUNDS; round++) {
     await startWhatHeals(scene);
-    await quiet(scene);
+    await quiet(scene, 'residue');
     // Simulated hosts are not asked now and then: nobody but us changes them, as a rule.
     for (const host of world.matter.hosts.keys()) world.nats.publish(factsWantedOf(host), '{}');
     await kernel.runUntil(() => false, kernel.now + DRIFT_SEEN_MS);
-    await quiet(scene);
+    await quiet(scene, 'residue');
     const open = [...checks.state.drift.values()].sort((one, other) => one.sincePosition - other.sincePosition);
     if (open.length === 0) return;
     for (const { driftId } of open) {
@@ -182,7 +185,7 @@ async function settleDrift(scene: Scene): Promise<void> {
       const operationId = kernel.random.hex(32) as OperationId;
       clients.send(kernel.random.hex(32), { type, operationId, driftId });
       await kernel.runUntil(() => false, kernel.now + SETTLE_MS);
-      await quiet(scene);
+      await quiet(scene, 'residue');
     }
   }
   demand(checks.state.drift.size === 0, 'every difference can be settled', () =>
