@@ -104,78 +104,79 @@ async function startDebian(
   };
 }
 
-async function compareLocal(ours: Contender, theirs: Contender, say: (text: string) => void): Promise<Figure[]> {
-  const push = await inTurns(
-    ours,
-    theirs,
-    (one, round) => cpuOf(one, () => pushLayer(one.url, 1_024, round)),
-    say,
-    'push 1 GiB',
-  );
-  const pull = await inTurns(ours, theirs, async (one) => cpuOf(one, () => pullLayer(one.url)), say, 'pull 1 GiB');
+/** Parts of a comparison by name; `BENCH_PARTS` picks some, as all of them take long. */
+type Parts = Readonly<Record<string, Compare>>;
+
+const inParts =
+  (parts: Parts): Compare =>
+  async (ours, theirs, say) => {
+    const wanted = process.env['BENCH_PARTS']?.split(',') ?? Object.keys(parts);
+    const unknown = wanted.filter((name) => !(name in parts));
+    if (unknown.length > 0)
+      throw new Error(`BENCH_PARTS: ${unknown.join(', ')}; there are ${Object.keys(parts).join(', ')}`);
+    const figures: Figure[] = [];
+    for (const name of wanted) figures.push(...((await parts[name]?.(ours, theirs, say)) ?? []));
+    return figures;
+  };
+
+const only = async (work: () => Promise<number>): Promise<Measured> => ({ seconds: await work(), cpu: 0 });
+
+async function manifests(ours: Contender, theirs: Contender, say: Say): Promise<number> {
   await Promise.all([ours, theirs].map(({ url }) => pushManifest(url)));
-  const gets = await inTurns(
-    ours,
-    theirs,
-    async ({ url }) => ({ seconds: 1 / (await manifestRate(url)), cpu: 0 }),
-    say,
-    'manifests',
-  );
-  const before = rssMib(ours);
-  await Promise.all(Array.from({ length: 8 }, (_, index) => pushLayer(ours.url, 1_024, 100 + index)));
-  return [
-    atLeast('local: push 1 GiB, speed / docker-registry', push.speed, 1.5),
-    atMost('local: push 1 GiB, CPU / docker-registry', push.cpu, 0.7),
-    atLeast('local: pull 1 GiB, speed / docker-registry', pull.speed, 0.8),
-    atLeast('local: GET of an 8 KiB manifest, rate / docker-registry', gets.speed, 8),
-    {
-      name: 'local: highest memory, 8 clients with 1 GiB each',
-      value: rssMib(ours),
-      unit: 'MiB',
-      limit: 200,
-      note: `(before: ${before.toFixed(0)})`,
-    },
-  ];
+  const rate = ({ url }: Contender): Promise<Measured> => only(async () => 1 / (await manifestRate(url)));
+  return (await inTurns(ours, theirs, rate, say, 'one manifest')).speed;
 }
 
-async function compareGluster(ours: Contender, theirs: Contender, say: (text: string) => void): Promise<Figure[]> {
-  const only = async (work: () => Promise<number>): Promise<Measured> => ({ seconds: await work(), cpu: 0 });
-  const push = await inTurns(
-    ours,
-    theirs,
-    (one, round) => only(() => pushLayer(one.url, 256, round)),
-    say,
-    'gluster: push 256 MiB',
-  );
-  const small = await inTurns(
-    ours,
-    theirs,
-    (one) => only(() => pushSmall(one.url, 60, 4_096, 1)),
-    say,
-    'gluster: 4 KiB blobs',
-  );
-  const layers = await inTurns(
-    ours,
-    theirs,
-    (one) => only(() => pushSmall(one.url, 50, 4 * MIB, 5)),
-    say,
-    'gluster: 50 x 4 MiB',
-  );
-  await Promise.all([ours, theirs].map(({ url }) => pushManifest(url)));
-  const gets = await inTurns(
-    ours,
-    theirs,
-    ({ url }) => only(async () => 1 / (await manifestRate(url))),
-    say,
-    'gluster: manifests',
-  );
-  return [
-    atLeast('gluster: push 256 MiB, speed / docker-registry', push.speed, 1.3),
-    atLeast('gluster: POST+PUT of 4 KiB, rate / docker-registry', small.speed, 4),
-    atLeast('gluster: 50 layers x 4 MiB, speed / docker-registry', layers.speed, 2),
-    atLeast('gluster: GET of an 8 KiB manifest, rate / docker-registry', gets.speed, 20),
-  ];
-}
+const compareLocal = inParts({
+  layers: async (ours, theirs, say) => {
+    const pushed = (one: Contender, round: number): Promise<Measured> =>
+      cpuOf(one, () => pushLayer(one.url, 1_024, round));
+    const push = await inTurns(ours, theirs, pushed, say, 'push 1 GiB');
+    const pull = await inTurns(ours, theirs, (one) => cpuOf(one, () => pullLayer(one.url)), say, 'pull 1 GiB');
+    return [
+      atLeast('local: push 1 GiB, speed / docker-registry', push.speed, 1.5),
+      atMost('local: push 1 GiB, CPU / docker-registry', push.cpu, 0.7),
+      atLeast('local: pull 1 GiB, speed / docker-registry', pull.speed, 0.8),
+    ];
+  },
+  manifests: async (ours, theirs, say) => [
+    atLeast('local: GET of an 8 KiB manifest, rate / docker-registry', await manifests(ours, theirs, say), 8),
+  ],
+  memory: async (ours) => {
+    const before = rssMib(ours);
+    await Promise.all(Array.from({ length: 8 }, (_, index) => pushLayer(ours.url, 1_024, 100 + index)));
+    return [
+      {
+        name: 'local: highest memory, 8 clients with 1 GiB each',
+        value: rssMib(ours),
+        unit: 'MiB',
+        limit: 200,
+        note: `(before: ${before.toFixed(0)})`,
+      },
+    ];
+  },
+});
+
+const compareGluster = inParts({
+  layers: async (ours, theirs, say) => {
+    const pushed = (one: Contender, round: number): Promise<Measured> => only(() => pushLayer(one.url, 256, round));
+    const push = await inTurns(ours, theirs, pushed, say, 'gluster: push 256 MiB');
+    return [atLeast('gluster: push 256 MiB, speed / docker-registry', push.speed, 1.3)];
+  },
+  small: async (ours, theirs, say) => {
+    const pushed = (one: Contender): Promise<Measured> => only(() => pushSmall(one.url, 60, 4_096, 1));
+    const small = await inTurns(ours, theirs, pushed, say, 'gluster: 4 KiB blobs');
+    return [atLeast('gluster: POST+PUT of 4 KiB, rate / docker-registry', small.speed, 4)];
+  },
+  many: async (ours, theirs, say) => {
+    const pushed = (one: Contender): Promise<Measured> => only(() => pushSmall(one.url, 50, 4 * MIB, 5));
+    const layers = await inTurns(ours, theirs, pushed, say, 'gluster: 50 x 4 MiB');
+    return [atLeast('gluster: 50 layers x 4 MiB, speed / docker-registry', layers.speed, 2)];
+  },
+  manifests: async (ours, theirs, say) => [
+    atLeast('gluster: GET of an 8 KiB manifest, rate / docker-registry', await manifests(ours, theirs, say), 20),
+  ],
+});
 
 const atLeast = (name: string, value: number, limit: number): Figure => ({
   name,
