@@ -29,6 +29,7 @@ const UPSTREAMS: Readonly<Record<string, object>> = {
   gone: {},
   calm: { tagTtlSeconds: 300 },
   named: { namespaces: ['docker.io'], repositories: ['library/**'] },
+  fixed: {},
   all: { prefix: '', repositories: ['mirrored/*'] },
   listed: {},
   wide: {},
@@ -66,7 +67,13 @@ beforeAll(async () => {
   }));
   const self = { name: 'self', prefix: 'self', url: `http://127.0.0.1:${String(port)}` };
   cache = await RegistryUnderTest.start({
-    config: { upstreams: [...upstreams, self], repositories: [{ match: 'unkept/library/full', quotaBytes: 10 }] },
+    config: {
+      upstreams: [...upstreams, self],
+      repositories: [
+        { match: 'unkept/library/full', quotaBytes: 10 },
+        { match: 'fixed/**', fixedTags: ['v*'] },
+      ],
+    },
     settings: { manifestBytesMax: 10_000 },
     port,
   });
@@ -167,6 +174,73 @@ describe('an image of another registry', () => {
       type: 'TagDeleted',
       data: { cause: 'upstream', digest: second.digest },
     });
+  });
+
+  it('stays where it was when its tag is fixed here', async () => {
+    const first = upstream.image('library/fixed', 'v1', randomBytes(10));
+    await call('fixed/library/fixed/manifests/v1');
+    upstream.image('library/fixed', 'v1', randomBytes(10));
+    const held = await call('fixed/library/fixed/manifests/v1');
+    expect([held.status, await held.text()]).toEqual([200, first.text]);
+  });
+
+  it('that another replica has fetched is not fetched again', async () => {
+    const other = await cache.addReplica({
+      config: { upstreams: [{ name: 'calm', prefix: 'calm', url: upstream.url }] },
+    });
+    try {
+      const layer = randomBytes(1_000);
+      const image = upstream.image('library/twice', 'v1', layer);
+      await bytesOf(await call('calm/library/twice/manifests/v1'));
+      await bytesOf(await call(`calm/library/twice/blobs/${image.layer}`));
+      while (!facts().blobs.has(image.layer as never)) await moment();
+      upstream.asked.length = 0;
+      const there = (path: string): Promise<Response> => fetch(`${other.url}/v2/calm/library/twice/${path}`);
+      expect(await (await there('manifests/v1')).text()).toBe(image.text);
+      expect((await bytesOf(await there(`blobs/${image.layer}`))).equals(layer)).toBe(true);
+      expect(upstream.questions).toEqual([]);
+    } finally {
+      await other.stop();
+    }
+  });
+
+  it('is fetched from a registry like this one, index and all', async () => {
+    const theirs = await RegistryUnderTest.start();
+    const port = new URL(theirs.url).port;
+    const here = await cache.addReplica({
+      config: { upstreams: [{ name: 'theirs', prefix: 'theirs', url: theirs.url }] },
+    });
+    try {
+      const put = (path: string, body: Buffer | string, method = 'POST', type = 'application/octet-stream') =>
+        fetch(`${theirs.url}/v2/app/${path}`, { method, body, headers: { 'content-type': type } });
+      const config = Buffer.from('{}');
+      expect((await put(`blobs/uploads/?digest=${sha256(config)}`, config)).status).toBe(201);
+      const named = {
+        mediaType: 'application/vnd.oci.image.config.v1+json',
+        digest: sha256(config),
+        size: config.length,
+      };
+      const image = JSON.stringify({ schemaVersion: 2, mediaType: IMAGE_TYPE, config: named, layers: [] });
+      expect((await put(`manifests/${sha256(image)}`, image, 'PUT', IMAGE_TYPE)).status).toBe(201);
+      const indexType = 'application/vnd.oci.image.index.v1+json';
+      const entry = { mediaType: IMAGE_TYPE, digest: sha256(image), size: image.length };
+      const index = JSON.stringify({ schemaVersion: 2, mediaType: indexType, manifests: [entry] });
+      expect((await put('manifests/all', index, 'PUT', indexType)).status).toBe(201);
+      const from = (path: string): Promise<Response> => fetch(`${here.url}/v2/theirs/app/${path}`);
+      const head = await fetch(`${here.url}/v2/theirs/app/manifests/all`, { method: 'HEAD' });
+      expect([head.headers.get('docker-content-digest'), head.headers.get('content-type')]).toEqual([
+        sha256(index),
+        indexType,
+      ]);
+      expect(await (await from('manifests/all')).text()).toBe(index);
+      expect(await (await from(`manifests/${sha256(image)}`)).text()).toBe(image);
+      expect((await bytesOf(await from(`blobs/${sha256(config)}`))).equals(config)).toBe(true);
+      expect(await (await from('tags/list')).json()).toEqual({ name: 'theirs/app', tags: ['all'] });
+      expect((await history('theirs/app'))[0]?.data['fetchedFrom']).toBe(`127.0.0.1:${port}/app`);
+    } finally {
+      await here.stop();
+      await theirs.stop();
+    }
   });
 
   it('is not asked for again within the time its tags are trusted, and by digest never', async () => {

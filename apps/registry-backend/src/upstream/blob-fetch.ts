@@ -111,14 +111,23 @@ export class BlobFetch {
     this.#controller.abort();
   }
 
-  /** Bytes from an offset on, as many as there are at once; waits for the first. Rejects when there never will be. */
-  async pieceAt(at: number, bytesMax: number): Promise<Buffer> {
+  /**
+   * Bytes from an offset on, as many as there are at once; waits for the first. Rejects when there never will be;
+   * undefined when the client has gone meanwhile, which `nudge` makes it notice.
+   */
+  async pieceAt(at: number, bytesMax: number, isGone: () => boolean): Promise<Buffer | undefined> {
     for (;;) {
+      if (isGone()) return undefined;
       if (this.#failure !== undefined) throw this.#failure;
       const end = this.#isVerified ? this.#received : Math.min(this.#received, (this.#size ?? this.#received) - 1);
       if (at < end) return this.#read(at, Math.min(bytesMax, end - at));
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
+  }
+
+  /** Lets everybody who waits look again. */
+  nudge(): void {
+    this.#wake();
   }
 
   async #run(begun: (size: number | undefined) => void): Promise<void> {

@@ -217,19 +217,17 @@ async function pump(
   { first, last }: ByteRange,
   begin: () => void,
 ): Promise<void> {
-  const gone = new Promise<undefined>((resolve) => {
-    response.once('close', () => {
-      resolve(undefined);
-    });
+  const isGone = (): boolean => response.destroyed;
+  response.once('close', () => {
+    fetch.nudge();
   });
   for (let at = first; at <= last;) {
-    const bytes = await Promise.race([fetch.pieceAt(at, last - at + 1), gone]);
-    if (bytes === undefined || response.destroyed) return;
+    const bytes = await fetch.pieceAt(at, last - at + 1, isGone);
+    if (bytes === undefined) return;
     if (!response.headersSent) begin();
     registry.upstreams.metrics?.pushed('blob', bytes.length);
-    const isTaken = response.write(bytes);
     at += bytes.length;
-    if (!isTaken) await Promise.race([new Promise((resolve) => response.once('drain', resolve)), gone]);
+    if (!response.write(bytes)) await drained(response);
   }
   if (!response.headersSent) begin(); // Nothing is all there is.
   await ended(response);
@@ -273,12 +271,27 @@ async function piped(
     hash.update(chunk);
     const isTaken = held === undefined || out.write(held);
     held = chunk;
-    if (!isTaken) await new Promise((resolve) => out.once('drain', resolve).once('close', resolve));
+    if (!isTaken) await drained(out);
     if (out.destroyed) return false;
   }
   if (digest !== undefined && `${algorithmOf(digest)}:${hash.digest('hex')}` !== digest) return false;
   if (held !== undefined) out.write(held);
   return true;
+}
+
+/** Resolves when the client has taken what was sent, or has gone. */
+function drained(response: Exchange['response']): Promise<void> {
+  return new Promise((resolve) => {
+    if (response.destroyed) {
+      resolve();
+      return;
+    }
+    const done = (): void => {
+      response.off('drain', done).off('close', done);
+      resolve();
+    };
+    response.on('drain', done).on('close', done);
+  });
 }
 
 const ended = (response: Exchange['response']): Promise<void> =>
