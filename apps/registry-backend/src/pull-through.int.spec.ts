@@ -7,9 +7,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { freePort } from '@brickyard/servers';
+import { createLogger, createMetrics } from '@brickyard/service-host';
 import { hashSync } from 'bcryptjs';
+import { ConfigFile } from './config-file';
 import { RegistryUnderTest } from './testing/registry-under-test';
 import { IMAGE_TYPE, ScriptedUpstream, sha256 } from './testing/scripted-upstream';
+import { Upkeep } from './upkeep/upkeep';
 
 jest.setTimeout(20_000);
 
@@ -21,6 +24,7 @@ const folder = mkdtempSync(join(tmpdir(), 'brickyard-upstream-'));
 let upstream: ScriptedUpstream;
 let cache: RegistryUnderTest;
 let debianPort: number;
+let configOfCache: ConfigFile;
 
 /** One upstream for each test, as trouble with it is remembered; all are the same server, always asked anew about tags. */
 const UPSTREAMS: Readonly<Record<string, object>> = {
@@ -30,6 +34,7 @@ const UPSTREAMS: Readonly<Record<string, object>> = {
   calm: { tagTtlSeconds: 300 },
   named: { namespaces: ['docker.io'], repositories: ['library/**'] },
   fixed: {},
+  evicted: { keep: { days: 0 } },
   all: { prefix: '', repositories: ['mirrored/*'] },
   listed: {},
   wide: {},
@@ -66,17 +71,14 @@ beforeAll(async () => {
     ...more,
   }));
   const self = { name: 'self', prefix: 'self', url: `http://127.0.0.1:${String(port)}` };
-  cache = await RegistryUnderTest.start({
-    config: {
-      upstreams: [...upstreams, self],
-      repositories: [
-        { match: 'unkept/library/full', quotaBytes: 10 },
-        { match: 'fixed/**', fixedTags: ['v*'] },
-      ],
-    },
-    settings: { manifestBytesMax: 10_000 },
-    port,
+  configOfCache = ConfigFile.parse({
+    upstreams: [...upstreams, self],
+    repositories: [
+      { match: 'unkept/library/full', quotaBytes: 10 },
+      { match: 'fixed/**', fixedTags: ['v*'] },
+    ],
   });
+  cache = await RegistryUnderTest.start({ config: configOfCache, settings: { manifestBytesMax: 10_000 }, port });
 });
 
 beforeEach(() => {
@@ -182,6 +184,37 @@ describe('an image of another registry', () => {
     upstream.image('library/fixed', 'v1', randomBytes(10));
     const held = await call('fixed/library/fixed/manifests/v1');
     expect([held.status, await held.text()]).toEqual([200, first.text]);
+  });
+
+  it('goes when the rules say so, bytes and all, and is fetched again when it is asked for', async () => {
+    const layer = randomBytes(1_000);
+    const image = upstream.image('library/old', 'v1', layer);
+    const pull = async (): Promise<void> => {
+      expect(await (await call('evicted/library/old/manifests/v1')).text()).toBe(image.text);
+      expect((await bytesOf(await call(`evicted/library/old/blobs/${image.layer}`))).equals(layer)).toBe(true);
+      while (!facts().blobs.has(image.layer as never)) await moment();
+    };
+    await pull();
+    const { facts: followed, store } = cache.replica(0);
+    const never = { collectEveryMs: 0, scrubBytesSecond: 0, uploadAgeMs: 0, graceMs: 0 };
+    const log = createLogger({ service: 'spec', level: 'silent' });
+    const metrics = createMetrics('spec');
+    const upkeep = new Upkeep({ facts: followed, store: () => store, config: configOfCache, log, metrics, ...never });
+    try {
+      const { evicted } = upkeep.previewRetention();
+      expect(evicted).toEqual([{ repository: 'evicted/library/old', digest: image.digest }]);
+      await upkeep.applyRetention();
+      while (facts().blobs.has(image.layer as never)) await upkeep.collect();
+      await pull();
+    } finally {
+      await upkeep.stop();
+    }
+    const told = (await history('evicted/library/old')).map(({ type }) => type);
+    expect(told.filter((type) => type === 'ManifestPushed' || type === 'ManifestDeleted')).toEqual([
+      'ManifestPushed',
+      'ManifestDeleted',
+      'ManifestPushed',
+    ]);
   });
 
   it('that another replica has fetched is not fetched again', async () => {
