@@ -44,12 +44,15 @@ const Device = z.looseObject({
   why: z.string(),
 });
 
+const Place = z.looseObject({ device: z.string(), name: z.string(), node: z.string(), host: z.string() });
+
 export const ExplainedVolume = z.looseObject({
   id: z.string(),
   name: z.string().optional(),
   status: z.string(),
   health: z.string().optional(),
   adopted: z.looseObject({ position: z.int(), time: z.string(), actor: Actor, origin: z.string() }).optional(),
+  cloned: z.looseObject({ position: z.int(), time: z.string(), actor: Actor, origin: z.string() }).optional(),
   placements: z.array(
     Trigger.extend({
       instead: z.string().optional(),
@@ -62,10 +65,11 @@ export const ExplainedVolume = z.looseObject({
     .array(
       Trigger.extend({
         brick: z.string(),
-        to: z.looseObject({ brick: z.string(), device: z.string(), node: z.string() }),
+        from: Place.optional(),
+        to: Place.extend({ brick: z.string() }),
         result: z.string(),
         detail: z.string().optional(),
-        passedOver: z.array(z.looseObject({ device: z.string(), why: z.string() })),
+        passedOver: z.array(Place.extend({ why: z.string() })),
       }),
     )
     .default([]),

@@ -12,10 +12,6 @@ export type Victim = (typeof VICTIMS)[number];
 
 export const victimsOn = (hosts: HostsKind): readonly Victim[] => (hosts === 'real' ? VICTIMS : PROCESSES);
 
-/** Bricks that are files cannot be cloned, and targets of block volumes are not compared with the log yet. */
-const isLeftOut = (saga: OperationKind, hosts: HostsKind): boolean =>
-  hosts === 'real' && (saga === 'clone-volume' || saga.includes('block'));
-
 /** One place in a saga: a step on its way forward, being asked about, or being taken back. */
 export interface Place {
   readonly saga: OperationKind;
@@ -30,6 +26,13 @@ export interface Point extends Place {
   readonly moment: 'before' | 'after';
   readonly victim: Victim;
 }
+
+/**
+ * Of real hosts: bricks that are files cannot be cloned, targets of block volumes are not compared with the log yet, and
+ * members that are up forget a volume for those that are not.
+ */
+const isLeftOut = ({ saga, name }: Pick<Place, 'saga' | 'name'>, hosts: HostsKind): boolean =>
+  hosts === 'real' && (saga === 'clone-volume' || saga.includes('block') || name === 'remove-volumes');
 
 const MOMENTS = ['before', 'after'] as const;
 /** An evacuation gives no orders of its own: it is a row of these. */
@@ -64,10 +67,11 @@ function placesOf(saga: OperationKind): Place[] {
 
 /** All of them. A saga or step that is new is among them. */
 export function allPoints(hosts: HostsKind): Point[] {
-  const kinds = (Object.keys(sagas) as OperationKind[]).filter((saga) => !isLeftOut(saga, hosts));
+  const kinds = Object.keys(sagas) as OperationKind[];
   const victims = victimsOn(hosts);
   return kinds
     .flatMap(placesOf)
+    .filter((place) => !isLeftOut(place, hosts))
     .flatMap((place) => MOMENTS.flatMap((moment) => victims.map((victim): Point => ({ ...place, moment, victim }))));
 }
 

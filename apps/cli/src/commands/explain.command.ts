@@ -24,9 +24,11 @@ const origin = (trigger: z.infer<typeof ExplainedOperation>['trigger']): string 
   return `${actorText(actor)}${asked}, position ${String(position)}, ${time}`;
 };
 
+const placeText = ({ host, name }: { readonly host: string; readonly name: string }): string => `${host} ${name}`;
+
 function volumeLines(
   context: Context,
-  { id, name, status, health, adopted, placements, moves }: z.infer<typeof ExplainedVolume>,
+  { id, name, status, health, adopted, cloned, placements, moves }: z.infer<typeof ExplainedVolume>,
 ): string[] {
   return [
     `Volume ${id}  ${name ?? ''}  ${status}${health === undefined ? '' : `, ${health}`}`,
@@ -34,6 +36,11 @@ function volumeLines(
       ? []
       : [
           `  taken over from ${adopted.origin} by ${actorText(adopted.actor)}, position ${String(adopted.position)}, ${adopted.time}: nobody here chose where its bricks lie`,
+        ]),
+    ...(cloned === undefined
+      ? []
+      : [
+          `  a clone of ${cloned.origin}, asked for by ${actorText(cloned.actor)}, position ${String(cloned.position)}, ${cloned.time}: its bricks share the pools of that volume's`,
         ]),
     ...placements.flatMap((placement) => [
       '',
@@ -63,8 +70,9 @@ function volumeLines(
     ...moves.flatMap((move) => [
       '',
       `${move.type} by ${origin(move)}`,
-      `  brick ${move.brick} ${move.result}: brick ${move.to.brick} on device ${move.to.device}, node ${move.to.node}${move.detail === undefined ? '' : `; ${move.detail}`}`,
-      ...move.passedOver.map(({ device, why }) => `  passed over: ${device}: ${why}`),
+      `  brick ${move.brick} ${move.result}${move.from === undefined ? '' : ` from ${placeText(move.from)}`} to ${placeText(move.to)}, where it is brick ${move.to.brick}`,
+      ...(move.detail === undefined ? [] : [`  ${move.detail}`]),
+      ...move.passedOver.map((place) => `  passed over: ${placeText(place)}: ${place.why}`),
     ]),
   ];
 }

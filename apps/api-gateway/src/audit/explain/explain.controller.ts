@@ -13,7 +13,7 @@ import type { ClusterStateReader } from '../../state/cluster-state.reader';
 import { requestedState } from '../../state/requested-state';
 import { LEDGER, REFUSALS, STATE_READER } from '../../tokens';
 import { endedOperationView, operationView } from '../operation.view';
-import { adoptionView, moveViews } from './move.explanation';
+import { adoptionView, cloneView, moveViews } from './move.explanation';
 import { operationExplanation } from './operation.explanation';
 import { refusalView } from './refusal.explanation';
 import { type PlacingEvent, placementView, placingEvents, volumeHead } from './volume.explanation';
@@ -41,8 +41,9 @@ export class ExplainController {
     const events = (await this.ledger.readStream(`volume-${volumeId}`)).filter((event) => event.position <= position);
     const placing = placingEvents(events);
     const adopted = adoptionView(events);
+    const cloned = cloneView(events);
     const [first] = placing;
-    if (first === undefined && adopted === undefined) throw idNotFound();
+    if (first === undefined && adopted === undefined && cloned === undefined) throw idNotFound();
     const options = first === undefined ? [] : optionsIn(first.stored);
     const placements: object[] = [];
     for (const one of placing) placements.push(await this.placement(one, options));
@@ -52,8 +53,9 @@ export class ExplainController {
       position,
       ...head,
       ...(adopted === undefined ? {} : { adopted }),
+      ...(cloned === undefined ? {} : { cloned }),
       placements,
-      moves: moveViews(events),
+      moves: await moveViews(events, async (at) => (await this.reader.at(at - 1)).state),
     });
   }
 

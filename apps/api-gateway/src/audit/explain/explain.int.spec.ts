@@ -1,5 +1,22 @@
-import { gib, kibOf, type CommandOf, type ControlEvent, type OperationId } from '@brickyard/contracts';
+import {
+  type BrickId,
+  gib,
+  kibOf,
+  type CommandOf,
+  type ControlEvent,
+  type OperationId,
+  type VolumeId,
+} from '@brickyard/contracts';
 import { type ControlState, decide, emptyControlState, evolve } from '@brickyard/domain';
+import {
+  cloneVolume,
+  clusterOf,
+  type ControlPlane,
+  createVolume,
+  failed,
+  newOperationId,
+  obedient,
+} from '@brickyard/domain/testing';
 import { idOf, NODE_1, NODE_2, smallCluster, VOLUME, volumeSpec } from '../../testing/events';
 import { GatewayUnderTest } from '../../testing/gateway-under-test';
 
@@ -30,6 +47,30 @@ function planned(before: readonly ControlEvent[]): readonly ControlEvent[] {
   const decision = decide(command, state, { position: before.length, now });
   if (decision.kind === 'rejected') throw new Error(decision.rejection.kind);
   return decision.events;
+}
+
+/** A volume whose first devices failed, of which a brick stayed at first and moved then, and a clone of it. */
+function movedVolume(): { plane: ControlPlane; volumeId: VolumeId; cloneId: VolumeId; brickId: BrickId } {
+  const devicesKib = [kibOf(gib(500)), kibOf(gib(500))];
+  const plane = clusterOf([1, 2, 3, 4].map((zone) => ({ zone, devicesKib })));
+  const command = createVolume('data', 10);
+  const { volumeId } = command;
+  plane.submit(command);
+  let failures = 1;
+  plane.settle((task) =>
+    task.task.type === 'CreateBrick' && failures-- > 0 ? failed('the disk is on fire') : obedient(devicesKib[0])(task),
+  );
+  const brickId = plane.state.volumes.get(volumeId)?.bricks[0]?.brickId;
+  if (brickId === undefined) throw new Error('the volume has no brick');
+  const evict = { type: 'EvictBrick', brickId, healCheck: 'enable' } as const;
+  plane.submit({ ...evict, operationId: newOperationId() });
+  plane.settle((task) => (task.task.type === 'CreateBrick' ? failed('no room on the disk') : obedient()(task)));
+  plane.submit({ ...evict, operationId: newOperationId() });
+  plane.settle(obedient());
+  const clone = cloneVolume(volumeId, 'copy');
+  plane.submit(clone);
+  plane.settle(obedient());
+  return { plane, volumeId, cloneId: clone.volumeId, brickId };
 }
 
 describe('explanations', () => {
@@ -76,6 +117,38 @@ describe('explanations', () => {
       ],
     });
     expect((await under.fetch(`/v1/explain/volumes/${VOLUME}?at=3`)).status).toBe(404);
+  });
+
+  it('tell how a volume was planned again, its bricks moved, and whose clone it is', async () => {
+    const other = await GatewayUnderTest.start();
+    try {
+      const { plane, volumeId, cloneId, brickId } = movedVolume();
+      const end = await other.record(...plane.log.map(({ event }) => event));
+      const told = async (id: string): Promise<unknown> =>
+        (await other.fetch(`/v1/explain/volumes/${id}?after=${String(end)}`)).json();
+      const place = { device: expect.any(String) as unknown, host: expect.stringMatching(/^n\d$/) as unknown };
+      const rule = { ...place, rule: 'node-in-set', why: 'another brick of the set is on its node already' };
+      expect(await told(volumeId)).toMatchObject({
+        placements: [{ type: 'VolumePlanned' }, { type: 'VolumeReplanned', instead: 'the disk is on fire' }],
+        moves: [
+          { type: 'BrickEvictionPlanned', result: 'stayed', detail: 'no room on the disk' },
+          {
+            result: 'moved',
+            brick: brickId,
+            from: place,
+            to: place,
+            passedOver: [rule],
+          },
+        ],
+      });
+      expect(await told(cloneId)).toMatchObject({ cloned: { origin: volumeId }, placements: [], moves: [] });
+      // What the explanation said then, it says for that moment still.
+      const early = plane.log.findIndex(({ event }) => event.type === 'VolumeReplanned');
+      const then = await other.fetch(`/v1/explain/volumes/${volumeId}?at=${String(early)}`);
+      expect(await then.json()).toMatchObject({ placements: [{ type: 'VolumePlanned' }], moves: [] });
+    } finally {
+      await other.stop();
+    }
   });
 
   it('tell of an operation its steps, what it waits for and what comes next', async () => {
