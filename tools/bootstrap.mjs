@@ -97,7 +97,7 @@ const HOSTS = {
   tgtd: 'tgt',
 };
 
-/** What only tests need: a browser, clients of images, objects and disks, another registry, a container engine. */
+/** What only tests need: a browser, clients of images, objects and disks, another registry, a container engine, systemd's judgement of units. */
 const TESTS = {
   chromium: 'chromium',
   buildah: 'buildah',
@@ -113,6 +113,7 @@ const TESTS = {
   dockerd: 'docker.io',
   'docker-compose': 'docker-compose',
   debootstrap: 'debootstrap',
+  'systemd-analyze': 'systemd',
 };
 
 /** Debian's names of what is missing: the servers, with `hosts` what storage hosts on this machine need, with `tests` what tests do. */

@@ -156,7 +156,7 @@ async function main(): Promise<void> {
     ],
   });
   log.info({ position: positionNow(), healthPort: health.port }, 'standing by');
-  term.leadership = await leadWhenReadable({
+  const leadership = await leadWhenReadable({
     storage,
     reader,
     bus,
@@ -176,7 +176,11 @@ async function main(): Promise<void> {
       log.error({ error: describeError(error) }, 'the lead is lost');
       process.exit(EXIT_LEAD_LOST);
     },
+  }).catch((error: unknown) => {
+    if (!ending.signal.aborted) throw error;
   });
+  if (leadership === undefined) return; // A standby that was told to stop, which is no failure.
+  term.leadership = leadership;
   term.door = await openDoor(config, term.leadership.writer, log, metrics);
   bus.publish(LEADER_READY, { epoch: term.leadership.writer.epoch });
   log.info({ epoch: term.leadership.writer.epoch }, 'taking commands');

@@ -1,6 +1,6 @@
 export type { HostPlace } from './fleet';
 export type { HostsKind, StackOptions } from './options';
-export { eventually } from './readiness';
+export { checkLeader, checkReady, eventually } from './readiness';
 export type { Service } from './service';
 export type { RunningStack } from './running-stack';
 export { startStack } from './start-stack';

@@ -36,6 +36,8 @@ export function httpAdapter(options: ServerOptions): FastifyAdapter {
     bodyLimit: BODY_BYTES_MAX,
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: 'idle',
+    // Who was let in before the door closed is served: only then may a gateway be replaced without a failed request.
+    return503OnClosing: false,
     routerOptions: { maxParamLength: ID_LENGTH_MAX },
     // A request target that is no path at all ends here, before any hook.
     frameworkErrors: (_error: Error, _request: FastifyRequest, reply: FastifyReply) => {
