@@ -11,6 +11,8 @@ export interface HostDirectories {
   readonly brickyard: string;
   readonly log: string;
   readonly fstab: string;
+  /** Where udev is reached while /run changes. */
+  readonly udev: string;
 }
 
 /** Where the node agent keeps its state inside a host. */
@@ -22,8 +24,7 @@ export async function arrangeMounts(holder: number, directories: HostDirectories
   const mount = (...args: string[]): Promise<string> =>
     mustRun(['nsenter', `--mount=/proc/${String(holder)}/ns/mnt`, '--', 'mount', ...args]);
   await letGoOfForeignMounts(holder);
-  await mount('-t', 'tmpfs', '-o', 'mode=755', 'tmpfs', '/run');
-  for (const directory of ['gluster', 'lock', 'machine']) mkdirSync(join(root, 'run', directory));
+  await ownRun(root, mount, directories.udev);
   await ownVarLib(root, mount);
   await mount('--bind', directories.glusterd, '/var/lib/glusterd');
   await mount('--bind', directories.brickyard, STATE_DIRECTORY);
@@ -31,6 +32,15 @@ export async function arrangeMounts(holder: number, directories: HostDirectories
   await withoutGeoReplication(root, mount);
   // An agent that writes /etc/fstab must never write the machine's.
   if (existsSync('/etc/fstab')) await mount('--bind', directories.fstab, '/etc/fstab');
+}
+
+/** A private /run; udev is the machine's, where there is one: LVM waits for it to make the nodes of volumes. */
+async function ownRun(root: string, mount: (...args: string[]) => Promise<string>, udev: string): Promise<void> {
+  const hasUdev = existsSync('/run/udev/control');
+  if (hasUdev) await mount('--bind', '/run/udev', udev);
+  await mount('-t', 'tmpfs', '-o', 'mode=755', 'tmpfs', '/run');
+  for (const directory of ['gluster', 'lock', 'machine', 'udev']) mkdirSync(join(root, 'run', directory));
+  if (hasUdev) await mount('--move', udev, '/run/udev');
 }
 
 /**

@@ -23,6 +23,8 @@ export interface HostLabOptions {
   readonly devicesPerHost?: number;
   /** Size of each new device; sparse, so it costs what is written. 10 GiB by default. */
   readonly deviceSizeKib?: number;
+  /** Disks of this machine, those of each host, in place of sparse files: each host's LVM sees its own. Their content is the host's. */
+  readonly disks?: readonly (readonly string[])[];
   onProgress?(text: string): void;
 }
 
@@ -100,10 +102,11 @@ class NamespacedLab implements HostLab {
     this.subnet = textOf(network.subnet);
     this.clientAddress = clientAddressIn(network.subnet);
     const { count, devicesPerHost: devices = DEVICES_PER_HOST, deviceSizeKib = DEVICE_SIZE_KIB } = options;
-    this.hosts = Array.from(
-      { length: count },
-      (_, index) => new NamespacedHost({ labDirectory: directory, network, number: index + 1, devices, deviceSizeKib }),
-    );
+    this.hosts = Array.from({ length: count }, (_, index) => {
+      const disks = options.disks?.[index];
+      const plan = { labDirectory: directory, network, number: index + 1, devices, deviceSizeKib };
+      return new NamespacedHost(disks === undefined ? plan : { ...plan, disks });
+    });
   }
 
   async boot(): Promise<void> {

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, cpSync, existsSync, mkdirSync, openSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type CommandOptions, type Completed, isRunning, runCommand, until } from './command';
+import { keepOwnDisks, letGoOfDisks } from './disks';
 import { Glusterd } from './glusterd';
 import { arrangeMounts, type HostDirectories, STATE_DIRECTORY } from './host-mounts';
 import { detachLoopsBelow } from './loop-devices';
@@ -25,7 +26,7 @@ export interface SpawnOptions {
 export interface StorageHost {
   readonly name: string;
   readonly address: string;
-  /** Block devices to be, as paths inside the host, the same on every host: sparse files. */
+  /** Block devices to be, as paths inside the host: sparse files, the same on every host, or disks of this machine. */
   readonly devices: readonly string[];
   /** State directory of the node agent inside the host; it outlives crashes and stops. */
   readonly stateDirectory: string;
@@ -67,6 +68,8 @@ export interface HostPlan {
   readonly number: number;
   readonly devices: number;
   readonly deviceSizeKib: number;
+  /** Disks of this machine in place of sparse files. */
+  readonly disks?: readonly string[];
 }
 
 /** The storage host of a namespace that exists already; it is off until `boot`. */
@@ -86,7 +89,7 @@ export class NamespacedHost implements StorageHost {
     this.namespace = namespaceOf(plan.network.prefix, plan.number);
     this.directory = join(plan.labDirectory, this.name);
     const names = Array.from({ length: plan.devices }, (_, index) => `disk${String(index + 1)}`);
-    this.devices = names.map((name) => join(STATE_DIRECTORY, 'devices', name));
+    this.devices = plan.disks ?? names.map((name) => join(STATE_DIRECTORY, 'devices', name));
     this.glusterd = new Glusterd({
       hostName: this.name,
       logDirectory: this.directories().log,
@@ -133,6 +136,7 @@ export class NamespacedHost implements StorageHost {
     await endAll(() => processesIn(this.namespace), this.name);
     this.holder = undefined;
     await detachLoopsBelow(this.directory);
+    if (this.plan.disks !== undefined) await letGoOfDisks(this.plan.disks);
   }
 
   /** Asks everything inside to end, then switches the host off. */
@@ -163,6 +167,8 @@ export class NamespacedHost implements StorageHost {
     const pid = holder.pid ?? 0;
     const holds = await until(() => !isRunning(holder) || readProc(pid, 'comm') === 'sleep\n', HOLDER_TIMEOUT_MS, 2);
     if (!holds || !isRunning(holder)) throw new Error(`the namespaces of ${this.name} cannot be made`);
+    const { disks } = this.plan;
+    if (disks !== undefined) await keepOwnDisks(pid, this.directory, disks);
     await arrangeMounts(pid, this.directories());
     this.holder = holder;
     await this.glusterd.start();
@@ -195,15 +201,18 @@ export class NamespacedHost implements StorageHost {
       brickyard: join(this.directory, 'lib-brickyard'),
       log: join(this.directory, 'log'),
       fstab: join(this.directory, 'fstab'),
+      udev: join(this.directory, 'udev'),
     };
   }
 
   /** Files of a new host; those of an old one stay as they are. Never a copy of the machine's glusterd.info: its UUID must differ. */
   private makeFiles(): void {
-    const { glusterd, brickyard, log, fstab } = this.directories();
-    for (const directory of [glusterd, join(brickyard, 'devices'), log]) mkdirSync(directory, { recursive: true });
+    const { glusterd, brickyard, log, fstab, udev } = this.directories();
+    for (const directory of [glusterd, join(brickyard, 'devices'), log, udev])
+      mkdirSync(directory, { recursive: true });
     if (!existsSync(fstab)) writeFileSync(fstab, '');
     if (existsSync(GLUSTER_GROUPS)) cpSync(GLUSTER_GROUPS, join(glusterd, 'groups'), { recursive: true });
+    if (this.plan.disks !== undefined) return;
     for (const device of this.devices) {
       const file = join(brickyard, device.slice(STATE_DIRECTORY.length));
       if (existsSync(file)) continue;

@@ -21,6 +21,8 @@ export interface StackOptions {
   readonly deviceSizeKib?: number;
   /** Devices of each host; 2 when absent. */
   readonly devicesPerNode?: number;
+  /** Disks of this machine, those of each real host, in place of devices that are files; all that is on them is lost. */
+  readonly disks?: readonly (readonly string[])[];
   /** Faults that the agents are to produce, a file. */
   readonly faultsFile?: string;
   /** Allocators: one leads, the others stand by. 2 when absent. */
@@ -39,8 +41,8 @@ export interface StackOptions {
 }
 
 /** The options with nothing left open. */
-export type StackPlan = Required<Omit<StackOptions, 'configFile' | 'faultsFile'>> &
-  Pick<StackOptions, 'configFile' | 'faultsFile'>;
+export type StackPlan = Required<Omit<StackOptions, 'configFile' | 'faultsFile' | 'disks'>> &
+  Pick<StackOptions, 'configFile' | 'faultsFile' | 'disks'>;
 
 const KIB_PER_GIB = 1024 * 1024;
 const DEVICE_GIB = 20;

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import type { HostPlace } from './fleet';
 
 const POLL_MS = 25;
-const PROBE_TIMEOUT_MS = 1_000;
+const PROBE_TIMEOUT_MS = 5_000;
 const REQUEST_TIMEOUT_MS = 2_000;
 
 const Verdict = z.object({

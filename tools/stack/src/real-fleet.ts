@@ -21,6 +21,7 @@ export async function realFleet(context: FleetContext): Promise<Fleet> {
     count: plan.nodes,
     devicesPerHost: plan.devicesPerNode,
     deviceSizeKib: plan.deviceSizeKib,
+    ...(plan.disks === undefined ? {} : { disks: plan.disks }),
     onProgress: (text) => {
       plan.onProgress(shortened(text));
     },
@@ -86,6 +87,12 @@ async function bootWith(host: StorageHost, agent: Service, onProgress: (text: st
   await Promise.all([booting, host.isUp() ? agent.start() : undefined]);
 }
 
+/** The table of mounts lies beside the agent's state: /etc/fstab of a host here is a mount, which nothing can replace. */
+const bricksOf = ({ stateDirectory }: StorageHost, onDisks: boolean): Readonly<Record<string, string>> =>
+  onDisks
+    ? { BRICKYARD_BRICK_DRIVER: 'lvm-thin', BRICKYARD_FSTAB: join(stateDirectory, 'fstab') }
+    : { BRICKYARD_BRICK_DRIVER: 'loop-xfs' };
+
 function agentOf(host: StorageHost, env: Readonly<Record<string, string>>, context: FleetContext): Service {
   const { plan, data, notes } = context;
   const name = `node-agent-${host.name}`;
@@ -95,7 +102,7 @@ function agentOf(host: StorageHost, env: Readonly<Record<string, string>>, conte
     ...env,
     BRICKYARD_AGENT_HOST: host.address,
     BRICKYARD_AGENT_DIR: host.stateDirectory,
-    BRICKYARD_BRICK_DRIVER: 'loop-xfs',
+    ...bricksOf(host, plan.disks !== undefined),
     BRICKYARD_VOLUME_DRIVER: 'gluster-cli',
     BRICKYARD_MOUNT_ROOT: MOUNT_ROOT,
     BRICKYARD_HEALTH_HOST: LOOPBACK,

@@ -24,7 +24,7 @@ import {
 import { simulatedFleet } from './simulated-fleet';
 import { loadTopology, sampleTopology } from './topology';
 
-const READY_TIMEOUT_MS = 60_000;
+const READY_TIMEOUT_MS = 180_000;
 const REGISTRY_TIMEOUT_MS = 60_000;
 /** Replicas of the volumes of registry and objects: with fewer hosts it cannot have one. */
 const REGISTRY_HOSTS_MIN = 3;
