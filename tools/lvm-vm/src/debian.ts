@@ -14,6 +14,8 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   cpio: 'cpio',
   depmod: 'kmod',
   'mkfs.ext4': 'e2fsprogs',
+  debootstrap: 'debootstrap',
+  'linux.uml': 'user-mode-linux',
 };
 
 /** Sees that this machine can do the job, and installs what it lacks. */
@@ -83,6 +85,21 @@ export async function downloadPackages(
   }
   const files = await readdir(join(directory, 'archives'));
   return files.filter((file) => file.endsWith('.deb')).map((file) => join(directory, 'archives', file));
+}
+
+/** Where this machine's apt fetches Debian's packages from. */
+export async function debianMirror(host: Host): Promise<string> {
+  const argv = [
+    'apt-get',
+    'indextargets',
+    '--format',
+    '$(SITE)',
+    'Created-By: Packages',
+    `Codename: ${debianRelease()}`,
+  ];
+  const [site = ''] = (await host.run(argv, { timeoutMs: UNPACK_TIMEOUT_MS })).split('\n');
+  if (!/^https?:/.test(site)) throw new Problem(`apt of this machine has no source for ${debianRelease()}`);
+  return site;
 }
 
 /** Puts a package's files below a directory; its scripts are not run. */

@@ -11,6 +11,16 @@ export interface GuestSystem {
   readonly kernel: string;
   readonly initrd: string;
   readonly rootImage: string;
+  /** The first program of the root file system. */
+  readonly init: string;
+}
+
+/** The bare guest, and what other guests with its kernel need. */
+export interface BareSystem extends GuestSystem {
+  /** Names what the system was made of. */
+  readonly key: string;
+  /** The folder of all modules of its kernels: Debian's, and that of user-mode Linux. */
+  readonly modules: string;
 }
 
 const PACKAGES = [
@@ -30,9 +40,13 @@ const TIMEOUT_MS = 5 * 60_000;
 const ROOT_SIZE = '1G';
 
 /** Gives the system for this machine's release; a finished one in `cache` is taken as it is unless `fresh`. */
-export async function guestSystem(host: Host, cache: string, fresh: boolean): Promise<GuestSystem> {
-  const directory = join(cache, await recipeKey());
+export async function guestSystem(host: Host, cache: string, fresh: boolean): Promise<BareSystem> {
+  const key = await recipeKey();
+  const directory = join(cache, key);
   const system = {
+    key,
+    init: '/sbin/start-tests',
+    modules: join(directory, 'modules'),
     kernel: join(directory, 'vmlinuz'),
     initrd: join(directory, 'initrd'),
     rootImage: join(directory, 'root.img'),
@@ -53,9 +67,21 @@ export async function guestSystem(host: Host, cache: string, fresh: boolean): Pr
 
 async function recipeKey(): Promise<string> {
   const scripts = await Promise.all(['init.sh', 'start-tests.sh'].map((name) => readFile(join(SCRIPTS, name), 'utf8')));
-  const recipe = [debianRelease(), PACKAGES, LEFT_OUT.source, DISK_MODULES, SYSTEM_MODULES, ROOT_SIZE, scripts];
+  const recipe = [
+    debianRelease(),
+    PACKAGES,
+    LEFT_OUT.source,
+    DISK_MODULES,
+    SYSTEM_MODULES,
+    ROOT_SIZE,
+    scripts,
+    await userModeModules(),
+  ];
   return createHash('sha256').update(JSON.stringify(recipe)).digest('hex').slice(0, 16);
 }
+
+const USER_MODE_MODULES = '/usr/lib/uml/modules';
+const userModeModules = (): Promise<string[]> => readdir(USER_MODE_MODULES);
 
 /** Former recipes, and what a run that was killed left behind. */
 async function removeOthers(cache: string, current: string): Promise<void> {
@@ -79,7 +105,9 @@ async function build(host: Host, directory: string): Promise<void> {
   const release = await kernelRelease(root);
   await rename(join(root, 'boot', `vmlinuz-${release}`), join(directory, 'vmlinuz'));
   await makeInitrd(host, directory, root, release);
-  await keepModules(host, root, release);
+  await keepModules(host, root, release, join(directory, 'modules'));
+  await host.run(['cp', '-r', `${USER_MODE_MODULES}/.`, join(directory, 'modules')], { timeoutMs: TIMEOUT_MS });
+  await host.run(['cp', '-r', `${USER_MODE_MODULES}/.`, join(root, 'usr/lib/modules')], { timeoutMs: TIMEOUT_MS });
   await finishRoot(root);
   host.say('making the root image');
   await host.run(['mkfs.ext4', '-q', '-F', '-d', root, join(directory, 'root.img'), ROOT_SIZE], {
@@ -127,8 +155,8 @@ async function makeInitrd(host: Host, directory: string, root: string, release: 
   await rm(tree, { recursive: true });
 }
 
-/** A kernel brings thousands of modules; the tests need a dozen, and udev loads what it finds. */
-async function keepModules(host: Host, root: string, release: string): Promise<void> {
+/** A kernel brings thousands of modules; the tests need a dozen, and udev loads what it finds. All go to `rest`. */
+async function keepModules(host: Host, root: string, release: string, rest: string): Promise<void> {
   const all = join(root, 'usr/lib/modules', release);
   const kept = `${all}.kept`;
   for (const file of await moduleFiles(host, root, release, SYSTEM_MODULES)) {
@@ -137,7 +165,8 @@ async function keepModules(host: Host, root: string, release: string): Promise<v
     await copyFile(file, target);
   }
   for (const name of ['modules.builtin', 'modules.order']) await copyFile(join(all, name), join(kept, name));
-  await rm(all, { recursive: true });
+  await mkdir(rest);
+  await rename(all, join(rest, release));
   await rename(kept, all);
   await host.run(['depmod', '--basedir', root, release], { timeoutMs: TIMEOUT_MS });
 }

@@ -1,5 +1,5 @@
-/** The second disk of the virtual machine: this Node.js, and exactly the compiled files that the tests load. */
-import { cp, copyFile, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+/** The last disk of the virtual machine: this Node.js, and exactly the compiled files that the tests load, or a whole release. */
+import { cp, copyFile, mkdir, readdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { type Host, Problem } from './host';
@@ -25,10 +25,54 @@ export async function makePayload(
   await linkPackages(root, tree, files);
   await writeFile(join(tree, 'words'), `/payload/${entries[0] ?? ''} /payload/node/run ${words.join(' ')}\n`);
   const image = join(directory, 'payload.img');
-  const mkfs = ['mkfs.ext4', '-q', '-F', '-O', '^has_journal', '-d', tree, image, SIZE];
+  const mkfs = ['mkfs.ext4', '-q', '-F', '-L', 'payload', '-O', '^has_journal', '-d', tree, image, SIZE];
   await host.run(mkfs, { timeoutMs: TIMEOUT_MS });
   host.say(`packed Node.js ${process.version} and ${String(files.length)} compiled files for the guest`);
   return image;
+}
+
+/** Tools that the tests of a whole system use in the guest, beside the release. */
+const TOOLS = ['hosts', 'lvm-vm', 'servers', 'stack'];
+const RELEASE_SIZE = '900M';
+const PACKAGE_TIMEOUT_MS = 10 * 60_000;
+
+/**
+ * Makes the disk image of a whole release as `npm run package` packs it: the archive, the same unpacked with the tools that
+ * the tests need, and Node.js. `entry` is what the guest runs, with `words`.
+ */
+export async function makeReleasePayload(
+  host: Host,
+  root: string,
+  entry: string,
+  words: readonly string[],
+  directory: string,
+): Promise<string> {
+  host.say('packing a release (npm run package)');
+  const packed = join(directory, 'package');
+  await host.run([process.execPath, join(root, 'tools/package.mjs'), '--out', packed, '--version', 'guest'], {
+    timeoutMs: PACKAGE_TIMEOUT_MS,
+  });
+  const tree = join(directory, 'payload');
+  await mkdir(tree, { recursive: true });
+  const [archive = ''] = await readdir(packed);
+  await host.run(['tar', 'xf', join(packed, archive), '--strip-components=1', '-C', tree], { timeoutMs: TIMEOUT_MS });
+  await rename(join(packed, archive), join(tree, archive));
+  for (const tool of TOOLS) await copyTool(root, tree, tool);
+  await copyFile(process.execPath, join(tree, 'node'));
+  await writeFile(join(tree, 'words'), `/payload/${entry} ${words.join(' ')}\n`);
+  const image = join(directory, 'payload.img');
+  const mkfs = ['mkfs.ext4', '-q', '-F', '-L', 'payload', '-O', '^has_journal', '-d', tree, image, RELEASE_SIZE];
+  await host.run(mkfs, { timeoutMs: TIMEOUT_MS });
+  return image;
+}
+
+async function copyTool(root: string, tree: string, tool: string): Promise<void> {
+  const folder = join('tools', tool);
+  for (const name of ['package.json', 'dist']) {
+    await cp(join(root, folder, name), join(tree, folder, name), { recursive: true });
+  }
+  const link = join(tree, 'node_modules/@brickyard', tool);
+  await symlink(relative(dirname(link), join(tree, folder)), link);
 }
 
 /** With its own loader and libraries, so that it runs whatever release the guest is. */

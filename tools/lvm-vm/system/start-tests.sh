@@ -13,8 +13,9 @@ echo '@up' >/dev/ttyS1
 modprobe -a dm-mod dm-thin-pool dm-snapshot xfs
 udevadm trigger
 udevadm settle
-mount -o ro /dev/vdc /payload
-export BRICKYARD_LVM_TEST_DEVICE=/dev/vdb
+mount -o ro LABEL=payload /payload
+BRICKYARD_LVM_TEST_DEVICE=$(sed 's/.*brickyard\.disks=\([^ ,]*\).*/\1/' /proc/cmdline)
+export BRICKYARD_LVM_TEST_DEVICE
 # shellcheck disable=SC2046 # The file holds words.
 /payload/node/run $(cat /payload/words) >/dev/ttyS1 2>&1 </dev/null
 echo "@end $?" >/dev/ttyS1
