@@ -217,6 +217,27 @@ describe('an image of another registry', () => {
     ]);
   });
 
+  it('never takes the place of one that was pushed here before, nor takes it away', async () => {
+    const own = await cache.addReplica();
+    try {
+      const config = Buffer.from('{}');
+      const put = (path: string, body: Buffer | string, method = 'POST', type = 'application/octet-stream') =>
+        fetch(`${own.url}/v2/hub/own/app/${path}`, { method, body, headers: { 'content-type': type } });
+      expect((await put(`blobs/uploads/?digest=${sha256(config)}`, config)).status).toBe(201);
+      const named = { mediaType: 'a/b', digest: sha256(config), size: config.length };
+      const text = JSON.stringify({ schemaVersion: 2, mediaType: IMAGE_TYPE, config: named, layers: [] });
+      expect((await put('manifests/v1', text, 'PUT', IMAGE_TYPE)).status).toBe(201);
+      upstream.asked.length = 0;
+      expect(await (await call('hub/own/app/manifests/v1')).text()).toBe(text);
+      upstream.image('own/app', 'v1', randomBytes(10));
+      expect(await (await call('hub/own/app/manifests/v1')).text()).toBe(text);
+      expect((await call('hub/own/app/blobs/uploads/', { method: 'POST' })).status).toBe(202);
+      expect(upstream.questions).toEqual([]);
+    } finally {
+      await own.stop();
+    }
+  });
+
   it('that another replica has fetched is not fetched again', async () => {
     const other = await cache.addReplica({
       config: { upstreams: [{ name: 'calm', prefix: 'calm', url: upstream.url }] },

@@ -8,6 +8,7 @@ import { factsFor, type Registry } from '../registry';
 import { getCachedBlob } from '../upstream/cached-blobs';
 import { listCachedReferrers, listCachedTags } from '../upstream/cached-listings';
 import { getCachedManifest } from '../upstream/cached-manifests';
+import { sourceOf } from '../upstream/source-of';
 import { deleteBlob, getBlob } from './blobs';
 import { Exchange } from './exchange';
 import { listReferrers, listRepositories, listTags } from './listings';
@@ -103,13 +104,13 @@ function methodsOf(route: Route): Readonly<Record<string, Handle>> {
       });
     case 'tags':
       return reading(async (registry, exchange) => {
-        const source = registry.upstreams.of(route.name);
+        const source = sourceOf(registry, route.name);
         if (source !== undefined) await listCachedTags(registry, exchange, source);
         else listTags(exchange, await factsFor(registry, exchange.query.get('at')), route.name);
       });
     case 'referrers':
       return reading(async (registry, exchange) => {
-        const source = registry.upstreams.of(route.name);
+        const source = sourceOf(registry, route.name);
         if (source !== undefined) return listCachedReferrers(registry, exchange, source, route.digest);
         const at = await factsFor(registry, exchange.query.get('at'));
         return listReferrers(registry, exchange, at, route.name, route.digest);
@@ -117,7 +118,7 @@ function methodsOf(route: Route): Readonly<Record<string, Handle>> {
     case 'manifest':
       return {
         ...reading((registry, exchange) => {
-          const source = registry.upstreams.of(route.name);
+          const source = sourceOf(registry, route.name);
           return source === undefined
             ? getManifest(registry, exchange, route.name, route.reference)
             : getCachedManifest(registry, exchange, source, route.reference);
@@ -128,7 +129,7 @@ function methodsOf(route: Route): Readonly<Record<string, Handle>> {
     case 'blob':
       return {
         ...reading((registry, exchange) => {
-          const source = registry.upstreams.of(route.name);
+          const source = sourceOf(registry, route.name);
           return source === undefined
             ? getBlob(registry, exchange, route.name, route.digest)
             : getCachedBlob(registry, exchange, source, route.digest);
@@ -161,7 +162,7 @@ const reading = (handle: Handle): Readonly<Record<string, Handle>> => ({ GET: ha
 const pushing =
   (name: RepositoryName, handle: Handle): Handle =>
   (registry, exchange, grant) => {
-    const source = registry.upstreams.of(name);
+    const source = sourceOf(registry, name);
     if (source === undefined) return handle(registry, exchange, grant);
     throw new OciError('UNSUPPORTED', `this repository is a cache of ${source.fetchedFrom}: push to that`);
   };

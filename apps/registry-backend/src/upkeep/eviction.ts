@@ -22,7 +22,9 @@ export function planEviction(
   for (const [repository, { manifests }] of state.repositories.entries()) {
     const upstream = upstreamOf(upstreams, repository);
     const cached = upstream === undefined ? undefined : byUpstream.get(upstream);
-    for (const [digest, manifest] of manifests.entries()) cached?.push({ repository, digest, manifest });
+    for (const [digest, manifest] of manifests.entries()) {
+      if (manifest.isFetched === true) cached?.push({ repository, digest, manifest });
+    }
   }
   return [...byUpstream].flatMap(([{ keep }, cached]) => going(state, keep ?? {}, cached, nowMs));
 }

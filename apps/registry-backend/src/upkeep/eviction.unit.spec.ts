@@ -20,6 +20,7 @@ const pushed = (repository: string, letter: string, ...references: string[]): Re
   fact('ManifestPushed', {
     ...{ repository: repository as never, digest: digest(letter), size: 10, mediaType: 'x/y' },
     references: references.map(digest),
+    ...(repository.startsWith('hub/') ? { fetchedFrom: 'hub.example/app' } : {}),
   });
 const pulled = (repository: string, letter: string): RegistryEvent =>
   fact('ManifestPulled', { repository: repository as never, digest: digest(letter) });

@@ -14,6 +14,7 @@ import { linkBlob } from '../http/uploads/link-blob';
 import type { Registry } from '../registry';
 import { BlobFetch } from './blob-fetch';
 import { letGo } from './hop';
+import { sourceOf } from './source-of';
 import { errorOf, tellOutcome } from './told';
 import type { Source } from './upstreams';
 import { UpstreamTrouble } from './upstream-trouble';
@@ -97,7 +98,7 @@ async function linkShared(registry: Registry, wanted: Wanted, { state }: Readabl
   const blob = state.blobs.get(digest);
   if (blob === undefined || blob.finding !== undefined || source.upstream.blobs.has(keyOf(wanted))) return false;
   const isShared = [...state.repositories.entries()].some(
-    ([name, { blobs }]) => blobs.has(digest) && registry.upstreams.of(name)?.upstream === source.upstream,
+    ([name, { blobs }]) => blobs.has(digest) && sourceOf(registry, name)?.upstream === source.upstream,
   );
   if (!isShared) return false;
   const response = await asking(wanted, 'HEAD');

@@ -24,6 +24,8 @@ const RECORD_PATIENCE_MS = 2_000;
 const USE_TOLD_EVERY_MS = 6 * 3_600_000;
 /** For so long nobody asks again for what the upstream does not have. */
 const ABSENT_MS = 10_000;
+/** For so long nobody asks again where we were refused: an account may be locked for asking too often. */
+const DENIED_MS = 30_000;
 
 interface Held {
   readonly digest: Digest;
@@ -105,8 +107,17 @@ async function asked(registry: Registry, exchange: Exchange, wanted: Wanted, hel
     }
   } catch (error) {
     if (!(error instanceof UpstreamTrouble)) throw error;
+    const { compared } = source.upstream;
+    if (error.kind === 'denied' && Date.now() - compared.get(`denied ${source.name}`) >= DENIED_MS) {
+      compared.set(`denied ${source.name}`, Date.now());
+      registry.log.warn({ repository: source.name, reason: error.message }, 'an upstream refuses us a repository');
+    }
     if (held === undefined) throw errorOf(error);
-    registry.log.warn({ upstream: name, repository: source.name, reference, reason: error.message }, 'held tag served');
+    const details = { upstream: name, repository: source.name, reference, reason: error.message };
+    // Trouble with the upstream as a whole has been told once; this is about one image.
+    if (error.kind === 'unusable')
+      registry.log.warn(details, 'what an upstream has cannot be used: the held one is served');
+    else registry.log.debug(details, 'the held manifest is served');
     metrics?.wanted('manifest', 'stale');
     tellStale(exchange, name);
   }
@@ -121,6 +132,9 @@ async function comparedInTime(registry: Registry, wanted: Wanted, held: Held | u
   const { trouble } = client;
   const isLimited = client.isResting && trouble?.kind === 'limited';
   if (trouble !== undefined && (isLimited || (held !== undefined && client.isResting))) throw trouble;
+  if (Date.now() - compared.get(`denied ${source.name}`) < DENIED_MS) {
+    throw new UpstreamTrouble('denied', `${config.name} has refused this repository a moment ago`);
+  }
   const absentAt = compared.get(`absent ${source.name}@${reference}`);
   if (held === undefined && Date.now() - absentAt < ABSENT_MS) return { kind: 'absent' };
   const comparing = manifests.run(`${source.name}@${reference}`, () => compare(registry, wanted, held));

@@ -14,6 +14,8 @@ const TOKEN_BYTES_MAX = 1024 * 1024;
 /** What the token protocol lets a client assume. */
 const TOKEN_SECONDS = 60;
 const TOKEN_MARGIN_MS = 10_000;
+/** Clients may ask for any number of names. */
+const AUTHORIZATIONS_MAX = 1_000;
 const ERROR_BYTES_MAX = 64 * 1024;
 const REST_MS = { first: 2_000, most: 30_000 };
 const LIMITED_SECONDS = { usual: 60, most: 3_600 };
@@ -150,7 +152,11 @@ export class UpstreamClient {
     let granted: Authorization | undefined;
     if (bearer !== undefined) granted = await this.#token(bearer, repository, basic);
     else if (basic !== undefined && challenges.length > 0) granted = { header: basic, until: Number.MAX_SAFE_INTEGER };
-    if (granted !== undefined) this.#authorizations.set(repository, granted);
+    if (granted !== undefined) {
+      this.#authorizations.set(repository, granted);
+      const [oldest] = this.#authorizations.keys();
+      if (this.#authorizations.size > AUTHORIZATIONS_MAX && oldest !== undefined) this.#authorizations.delete(oldest);
+    }
     return granted;
   }
 

@@ -160,7 +160,9 @@ function pushManifest(command: Command<'PushManifest'>, state: RegistryState): R
     fixedTag(before, command) ??
     (known === undefined ? overQuota(before, rules, size) : undefined);
   if (refusal !== undefined) return refusal;
-  const isSame = known?.mediaType === command.mediaType;
+  // Whoever pushes what was only fetched makes it his own: it must not go because it could be fetched again.
+  const isTaken = known?.isFetched === true && command.fetchedFrom === undefined;
+  const isSame = known?.mediaType === command.mediaType && !isTaken;
   return accepted(
     ...stored(state, command),
     ...(isSame ? [] : [manifestFact(command)]),

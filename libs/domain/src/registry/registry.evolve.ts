@@ -80,7 +80,7 @@ function blobUnlinked({ repository, digest }: Fact<'BlobUnlinked'>, state: Regis
 }
 
 function manifestPushed(fact: Fact<'ManifestPushed'>, state: RegistryState, at: string): RegistryState {
-  const { repository, digest, size, mediaType, artifactType, subject, references } = fact;
+  const { repository, digest, size, mediaType, artifactType, subject, references, fetchedFrom } = fact;
   const manifest: Manifest = {
     size,
     mediaType,
@@ -88,6 +88,7 @@ function manifestPushed(fact: Fact<'ManifestPushed'>, state: RegistryState, at: 
     pushedAt: at,
     ...(artifactType === undefined ? {} : { artifactType }),
     ...(subject === undefined ? {} : { subject }),
+    ...(fetchedFrom === undefined ? {} : { isFetched: true }),
   };
   const known = state.repositories.get(repository)?.manifests.get(digest);
   // The same bytes under another media type may need other things than before.

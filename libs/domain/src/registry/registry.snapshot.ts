@@ -7,7 +7,7 @@ import { persistentMap, type PersistentMap } from '@brickyard/event-sourcing';
 import type { Blob, LinkedBlob, Manifest, RegistryState, Repository, TagTarget, Upload } from './registry.state';
 
 /** Changes with every change of the folding code that gives another state for the same events; then old snapshots are not read. */
-export const REGISTRY_FOLD_VERSION = 'registry-2';
+export const REGISTRY_FOLD_VERSION = 'registry-3';
 
 /** How many things stand in one line: enough to parse fast, few enough that nobody waits for one. */
 const ITEMS_PER_LINE = 500;

@@ -37,6 +37,8 @@ export interface Manifest {
   readonly subject?: Digest;
   readonly references: readonly Digest[];
   readonly pushedAt: string;
+  /** Nobody pushed it: it was fetched from another registry. */
+  readonly isFetched?: true;
   /** When it was last asked for, roughly; known of fetched manifests only. */
   readonly pulledAt?: string;
 }

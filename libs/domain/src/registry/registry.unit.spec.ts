@@ -224,3 +224,38 @@ describe('the other commands', () => {
     expect([...gone.blobs.values()].map(({ links }) => links)).toEqual([0, 0]);
   });
 });
+
+describe('what was fetched', () => {
+  const fetched = manifest('m', { blobs: [], fetchedFrom: 'hub.example/app' });
+
+  it('needs nothing to be here, says where it came from, and is told apart from what was pushed', () => {
+    const decision = decide(emptyRegistryState, fetched);
+    if (decision.kind === 'rejected') throw new Error(decision.rejection.kind);
+    const told = decision.events.map((event) =>
+      'fetchedFrom' in event ? [event.type, event.fetchedFrom] : event.type,
+    );
+    expect(told).toEqual(['BlobStored', ['ManifestPushed', 'hub.example/app'], ['TagMoved', 'hub.example/app']]);
+    expect(
+      given(fetched)
+        .repositories.get('app' as never)
+        ?.manifests.get(digest('m') as never)?.isFetched,
+    ).toBe(true);
+  });
+
+  it('belongs to whoever pushes it', () => {
+    const pushed = given(fetched, link('a'), manifest('m'));
+    expect(pushed.repositories.get('app' as never)?.manifests.get(digest('m') as never)).not.toHaveProperty(
+      'isFetched',
+    );
+    expect(typesOf(pushed, manifest('m'))).toEqual([]);
+  });
+
+  it('knows when it was used last', () => {
+    const used = { type: 'RecordPull', repository: 'app', digest: digest('m') };
+    expect(typesOf(emptyRegistryState, used)).toEqual(['ManifestUnknown']);
+    const pulledAt = given(fetched, used)
+      .repositories.get('app' as never)
+      ?.manifests.get(digest('m') as never)?.pulledAt;
+    expect(pulledAt).toBe(NOW);
+  });
+});
