@@ -23,7 +23,12 @@ const CACHE = join(REPOSITORY, 'node_modules/.cache/brickyard-images');
 const READY_S = 180;
 const READY_MS = READY_S * 1_000;
 const MIB = 1024 * 1024;
-const IDLE_SECONDS = 12;
+/** Longer than each host is left alone by drift detection, which has it looked at every half minute. */
+const IDLE_SECONDS = 33;
+/** Windows to come to rest in: after a change, Gluster's daemons and heals have something left to do. */
+const IDLE_WINDOWS = 3;
+/** Of one core, all services together; measured on a machine that did much else: 7.8, of which each storage host 1.4. */
+const IDLE_PERCENT_MAX = 10;
 const HOSTS = ['storage-1', 'storage-2', 'storage-3'];
 const CONTROL = ['allocator-1', 'allocator-2', 'gateway-1', 'gateway-2'];
 const SERVICES = ['postgres', 'nats', ...CONTROL, ...HOSTS, 'registry'];
@@ -302,21 +307,29 @@ const canRun =
   }
 
   it('needs little while nothing happens', async () => {
-    const before = await usage();
+    const seen: number[] = [];
+    do seen.push(await idleWindow());
+    while ((seen.at(-1) ?? 0) >= IDLE_PERCENT_MAX && seen.length < IDLE_WINDOWS);
+    figures['idle'] = seen.map((percent) => `${percent.toFixed(1)} % of a core`).join(', then ');
+    expect(seen.at(-1)).toBeLessThan(IDLE_PERCENT_MAX);
+  });
+
+  /** What all services together need of one core; notes each of them. */
+  async function idleWindow(): Promise<number> {
+    const [before, from] = [await usage(), performance.now()];
     await pause(IDLE_SECONDS * 1_000); // A duration is what is measured here.
-    const after = await usage();
+    const [after, tookMs] = [await usage(), performance.now() - from];
     let [memory, cpu] = [0, 0];
     for (const [service, { cpuNs, memoryBytes }] of after) {
-      const percent = (cpuNs - (before.get(service)?.cpuNs ?? 0)) / 1e7 / IDLE_SECONDS;
+      const percent = (cpuNs - (before.get(service)?.cpuNs ?? 0)) / 1e4 / tookMs;
       figures[`idle ${service}`] = `${percent.toFixed(2)} % of a core, ${(memoryBytes / MIB).toFixed(0)} MiB`;
       memory += memoryBytes / MIB;
       cpu += percent;
     }
-    figures['idle'] = `${cpu.toFixed(1)} % of a core, ${memory.toFixed(0)} MiB`;
+    figures['idle memory'] = `${memory.toFixed(0)} MiB`;
     expect(memory).toBeLessThan(1_536);
-    // On the slow and busy machines of a test, twice of what is aimed at.
-    expect(cpu).toBeLessThan(10);
-  });
+    return cpu;
+  }
 
   async function usage(): Promise<ReadonlyMap<string, { cpuNs: number; memoryBytes: number }>> {
     const found = await Promise.all(
@@ -392,7 +405,9 @@ const canRun =
 
   it('shows a storage host no way to the database, and no secrets but its own', async () => {
     const knock = `require('net').connect(5432, 'postgres').on('connect', () => process.exit(1)).on('error', (e) => { console.log(e.code); process.exit(0); })`;
-    expect(await inside('storage-1', 'node', '-e', knock)).toMatch(/ENOTFOUND|EAI_AGAIN/);
+    // Nobody else is asked about a name that this network does not know: the first answer is the last one.
+    const once = ['exec', '--env', 'RES_OPTIONS=timeout:1 attempts:1', await idOf('storage-1')];
+    expect(await engine.docker([...once, 'node', '-e', knock])).toMatch(/ENOTFOUND|EAI_AGAIN/);
     const secrets = (await inside('storage-1', 'ls', '/run/brickyard')).split('\n').filter((name) => name !== '');
     expect(secrets.sort()).toEqual(['ca.pem', 'nats-password']);
   });
