@@ -1,4 +1,4 @@
-import type { Brick, CommandOf, NodeId, OperationId, VolumeId } from '@brickyard/contracts';
+import type { Brick, ClusterId, CommandOf, NodeId, OperationId, VolumeId } from '@brickyard/contracts';
 import {
   clusterOf,
   cloneVolume,
@@ -9,6 +9,8 @@ import {
   obedient,
   type ControlPlane,
 } from '../testing';
+import { driftIdOf } from '../drift/judge-host';
+import { proposalsFor } from '../drift/reconcile';
 import { decodeSnapshot, encodeSnapshot } from './snapshot';
 
 const DEVICE_KIB = 500 * 1_048_576;
@@ -133,6 +135,27 @@ describe('CloneVolume', () => {
     });
     expect(done).toEqual(['CloneGlusterVolume', 'ReadGlusterClone', 'CloneGlusterVolume', 'StartGlusterVolume']);
     expect(plane.state.volumes.get(command.volumeId)?.status).toBe('ready');
+  });
+
+  it('cannot be made anew around its bricks when somebody has deleted it by hand', () => {
+    const { plane, originId } = withVolume();
+    const command = cloneVolume(originId, 'copy');
+    plane.submit(command);
+    plane.settle(obedient());
+    const missing = (volumeId: VolumeId) => {
+      const facts = {
+        class: 'volume-missing',
+        subject: { kind: 'volume', volumeId },
+        expected: '',
+        found: '',
+      } as const;
+      return proposalsFor(
+        { ...facts, driftId: driftIdOf(facts), clusterId: id('c1') as ClusterId, nodeIds: [] },
+        plane.state,
+      );
+    };
+    expect(missing(command.volumeId)).toMatchObject({ accept: { possible: true }, restore: { possible: false } });
+    expect(missing(originId)).toMatchObject({ accept: { possible: true }, restore: { possible: true } });
   });
 
   it('moves a brick of a clone to a pool of its own', () => {

@@ -22,8 +22,11 @@ const TABLE: Table = {
     accept: holdsBlockVolumes(subject, state)
       ? cannot('block volumes lie on it: restore it, or delete them first')
       : can('forgets the volume and removes its bricks, with all they hold'),
-    restore:
-      found === ''
+    restore: hasBricksOfOthers(subject, state)
+      ? cannot(
+          'not all of its bricks were made here: those of a clone, or of a volume that was taken over, are left alone',
+        )
+      : found === ''
         ? can('mounts its bricks, makes the volume anew around the data they hold, and starts it')
         : cannot('other members still know the volume: Gluster tells it to this host once that is a full member again'),
   }),
@@ -102,6 +105,11 @@ const isRemovable = (subject: DriftFinding['subject']): boolean =>
 
 const holdsBlockVolumes = (subject: DriftFinding['subject'], { volumes }: ControlState): boolean =>
   subject.kind === 'volume' && (volumes.get(subject.volumeId)?.hosting?.blockVolumeIds.length ?? 0) > 0;
+
+/** Bricks of a clone are Gluster's making, and those of an adopted volume somebody's. */
+const hasBricksOfOthers = (subject: DriftFinding['subject'], { volumes }: ControlState): boolean =>
+  subject.kind === 'volume' &&
+  volumes.get(subject.volumeId)?.bricks.some(({ path }) => !path.includes('/vg_')) === true;
 
 const DEVICE_ID = /\/vg_([0-9a-f]{32})\/brick_[0-9a-f]{32}\/brick$/;
 
