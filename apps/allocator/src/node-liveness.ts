@@ -22,7 +22,7 @@ export interface NodeLiveness {
 }
 
 export interface LivenessOptions {
-  readonly bus: Bus;
+  readonly bus: Pick<Bus, 'connected' | 'published' | 'onConnected' | 'subscribe'>;
   readonly state: () => ControlState;
   readonly lostAfterMs: number;
   readonly submit: (command: InternalCommand, correlationId: string) => Promise<void>;

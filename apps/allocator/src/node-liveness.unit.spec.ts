@@ -1,39 +1,50 @@
-import { Heartbeat, heartbeatOf, HostName, type InternalCommand } from '@brickyard/contracts';
-import type { ControlState, Node } from '@brickyard/domain';
-import type { Bus } from '@brickyard/service-host';
-import { type NodeLiveness, watchNodes } from './node-liveness';
+import { Heartbeat, heartbeatOf, HostName, type InternalCommand, type Residue, VolumeId } from '@brickyard/contracts';
+import type { ControlState } from '@brickyard/domain';
+import { clusterOf } from '@brickyard/domain/testing';
+import { type LivenessOptions, type NodeLiveness, watchNodes } from './node-liveness';
 
-const HOST = HostName.parse('10.0.0.1');
-const residue = (...names: string[]): readonly object[] =>
-  names.map((name) => ({ task: { type: 'DeleteBrick', name } }));
+const { state: before } = clusterOf([{ zone: 1, devicesKib: [] }]);
+const [node] = [...before.nodes.values()];
+if (node === undefined) throw new Error('the cluster has no node');
+const HOST = HostName.parse(node.hostnames.manage[0]);
+
+/** Volumes that are to go. */
+const residueOf = (...names: string[]): Residue[] =>
+  names.map((name) => ({
+    nodeId: node.nodeId,
+    task: { type: 'DeleteGlusterVolume', volume: { volumeId: VolumeId.parse('b'.repeat(32)), name } },
+  }));
+const withResidue = (residue: readonly Residue[]): ControlState => ({
+  ...before,
+  nodes: before.nodes.set(node.nodeId, { ...node, residue: [...residue] }),
+});
 
 describe('what abandoned operations left on a node', () => {
   let hear: (payload: unknown, subject: string) => void = () => undefined;
-  let node: Node;
+  let residue: readonly Residue[];
   let liveness: NodeLiveness;
   const told: InternalCommand[] = [];
-  const bus = {
+  const bus: LivenessOptions['bus'] = {
     connected: true,
     published: () => Promise.resolve(),
     onConnected: () => () => undefined,
-    subscribe: (_: string, handler: typeof hear) => {
+    subscribe: (_, handler) => {
       hear = handler;
       return { close: () => Promise.resolve() };
     },
-  } as unknown as Bus;
+  };
 
   beforeEach(() => {
     jest.useFakeTimers();
     told.length = 0;
-    node = { nodeId: 'a'.repeat(32), hostnames: { manage: [HOST] }, residue: residue('one') } as unknown as Node;
+    residue = residueOf('one');
     liveness = watchNodes({
       bus,
-      state: () => ({ nodes: new Map([[node.nodeId, node]]) }) as unknown as ControlState,
+      // Made anew each time, as by the fold when a removal ends without success.
+      state: () => withResidue(residue),
       lostAfterMs: 10_000,
       submit: (command) => {
         told.push(command);
-        // The fold makes it anew each time that a removal ends without success.
-        node = { ...node, residue: [...node.residue] };
         return Promise.resolve();
       },
       onRestarted: () => undefined,
@@ -78,12 +89,12 @@ describe('what abandoned operations left on a node', () => {
 
   it('is asked for soon when there is something else', async () => {
     await askedWithin(1_000);
-    node = { ...node, residue: residue('one', 'two') } as unknown as Node;
+    residue = residueOf('one', 'two');
     expect(await askedWithin(35)).toBe(1);
   });
 
   it('is not asked for when there is nothing', async () => {
-    node = { ...node, residue: [] };
+    residue = [];
     expect(await askedWithin(400)).toBe(0);
   });
 });

@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import type { HostsKind } from '@brickyard/stack';
 import { type Estate, describeError, openEstate } from './estate';
 import { measureFailOver } from './fail-over';
+import { planFaults } from './faults-file';
 import { runPoint } from './matrix';
 import { allPoints, nameOf, type Point, quickPoints, VICTIMS } from './points';
 import { repeatEverything } from './repeat';
@@ -120,7 +121,10 @@ async function run(estate: Estate, points: readonly Point[], keepsGoing: boolean
     const from = performance.now();
     const problem = await runPoint(estate, point).then(
       () => undefined,
-      (error: unknown) => describeError(error),
+      (error: unknown) => {
+        planFaults(estate.faultsFile, []); // What it may have left holding a task.
+        return describeError(error);
+      },
     );
     const seconds = (performance.now() - from) / 1_000;
     results.push({ point, seconds, ...(problem === undefined ? {} : { problem }) });

@@ -111,18 +111,33 @@ async function makeDevice(estate: Estate, unique: string): Promise<string> {
 const post = (path: string, body: unknown): Ready => ({ ask: { method: 'post', path, body } });
 const remove = (path: string): Ready => ({ ask: { method: 'delete', path } });
 
-/** The host is switched off in the middle of a creation; what it had done is residue until it comes back. */
+const RESIDUE_TRIES = 20;
+
+/**
+ * The host is switched off in the middle of a creation; what it had done is residue until it comes back. It must be the one
+ * that runs Gluster's commands and have a brick of the volume: else there is no volume, or no brick, to remove.
+ */
 async function leaveResidue(estate: Estate, unique: string): Promise<Ready> {
   const { api, faultsFile, stack } = estate;
-  const host = (await firstNode(estate)).hostnames.manage[0] ?? '';
+  const node = await firstNode(estate);
+  const host = node.hostnames.manage[0] ?? '';
   const isReal = stack.lab !== undefined;
-  planFaults(faultsFile, [{ host, step: 1, direction: 'act', hang: 'after' }]);
-  const made = api.post('/volumes', volumeNamed(`residue-${unique}`));
-  await patiently(estate, 'the creation does not come so far', async () => {
-    const state = await estate.read();
-    const isThere = [...state.operations.values()].some(({ current }) => current?.step === 1);
-    if (!isThere) throw new Error('not yet');
-  });
+  let made: Promise<unknown>;
+  for (let count = 0; ; count++) {
+    planFaults(faultsFile, [{ host, step: 1, direction: 'act', hang: 'after' }]);
+    const name = `residue-${unique}-${String(count)}`;
+    made = api.post('/volumes', volumeNamed(name));
+    made.catch(() => undefined); // Awaited below.
+    const bricks = await patiently(estate, 'the creation does not come so far', async () => {
+      const { operations, volumes } = await estate.read();
+      if (![...operations.values()].some(({ current }) => current?.step === 1)) throw new Error('not yet');
+      return [...volumes.values()].find(({ spec }) => spec.name === name)?.bricks ?? [];
+    });
+    if (bricks.some(({ nodeId }) => nodeId === node.id)) break;
+    if (count === RESIDUE_TRIES) throw new Error(`no volume of ${String(count)} was placed on ${host}`);
+    planFaults(faultsFile, []);
+    await made;
+  }
   if (isReal) await stack.crashHost(host);
   planFaults(faultsFile, isReal ? [] : [{ host, silent: true }]);
   // Elsewhere its name may be taken by what the lost host still serves: then it ends with that reason.
