@@ -53,6 +53,7 @@ const UPSTREAMS: Readonly<Record<string, object>> = {
   limited: {},
   slow: { slowMs: 100 },
   odd: {},
+  old: {},
   redirects: { credentialsFile: join(folder, 'plain.json') },
   tokens: { credentialsFile: join(folder, 'docker.json') },
   debian: { credentialsFile: join(folder, 'plain.json') },
@@ -562,6 +563,25 @@ describe('another registry in trouble', () => {
     send('{"schemaVersion":1}', { 'content-type': 'application/vnd.docker.distribution.manifest.v1+prettyjws' });
     await refused('v1');
     expect(facts().repositories.has('odd/library/odd' as never)).toBe(false);
+  });
+
+  it('that has no list of referrers is not in trouble for that', async () => {
+    const { digest } = upstream.image('library/old', 'v1', Buffer.from('of an old registry'));
+    expect((await call('old/library/old/manifests/v1')).status).toBe(200);
+    upstream.script = (request, response) => {
+      if (request.url?.includes('/referrers/') !== true) return false;
+      response.writeHead(404, { 'content-type': 'text/plain' }).end('404 page not found');
+      return true;
+    };
+    const list = await call(`old/library/old/referrers/${digest}`);
+    expect([list.status, await list.json()]).toMatchObject([200, { manifests: [] }]);
+    const again = await call('old/library/old/manifests/v1');
+    expect([again.status, again.headers.get('x-brickyard-cache'), again.headers.get('warning')]).toEqual([
+      200,
+      'hit',
+      null,
+    ]);
+    expect((await call('old/library/old/referrers/nothing')).status).toBe(400);
   });
 
   it('that redirects gets its answers from there, without our credentials, and never from a worse or a local place', async () => {

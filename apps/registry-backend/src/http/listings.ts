@@ -7,7 +7,7 @@ import type { Exchange } from './exchange';
 import { OCI_INDEX } from './manifest-shape';
 import { manifestBytes } from './manifests';
 import { OciError } from './oci-error';
-import { digestIn } from './route';
+import { digestOf } from './route';
 import { STALE_WARNING } from './stale';
 
 const NUMBER = /^\d{1,9}$/;
@@ -112,8 +112,7 @@ export async function listReferrers(
   name: RepositoryName,
   text: string,
 ): Promise<void> {
-  const subject = digestIn(text);
-  if (subject === undefined) throw new OciError('DIGEST_INVALID', 'not a digest', { detail: { digest: text } });
+  const subject = digestOf(text);
   const wanted = exchange.query.getAll('artifactType').flatMap((types) => types.split(','));
   const last = exchange.query.get('last');
   const repository = at.state.repositories.get(name);

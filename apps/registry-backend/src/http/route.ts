@@ -1,5 +1,6 @@
 /** Which resource a path below `/v2/` names, read from the right: a name may contain words that look like routes. */
 import { Digest, RepositoryName } from '@brickyard/contracts';
+import { OciError } from './oci-error';
 
 export type Route =
   | { readonly kind: 'base' }
@@ -63,4 +64,11 @@ function named(text: string, route: (name: RepositoryName) => Route): Route {
 export function digestIn(text: string | null | undefined): Digest | undefined {
   const digest = Digest.safeParse(text);
   return digest.success ? digest.data : undefined;
+}
+
+/** The digest that a path must name. */
+export function digestOf(text: string): Digest {
+  const digest = digestIn(text);
+  if (digest === undefined) throw new OciError('DIGEST_INVALID', 'not a digest', { detail: { digest: text } });
+  return digest;
 }

@@ -9,7 +9,7 @@ import { blobHeadersOf, getBlob, matches } from '../http/blobs';
 import type { Exchange } from '../http/exchange';
 import { algorithmOf } from '../http/manifest-shape';
 import { OciError } from '../http/oci-error';
-import { digestIn } from '../http/route';
+import { digestOf } from '../http/route';
 import { linkBlob } from '../http/uploads/link-blob';
 import type { Registry } from '../registry';
 import { BlobFetch } from './blob-fetch';
@@ -36,8 +36,7 @@ export async function getCachedBlob(
   source: Source,
   text: string,
 ): Promise<void> {
-  const digest = digestIn(text);
-  if (digest === undefined) throw new OciError('DIGEST_INVALID', 'not a digest', { detail: { digest: text } });
+  const digest = digestOf(text);
   const at = await registry.facts.readable();
   const { metrics } = registry.upstreams;
   if (isHeld(at, source, digest)) {

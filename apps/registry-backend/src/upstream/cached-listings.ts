@@ -5,7 +5,7 @@ import type { Exchange } from '../http/exchange';
 import { listReferrers, listTags } from '../http/listings';
 import { OCI_INDEX } from '../http/manifest-shape';
 import { OciError } from '../http/oci-error';
-import { digestIn } from '../http/route';
+import { digestOf } from '../http/route';
 import { factsFor, type Registry } from '../registry';
 import { bytesOf } from './hop';
 import { errorOf, tellOutcome, tellStale } from './told';
@@ -53,8 +53,7 @@ export async function listCachedReferrers(
   source: Source,
   text: string,
 ): Promise<void> {
-  const digest = digestIn(text);
-  if (digest === undefined) throw new OciError('DIGEST_INVALID', 'not a digest', { detail: { digest: text } });
+  const digest = digestOf(text);
   const { query } = exchange;
   const local = async (): Promise<void> =>
     listReferrers(registry, exchange, await factsFor(registry, query.get('at')), source.name, text);
@@ -64,13 +63,7 @@ export async function listCachedReferrers(
   }
   try {
     const parameters = ['artifactType', 'n', 'last', 'token', 'nextToken', 'page'];
-    const list = await listed(registry, exchange, source, `/referrers/${digest}`, parameters).catch(
-      (error: unknown) => {
-        const isAbsent = error instanceof UpstreamTrouble && error.message.includes('404');
-        if (isAbsent) return undefined;
-        throw error;
-      },
-    );
+    const list = await listed(registry, exchange, source, `/referrers/${digest}`, parameters, true);
     const given = Index.safeParse(list?.value);
     if (list === undefined || !given.success) {
       await local();
@@ -90,6 +83,7 @@ async function listed(
   { upstream, remote, name }: Source,
   path: string,
   parameters: readonly string[],
+  isOptional = false,
 ): Promise<List | undefined> {
   const via = registry.upstreams.viaOf(exchange);
   const asked = new URLSearchParams();
@@ -104,6 +98,7 @@ async function listed(
     repository: remote,
     path: `${path}${text === '' ? '' : `?${text}`}`,
     via,
+    isOptional,
   });
   if (response === undefined) return undefined;
   const bytes = await bytesOf(response, LIST_BYTES_MAX).catch(() => undefined);

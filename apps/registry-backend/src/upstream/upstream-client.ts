@@ -41,6 +41,8 @@ export interface Question {
   readonly signal?: AbortSignal;
   /** The registries that this question has passed already, as `Via` has them. */
   readonly via: string;
+  /** A registry may lack the whole route: then any 404 says that there is no such thing. */
+  readonly isOptional?: boolean;
 }
 
 interface Authorization {
@@ -207,7 +209,7 @@ export class UpstreamClient {
     if (statusCode === 200 || statusCode === 206 || statusCode === 304) return answer;
     const { name } = this.config;
     if (statusCode !== 404) throw refusalOf(name, answer, 'it answers');
-    if (question.method === 'HEAD') {
+    if (question.method === 'HEAD' || question.isOptional === true) {
       letGo(answer);
       return undefined;
     }
