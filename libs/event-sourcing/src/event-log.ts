@@ -51,6 +51,9 @@ export interface StoredEvent<Data = JsonObject> extends Omit<NewEvent<Data>, 'te
   readonly hash: string;
 }
 
+/** Of a stored event what a fold needs: what happened, and when. */
+export type StoredChange = Pick<StoredEvent, 'position' | 'type' | 'version' | 'data' | 'recordedAt'>;
+
 /** The end of a ledger, or of a part of it: position 0 and `GENESIS_HASH` when there is no event. */
 export interface ChainEnd {
   readonly position: number;

@@ -391,6 +391,10 @@ class SimulatedReader implements LedgerReader {
     }
   }
 
+  readChanges(range: ReadRange): AsyncIterable<readonly StoredEvent[]> {
+    return this.read(range);
+  }
+
   readStream(streamId: string): Promise<readonly StoredEvent[]> {
     return this.ask(({ written }) => written.map(({ event }) => event).filter((event) => event.streamId === streamId));
   }

@@ -1,20 +1,11 @@
 /** From stored events to states: today's version of each event, in order, none left out. */
 import { type ControlEvent, isFoldable, laterReleaseText, upcast } from '@brickyard/contracts';
 import { type ControlState, decodeSnapshot, evolve } from '@brickyard/domain';
-import type { Recorded, StoredEvent } from '@brickyard/event-sourcing';
+import type { Recorded, StoredChange, StoredEvent } from '@brickyard/event-sourcing';
 import type { Snapshot, StateAt } from '@brickyard/event-sourcing/postgres';
 
 /** The ledger all of this is about. */
 export const CONTROL_LEDGER = 'control';
-
-/** What folding needs of an event, however it came here. */
-export interface FoldableEvent {
-  readonly position: number;
-  readonly type: string;
-  readonly version: number;
-  readonly data: Record<string, unknown>;
-  readonly recordedAt: string;
-}
 
 /** An event with everything the log says of it: what the writer announces and what Postgres gives are alike. */
 export type LoggedEvent = StoredEvent;
@@ -25,14 +16,14 @@ export class CannotFold extends Error {
 }
 
 /** The state one event later. */
-export function foldOne({ state, position }: StateAt<ControlState>, event: FoldableEvent): StateAt<ControlState> {
+export function foldOne({ state, position }: StateAt<ControlState>, event: StoredChange): StateAt<ControlState> {
   if (event.position !== position + 1) {
     throw new CannotFold(`event ${String(event.position)} does not follow position ${String(position)}`);
   }
   return { state: evolve(state, recordedFrom(event)), position: event.position };
 }
 
-function recordedFrom({ position, recordedAt, type, version, data }: FoldableEvent): Recorded<ControlEvent> {
+function recordedFrom({ position, recordedAt, type, version, data }: StoredChange): Recorded<ControlEvent> {
   if (!isFoldable(type, version)) throw new CannotFold(laterReleaseText({ position, type, version }));
   return { position, at: recordedAt, event: upcast(type, version, data) };
 }

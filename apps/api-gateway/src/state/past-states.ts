@@ -50,7 +50,7 @@ export class PastStates {
   private async fold(position: number): Promise<At> {
     let at = await this.startFor(position);
     const trail = [at];
-    for await (const events of this.ledger.read({ after: at.position, upTo: position })) {
+    for await (const events of this.ledger.readChanges({ after: at.position, upTo: position })) {
       for (const event of events) {
         at = foldOne(at, event);
         if (at.position % KEEP_EVERY === 0) trail.push(at);

@@ -1,10 +1,13 @@
 import type { CustomTypesConfig } from 'pg';
 import type { JsonObject } from '../canonical-json';
-import type { EventMetadata, StoredEvent } from '../event-log';
+import type { EventMetadata, StoredChange, StoredEvent } from '../event-log';
 
 /** The columns `eventFrom` expects, in its order. */
 export const EVENT_COLUMNS =
   'position, stream_id, stream_version, event_id, type, schema_version, data, metadata, recorded_at, hash';
+
+/** The columns `changeFrom` expects, in its order. */
+export const CHANGE_COLUMNS = 'position, type, schema_version, data, recorded_at';
 
 /** Leaves every value as the text Postgres sent: what it means is known here better, and cheaper. */
 export const RAW: CustomTypesConfig = { getTypeParser: () => (text: string | Buffer) => text };
@@ -27,6 +30,20 @@ export function eventFrom(ledger: string, row: EventRow): StoredEvent {
     metadata: JSON.parse(metadata) as EventMetadata,
     recordedAt: isoTime(recordedAt),
     hash: hexFrom(hash),
+  };
+}
+
+/** One row of `CHANGE_COLUMNS` as texts. */
+export type ChangeRow = [string, string, string, string, string];
+
+/** The change of a row. */
+export function changeFrom([position, type, version, data, recordedAt]: ChangeRow): StoredChange {
+  return {
+    position: Number(position),
+    type,
+    version: Number(version),
+    data: JSON.parse(data) as JsonObject,
+    recordedAt: isoTime(recordedAt),
   };
 }
 

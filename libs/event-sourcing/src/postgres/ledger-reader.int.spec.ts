@@ -64,6 +64,15 @@ describe('LedgerReader', () => {
     expect(await positions({ after: 0, upTo: 0 })).toEqual([]);
   });
 
+  it('reads of events what a fold needs', async () => {
+    const changes: unknown[] = [];
+    for await (const batch of reader.readChanges({ after: 1, upTo: 4, pageSize: 2 })) changes.push(...batch);
+    const events = (await readAll(reader)).slice(1, 4);
+    expect(changes).toEqual(
+      events.map(({ position, type, version, data, recordedAt }) => ({ position, type, version, data, recordedAt })),
+    );
+  });
+
   it('finds the last position recorded at or before a time', async () => {
     const at = (ms: number): Promise<number> => reader.positionAt(new Date(ms).toISOString());
     expect(await Promise.all([999, 1_000, 4_999, 5_000, 5_499, 8_999, 9_000, 99_000].map(at))).toEqual([

@@ -1,9 +1,9 @@
 import { Pool, type PoolClient } from 'pg';
-import type { StoredEvent } from '../event-log';
+import type { StoredChange, StoredEvent } from '../event-log';
 import { GENESIS_HASH } from '../hash-chain';
 import { findAnswers } from './answers';
 import { asUnavailable, connectionConfig } from './connection';
-import { EVENT_COLUMNS, type EventRow, eventFrom, hexFrom, RAW } from './event-rows';
+import { CHANGE_COLUMNS, changeFrom, EVENT_COLUMNS, type EventRow, eventFrom, hexFrom, RAW } from './event-rows';
 import { type EventFilter, type Found, searchEvents, type SearchRange } from './event-search';
 import { packChunk, unpackChunk } from './snapshots';
 import { positionsToDrop } from './thinning';
@@ -22,8 +22,10 @@ export function openLedgerReader(options: LedgerReaderOptions): LedgerReader {
   return new PostgresLedgerReader(options);
 }
 
-interface Page {
-  readonly events: readonly StoredEvent[];
+type Placed = Pick<StoredEvent, 'position'>;
+
+interface Page<Item> {
+  readonly items: readonly Item[];
   /** Where the next page begins, when there may be one. */
   readonly after?: number;
 }
@@ -53,15 +55,12 @@ class PostgresLedgerReader implements LedgerReader {
     return { position: Number(row[0]), hash: hexFrom(row[1]), epoch: Number(row[2]) };
   }
 
-  /** Asks for the next page while the caller works on this one. */
-  async *read(range: ReadRange): AsyncIterable<readonly StoredEvent[]> {
-    let next: Promise<Page> | undefined = this.page(range.after, range);
-    while (next !== undefined) {
-      const { events, after }: Page = await next;
-      next = after === undefined ? undefined : this.page(after, range);
-      next?.catch(() => undefined); // Awaited in the next turn, unless the caller leaves the loop.
-      if (events.length > 0) yield events;
-    }
+  read(range: ReadRange): AsyncIterable<readonly StoredEvent[]> {
+    return this.pages(range, EVENT_COLUMNS, (row: EventRow) => eventFrom(this.ledger, row));
+  }
+
+  readChanges(range: ReadRange): AsyncIterable<readonly StoredChange[]> {
+    return this.pages(range, CHANGE_COLUMNS, changeFrom);
   }
 
   async readStream(streamId: string): Promise<readonly StoredEvent[]> {
@@ -162,15 +161,36 @@ class PostgresLedgerReader implements LedgerReader {
     await this.pool.end();
   }
 
-  private async page(after: number, range: ReadRange): Promise<Page> {
+  /** Asks for the next page while the caller works on this one. */
+  private async *pages<Row extends string[], Item extends Placed>(
+    range: ReadRange,
+    columns: string,
+    from: (row: Row) => Item,
+  ): AsyncIterable<readonly Item[]> {
+    const ask = (after: number): Promise<Page<Item>> => this.page(after, range, columns, from);
+    let next: Promise<Page<Item>> | undefined = ask(range.after);
+    while (next !== undefined) {
+      const { items, after }: Page<Item> = await next;
+      next = after === undefined ? undefined : ask(after);
+      next?.catch(() => undefined); // Awaited in the next turn, unless the caller leaves the loop.
+      if (items.length > 0) yield items;
+    }
+  }
+
+  private async page<Row extends string[], Item extends Placed>(
+    after: number,
+    range: ReadRange,
+    columns: string,
+    from: (row: Row) => Item,
+  ): Promise<Page<Item>> {
     const { upTo = Number.MAX_SAFE_INTEGER, pageSize = PAGE_SIZE } = range;
-    const rows = await this.rows<EventRow>(
-      `SELECT ${EVENT_COLUMNS} FROM es.events WHERE ledger = $1 AND position > $2 AND position <= $3 ORDER BY position LIMIT $4`,
+    const rows = await this.rows<Row>(
+      `SELECT ${columns} FROM es.events WHERE ledger = $1 AND position > $2 AND position <= $3 ORDER BY position LIMIT $4`,
       [this.ledger, after, upTo, pageSize],
     );
-    const events = rows.map((row) => eventFrom(this.ledger, row));
-    const end = events.at(-1)?.position ?? upTo;
-    return events.length === pageSize && end < upTo ? { events, after: end } : { events };
+    const items = rows.map(from);
+    const end = items.at(-1)?.position ?? upTo;
+    return items.length === pageSize && end < upTo ? { items, after: end } : { items };
   }
 
   private async rows<Row extends string[]>(text: string, values: readonly unknown[]): Promise<Row[]> {

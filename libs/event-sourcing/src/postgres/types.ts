@@ -1,5 +1,5 @@
 import type { JsonObject, JsonValue } from '../canonical-json';
-import type { ChainEnd, EventMetadata, NewEvent, StoredEvent } from '../event-log';
+import type { ChainEnd, EventMetadata, NewEvent, StoredChange, StoredEvent } from '../event-log';
 import type { EventFilter, Found, SearchRange } from './event-search';
 
 /** The end of a ledger as Postgres has it, with the number of times leadership has changed. */
@@ -153,6 +153,8 @@ export interface LedgerReader {
   head(): Promise<Head>;
   /** Batches of events in order. */
   read(range: ReadRange): AsyncIterable<readonly StoredEvent[]>;
+  /** The same, of each event only what a fold needs: a good deal faster. */
+  readChanges(range: ReadRange): AsyncIterable<readonly StoredChange[]>;
   /** All events of one stream in order. */
   readStream(streamId: string): Promise<readonly StoredEvent[]>;
   /** Events of a range that a filter lets through, a bounded number of them and for a bounded time. */

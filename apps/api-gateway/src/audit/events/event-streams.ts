@@ -9,7 +9,7 @@ import type { EventFilter, LedgerReader } from '@brickyard/event-sourcing/postgr
 import { describeError, type Logger, Unavailable } from '@brickyard/service-host';
 import type { LoggedEvent } from '../../state/folding';
 import { isOpen, passes } from './event-query';
-import { Recent, type Stretch, stretchOf } from './stretch';
+import { Pages, Recent, Stretch } from './stretch';
 
 /** What is sent to one follower. */
 export interface Following {
@@ -31,7 +31,7 @@ export interface StreamSources {
 /** How streams behave; the values are for tests to shorten. */
 export interface StreamLimits {
   readonly followersMax: number;
-  /** Characters kept for those who are nearly up to date. */
+  /** Bytes kept for those who are nearly up to date. */
   readonly recentSize: number;
   /** A line is sent at least so often, so that both ends know that the other is there. */
   readonly aliveMs: number;
@@ -45,13 +45,13 @@ const LIMITS: StreamLimits = {
   aliveMs: 15_000,
   stalledMs: 30_000,
 };
-const PAGE = 1_000;
 const TROUBLE_PAUSE_MS = 1_000;
 const RETRY_MS = 1_000;
 
 /** All who follow. */
 export class EventStreams {
   private readonly recent: Recent;
+  private readonly pages: Pages;
   private readonly followers = new Map<Follower, Promise<void>>();
   private isClosed = false;
 
@@ -60,6 +60,7 @@ export class EventStreams {
     readonly limits: StreamLimits = LIMITS,
   ) {
     this.recent = new Recent(limits.recentSize);
+    this.pages = new Pages(sources.ledger);
   }
 
   /** How many follow. */
@@ -73,7 +74,7 @@ export class EventStreams {
       this.recent.clear(); // Whoever comes begins with Postgres.
       return;
     }
-    const stretch = stretchOf(events);
+    const stretch = Stretch.of(events);
     if (stretch === undefined) return;
     this.recent.add(stretch);
     for (const follower of this.followers.keys()) follower.wake();
@@ -84,7 +85,7 @@ export class EventStreams {
     if (this.isClosed || this.followers.size >= this.limits.followersMax) {
       throw new Unavailable('too many event streams are open', { retryAfterMs: TROUBLE_PAUSE_MS });
     }
-    const follower = new Follower(response, following, this, this.recent);
+    const follower = new Follower(response, following, this, { recent: this.recent, pages: this.pages });
     const run = this.run(follower, response);
     this.followers.set(follower, run);
     await run;
@@ -104,6 +105,7 @@ export class EventStreams {
       this.sources.log.warn({ reason: describeError(error) }, 'an event stream broke');
     } finally {
       this.followers.delete(follower);
+      if (this.followers.size === 0) this.pages.clear();
       response.end();
     }
   }
@@ -118,7 +120,7 @@ class Follower {
     private readonly response: ServerResponse,
     private readonly following: Following,
     private readonly streams: EventStreams,
-    private readonly recent: Recent,
+    private readonly held: { readonly recent: Recent; readonly pages: Pages },
   ) {
     this.next = following.from;
     response.once('close', () => {
@@ -142,21 +144,20 @@ class Follower {
   async run(): Promise<void> {
     await this.write(`retry: ${String(RETRY_MS)}\n: from position ${String(this.next)}\n\n`);
     while (!this.isOver) {
-      const stretch = this.recent.holding(this.next);
+      const stretch = this.held.recent.holding(this.next);
       if (stretch !== undefined) await this.send(stretch);
       else if (this.next <= this.streams.sources.position()) await this.catchUp();
       else await this.waitForNews();
     }
   }
 
-  /** One page from Postgres, at most up to what is kept here. */
+  /** What Postgres has, a page at a time. */
   private async catchUp(): Promise<void> {
-    const { ledger, log, position } = this.streams.sources;
-    const upTo = Math.min(position(), (this.recent.first ?? Number.MAX_SAFE_INTEGER) - 1);
+    const { log, position } = this.streams.sources;
     try {
-      for await (const events of ledger.read({ after: this.next - 1, upTo, pageSize: PAGE })) {
-        const stretch = stretchOf(events);
-        if (stretch !== undefined) await this.send(stretch);
+      const stretch = await this.held.pages.holding(this.next, position());
+      if (stretch !== undefined) {
+        await this.send(stretch);
         return;
       }
     } catch (error) {
@@ -166,13 +167,12 @@ class Follower {
     await pause(TROUBLE_PAUSE_MS, undefined, { signal: this.over.signal }).catch(() => undefined);
   }
 
-  private async send({ events, frames, first, last }: Stretch): Promise<void> {
+  private async send(stretch: Stretch): Promise<void> {
     const { filter } = this.following;
-    const start = this.next - first;
-    const isWanted = isOpen(filter) ? undefined : events.map((event) => passes(filter, event));
-    const text = frames.filter((_, index) => index >= start && (isWanted?.[index] ?? true)).join('');
-    this.next = last + 1;
-    if (text !== '') await this.write(text);
+    const isWanted = isOpen(filter) ? undefined : (event: LoggedEvent) => passes(filter, event);
+    const frames = stretch.framesFrom(this.next, isWanted);
+    this.next = stretch.last + 1;
+    if (frames.length > 0) await this.write(frames);
   }
 
   /** Until somebody wakes it; now and then a line that keeps the connection and tells how far the log has been looked at. */
@@ -193,8 +193,8 @@ class Follower {
   }
 
   /** Waits while the client is slow, and gives up on one that takes nothing at all. */
-  private async write(text: string): Promise<void> {
-    if (this.isOver || this.response.write(text)) return;
+  private async write(frames: string | Uint8Array): Promise<void> {
+    if (this.isOver || this.response.write(frames)) return;
     const { over } = this;
     const stalled = setTimeout(() => {
       over.abort();
