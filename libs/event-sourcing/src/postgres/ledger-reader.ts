@@ -24,6 +24,12 @@ export function openLedgerReader(options: LedgerReaderOptions): LedgerReader {
 
 type Placed = Pick<StoredEvent, 'position'>;
 
+/** Which columns to read, and what a row of them is. */
+interface RowShape<Item> {
+  readonly columns: string;
+  from(row: string[]): Item;
+}
+
 interface Page<Item> {
   readonly items: readonly Item[];
   /** Where the next page begins, when there may be one. */
@@ -56,11 +62,11 @@ class PostgresLedgerReader implements LedgerReader {
   }
 
   read(range: ReadRange): AsyncIterable<readonly StoredEvent[]> {
-    return this.pages(range, EVENT_COLUMNS, (row: EventRow) => eventFrom(this.ledger, row));
+    return this.pages(range, { columns: EVENT_COLUMNS, from: (row: EventRow) => eventFrom(this.ledger, row) });
   }
 
   readChanges(range: ReadRange): AsyncIterable<readonly StoredChange[]> {
-    return this.pages(range, CHANGE_COLUMNS, changeFrom);
+    return this.pages(range, { columns: CHANGE_COLUMNS, from: changeFrom });
   }
 
   async readStream(streamId: string): Promise<readonly StoredEvent[]> {
@@ -162,12 +168,8 @@ class PostgresLedgerReader implements LedgerReader {
   }
 
   /** Asks for the next page while the caller works on this one. */
-  private async *pages<Row extends string[], Item extends Placed>(
-    range: ReadRange,
-    columns: string,
-    from: (row: Row) => Item,
-  ): AsyncIterable<readonly Item[]> {
-    const ask = (after: number): Promise<Page<Item>> => this.page(after, range, columns, from);
+  private async *pages<Item extends Placed>(range: ReadRange, shape: RowShape<Item>): AsyncIterable<readonly Item[]> {
+    const ask = (after: number): Promise<Page<Item>> => this.page(after, range, shape);
     let next: Promise<Page<Item>> | undefined = ask(range.after);
     while (next !== undefined) {
       const { items, after }: Page<Item> = await next;
@@ -177,18 +179,13 @@ class PostgresLedgerReader implements LedgerReader {
     }
   }
 
-  private async page<Row extends string[], Item extends Placed>(
-    after: number,
-    range: ReadRange,
-    columns: string,
-    from: (row: Row) => Item,
-  ): Promise<Page<Item>> {
+  private async page<Item extends Placed>(after: number, range: ReadRange, shape: RowShape<Item>): Promise<Page<Item>> {
     const { upTo = Number.MAX_SAFE_INTEGER, pageSize = PAGE_SIZE } = range;
-    const rows = await this.rows<Row>(
-      `SELECT ${columns} FROM es.events WHERE ledger = $1 AND position > $2 AND position <= $3 ORDER BY position LIMIT $4`,
+    const rows = await this.rows<string[]>(
+      `SELECT ${shape.columns} FROM es.events WHERE ledger = $1 AND position > $2 AND position <= $3 ORDER BY position LIMIT $4`,
       [this.ledger, after, upTo, pageSize],
     );
-    const items = rows.map(from);
+    const items = rows.map((row) => shape.from(row));
     const end = items.at(-1)?.position ?? upTo;
     return items.length === pageSize && end < upTo ? { items, after: end } : { items };
   }
