@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { migrate } from '@brickyard/event-sourcing/postgres';
+import { type HostLab, hostsSupported } from '@brickyard/hosts';
 import { dropDatabase, ensureDatabase } from '@brickyard/servers';
 import { z } from 'zod';
 import { VolumeInfo, VolumeList } from './answers';
@@ -10,14 +11,18 @@ import { stackUnderTest, type StackUnderTest } from './stack-under-test';
 
 jest.setTimeout(300_000);
 
+const describeOnHosts = hostsSupported().supported ? describe : describe.skip;
 const PROGRAM = join(__dirname, '..', '..', 'apps', 'cli', 'bin', 'brickyard.js');
 const SERVICES = ['api-gateway-1', 'allocator-1'];
+const CONTENT = 'written before the log was lost';
 const REPLICATE = { durability: { type: 'replicate', replicate: { replica: 3 } } };
 const Status = z.object({ held: z.boolean(), differences: z.int() });
 const Rebuilt = z.object({ adopt: z.array(z.looseObject({ type: z.string() })), undecided: z.array(z.unknown()) });
 
 let system: StackUnderTest;
+let lab: HostLab;
 let folder: string;
+let mountPoint: string;
 let hosts: string[];
 
 function brickyard(...argv: string[]): Promise<{ code: number; out: string }> {
@@ -27,6 +32,16 @@ function brickyard(...argv: string[]): Promise<{ code: number; out: string }> {
       resolve({ code: error === null ? 0 : Number(error.code), out: out + err });
     });
   });
+}
+
+/** What a client finds in the file it once wrote, on the volume mounted anew. */
+async function contentOf(volume: string): Promise<string> {
+  await lab.mount(volume, mountPoint);
+  try {
+    return await readFile(join(mountPoint, 'file'), 'utf8');
+  } finally {
+    await lab.unmount(mountPoint);
+  }
 }
 
 const volumes = async (): Promise<VolumeInfo[]> => {
@@ -48,20 +63,27 @@ async function loseTheLog(fill: () => Promise<void>): Promise<void> {
   await system.until('the gateway answers', async () => (await system.api.get('/v1/restore')).status === 200);
 }
 
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'brickyard-copy-'));
-  system = await stackUnderTest({ hosts: 'simulated', nodes: 3, registry: false, allocators: 1 });
-  hosts = (await system.nodes()).map(({ hostnames }) => hostnames.manage[0] ?? '');
-});
+describeOnHosts('a log that was lost', () => {
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'brickyard-copy-'));
+    mountPoint = await mkdtemp(join(tmpdir(), 'brickyard-mount-'));
+    system = await stackUnderTest({ hosts: 'real', nodes: 3, registry: false, allocators: 1 });
+    if (system.stack.lab === undefined) throw new Error('the stack has no real hosts');
+    ({ lab } = system.stack);
+    hosts = (await system.nodes()).map(({ hostnames }) => hostnames.manage[0] ?? '');
+  });
 
-afterAll(async () => {
-  await rm(folder, { recursive: true, force: true });
-  expect(await system.end()).toEqual([]);
-});
+  afterAll(async () => {
+    await lab.unmount(mountPoint).catch(() => undefined);
+    for (const each of [folder, mountPoint]) await rm(each, { recursive: true, force: true });
+    expect(await system.end()).toEqual([]);
+  });
 
-describe('a log that was lost', () => {
   it('is restored from its copy, held, compared with the hosts, and goes on', async () => {
     const kept = await system.createVolume({ size: 4, name: 'kept', ...REPLICATE });
+    await lab.mount('kept', mountPoint);
+    await writeFile(join(mountPoint, 'file'), CONTENT);
+    await lab.unmount(mountPoint);
     expect(await brickyard('backup', 'run', '--once', '--to', folder, '--ledger', 'control')).toMatchObject({
       code: 0,
     });
@@ -83,6 +105,7 @@ describe('a log that was lost', () => {
     await system.api.post(`/volumes/${kept.id}/expand`, { expand_size: 2 });
     await system.api.delete(`/volumes/${late.id}`);
     expect((await volumes()).map(({ id, size }) => ({ id, size }))).toEqual([{ id: kept.id, size: 6 }]);
+    expect(await contentOf('kept')).toBe(CONTENT);
     expect(await brickyard('audit', 'verify')).toMatchObject({ code: 0 });
   });
 
@@ -105,6 +128,7 @@ describe('a log that was lost', () => {
         }))
         .sort((one, other) => (one.id < other.id ? -1 : 1));
     expect(sizes(await system.nodes())).toEqual(sizes(nodes));
+    expect(await contentOf('kept')).toBe(CONTENT);
     await system.api.post(`/volumes/${more.id}/expand`, { expand_size: 1 });
     await system.createVolume({ size: 1, name: 'new', ...REPLICATE });
     for (const { id } of await volumes()) await system.api.delete(`/volumes/${id}`);
