@@ -20,7 +20,7 @@ import {
   type Metrics,
   stopTracing,
 } from '@brickyard/service-host';
-import { LEADER_READY } from '@brickyard/contracts';
+import { type ClusterRefusal, LEADER_READY } from '@brickyard/contracts';
 import { AllocatorModule } from './allocator.module';
 import type { CheckpointOptions } from './checkpoint.keeper';
 import { AllocatorConfig } from './config';
@@ -66,6 +66,8 @@ async function openDoor(
     help: 'Commands refused, by reason',
     labels: ['reason'],
   });
+  // Told from the start, as an alert sees no rise of what was not there before.
+  refusals.inc({ reason: 'NoSpace' satisfies ClusterRefusal['kind'] }, 0);
   const options = { ...natsOptions(config), logger: false as const, abortOnError: false };
   const door = await NestFactory.createMicroservice(AllocatorModule.leading(writer, log, refusals), options);
   await door.listen();
