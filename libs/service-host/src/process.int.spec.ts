@@ -1,6 +1,7 @@
 /** Runs the compiled library in processes of its own: signals, exit codes and telemetry cannot be seen from inside. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -53,6 +54,38 @@ function signalWhen(child: ChildProcess, word: string, signal: NodeJS.Signals): 
     child.kill(signal);
   };
 }
+
+describe('the first process of a container', () => {
+  const canBeFirst = process.platform === 'linux' && process.getuid?.() === 0 && existsSync('/usr/bin/unshare');
+  /** Tells the first process of a namespace of its own to end, when it says `up`. */
+  async function endFirst(script: string): Promise<[number | null, string]> {
+    const whole = `require(${JSON.stringify(join(LIBRARY, 'dist/register.js'))});
+      const host = require(${JSON.stringify(LIBRARY)});
+      setInterval(() => {}, 1000); ${script}; console.log('up as', process.pid);`;
+    const child = spawn('unshare', ['--pid', '--fork', '--kill-child', process.execPath, '-e', whole], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    started.push(child);
+    let isTold = false;
+    return ended(child, (output) => {
+      if (isTold || !output.includes('up as 1')) return;
+      isTold = true;
+      const pid = String(child.pid);
+      process.kill(Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')), 'SIGTERM');
+    });
+  }
+
+  (canBeFirst ? it : it.skip)(
+    'can be stopped while it only waits for what it needs, and ends in order as soon as it knows how',
+    async () => {
+      expect(await endFirst('')).toEqual([128 + 15, 'up as 1\n']);
+      const log = `host.createLogger({ service: 'test' })`;
+      const [code] = await endFirst(`host.onShutdown({ log: ${log}, deadlineMs: 5000, steps: [] })`);
+      expect(code).toBe(0);
+    },
+    TIMEOUT_MS,
+  );
+});
 
 describe('onShutdown', () => {
   it(

@@ -1,3 +1,4 @@
+import { leaveSignals } from './early-signals';
 import { describeError } from './errors';
 import type { Logger } from './logger';
 
@@ -27,6 +28,7 @@ export function onShutdown(options: ShutdownOptions): (reason: string) => Promis
     options.log.info({ reason }, 'stopping');
     process.exit(await runSteps(options));
   };
+  leaveSignals();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void begin(signal));
   watchParent(() => {
     if (!isBegun) void begin('the parent process is gone');
