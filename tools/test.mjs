@@ -1,13 +1,15 @@
 /**
  * `npm test`: everything that must hold, from a fresh clone: build, audit of the dependencies, lint, unit, integration and
- * whole-system tests. `npm test -- unit int` runs only these parts, after a build.
+ * whole-system tests, and the containers in a Docker engine of their own. `npm test -- unit int` runs only these parts, after
+ * a build.
  *
  * The linters work beside the unit and integration tests, with what these leave of the processor. Whole systems, with their
- * time limits, come after them.
+ * time limits, come after them. They wait for Gluster most of the time: meanwhile images are built for the containers, whose
+ * turn comes last.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, watch } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -24,13 +26,18 @@ const running = new Set();
 /** Set when a signal ends us: what waits for a program that was ended then must not go on. */
 let cleaning;
 
-const PARTS = ['audit', 'lint', 'unit', 'int', 'e2e'];
+const PARTS = ['audit', 'lint', 'unit', 'int', 'e2e', 'compose'];
 /** What may run while the linters do. */
 const BESIDE_LINT = new Set(['audit', 'unit', 'int']);
 /** Files at a time where the core count is no good measure: what is waited for most is a database, a disk, a glusterd. */
 const WORKERS = new Map([
   ['int', 2],
   ['e2e', 2],
+  ['compose', 1],
+]);
+/** What a part needs that not every machine has; its specs look for it themselves. */
+const NEEDS = new Map([
+  ['compose', 'Linux, root, /dev/fuse, /dev/loop-control, and Debian’s docker.io, docker-compose and debootstrap'],
 ]);
 /** Three volumes in use while their bricks are moved: with less than a machine, Gluster's heals are what it waits for. */
 const ALONE = new Map([['e2e', ['test/src/evacuation.e2e.spec.ts']]]);
@@ -41,6 +48,8 @@ const LIMIT_MS = new Map([
   ['unit', 10 * 60_000],
   ['int', 15 * 60_000],
   ['e2e', 20 * 60_000],
+  // With the whole systems it waits for.
+  ['compose', 32 * 60_000],
 ]);
 /** From jest's last word, its report, to its end. */
 const ENDING_MS = 20_000;
@@ -48,26 +57,19 @@ const ENDING_MS = 20_000;
 await begin(async () => {
   const wanted = wantedParts();
   const runDir = makeRunDir();
-  endOnSignal(runDir);
-  const env = {
-    ...process.env,
-    // Everything a test makes lies here, so that what it leaves behind can be told from what was there.
-    TMPDIR: runDir,
-    CI: 'true',
-    NX_DAEMON: 'false',
-    NX_NO_CLOUD: 'true',
-    SCARF_ANALYTICS: 'false',
-  };
+  const composeDir = makeRunDir();
+  endOnSignal([runDir, composeDir]);
+  const env = { ...process.env, CI: 'true', NX_DAEMON: 'false', NX_NO_CLOUD: 'true', SCARF_ANALYTICS: 'false' };
   try {
     await setUp();
     if (await part('build', () => oneThing(() => build()))) {
       for (const removed of await removeDeadLabs()) say(`removed what a killed run left: ${removed}`);
       const before = markBefore();
-      await runParts(wanted, runDir, env);
-      await part('leftovers', () => oneThing(() => checkNothingLeft(runDir, before)));
+      await runParts(wanted, { runDir, composeDir, env });
+      await part('leftovers', () => oneThing(() => checkNothingLeft([runDir, composeDir], before)));
     }
   } finally {
-    removeRunDir(runDir);
+    for (const folder of [runDir, composeDir]) removeRunDir(folder);
   }
   summarize();
 });
@@ -79,17 +81,23 @@ function wantedParts() {
   return asked.length === 0 ? PARTS : PARTS.filter((name) => asked.includes(name));
 }
 
-/** All parts one after the other, but for the linters. */
-async function runParts(wanted, runDir, env) {
+/** All parts one after the other, but for the linters, and what containers need before it is their turn. */
+async function runParts(wanted, { runDir, composeDir, env }) {
   const isLinted = wanted.includes('lint');
   // What both the linters and the test of their rules look up; neither waits for the other to make it.
   if (isLinted || wanted.includes('unit')) await projectGraph(env);
   const linting = isLinted ? part('lint', () => lint(env)) : undefined;
-  for (const name of wanted.filter((one) => one !== 'lint')) {
-    if (!BESIDE_LINT.has(name)) await linting;
-    await part(name, () => (name === 'audit' ? oneThing(audit) : jest(name, runDir, env)));
-  }
+  const oneOf = (name) => part(name, () => (name === 'audit' ? oneThing(audit) : jest(name, runDir, env)));
+  for (const name of wanted.filter((one) => BESIDE_LINT.has(one))) await oneOf(name);
   await linting;
+  const turn = join(composeDir, 'turn');
+  const composeEnv = { ...env, BRICKYARD_TURN_FILE: turn };
+  const composing = wanted.includes('compose')
+    ? part('compose', () => jest('compose', composeDir, composeEnv))
+    : undefined;
+  if (wanted.includes('e2e')) await oneOf('e2e');
+  writeFileSync(turn, '');
+  await composing;
 }
 
 /** Servers of the tests run under users of their own, who must be able to get through. */
@@ -147,10 +155,13 @@ async function jest(kind, runDir, env) {
   const counts = [await jestRun(kind, 'all', others, runDir, env)];
   for (const [index, path] of alone.entries()) counts.push(await jestRun(kind, `alone-${index}`, [path], runDir, env));
   const sum = (field) => counts.reduce((total, count) => total + count[field], 0);
-  return { passed: sum('passed'), failed: sum('failed') };
+  if (NEEDS.has(kind) && sum('passed') + sum('failed') === 0) say(`${kind}: NOT RUN HERE, it needs ${NEEDS.get(kind)}`);
+  return { passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped') };
 }
 
-async function jestRun(kind, name, chosen, runDir, env) {
+async function jestRun(kind, name, chosen, runDir, runEnv) {
+  // Everything a test makes lies here, so that what it leaves behind can be told from what was there.
+  const env = { ...runEnv, TMPDIR: runDir };
   const report = join(runDir, `${kind}-${name}.json`);
   const program = [process.execPath, join(root, 'node_modules/jest/bin/jest.js'), ...chosen];
   const options = ['--selectProjects', kind, '--ci', '--json', `--outputFile=${report}`, '--passWithNoTests'];
@@ -160,14 +171,14 @@ async function jestRun(kind, name, chosen, runDir, env) {
   const cutShort = guard.end();
   if (cutShort !== undefined) {
     say(`ended jest: ${cutShort}`);
-    endProcessesOf(runDir);
-    await removeDeadLabs(runDir);
+    await removeAllOf(runDir);
   }
   if (!existsSync(report)) throw new Problem(cutShort ?? `jest ended with ${code} and no report`);
   const told = JSON.parse(readFileSync(report, 'utf8'));
   // A file that cannot even be loaded holds no counted test.
   const failed = told.numFailedTests + told.numRuntimeErrorTestSuites;
-  return { passed: told.numPassedTests, failed: failed === 0 && code !== 0 ? 1 : failed };
+  const failedOrCut = failed === 0 && code !== 0 ? 1 : failed;
+  return { passed: told.numPassedTests, failed: failedOrCut, skipped: told.numPendingTests };
 }
 
 /** Ends a jest that goes on for longer than it may, or after its report; `end` looks no longer, and tells why it did. */
@@ -198,21 +209,30 @@ function guardOf(runDir, report, limitMs) {
 }
 
 /** The first signal cleans up; a second one, of the same kind, ends us where we are. */
-function endOnSignal(runDir) {
+function endOnSignal(runDirs) {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-    process.once(signal, () => (cleaning ??= cleanUp(runDir).finally(() => process.exit(1))));
+    process.once(signal, () => (cleaning ??= cleanUp(runDirs).finally(() => process.exit(1))));
   }
 }
 
-async function cleanUp(runDir) {
+async function cleanUp(runDirs) {
   say('ended before its time: cleaning up ...');
   const groups = [...running].map(({ pid }) => -pid);
   for (const group of groups) signalled(group, 'SIGKILL');
-  endProcessesOf(runDir);
+  for (const runDir of runDirs) endProcessesOf(runDir);
   // What a process holds is free only when it has ended, with all it started.
   for (const group of groups) while (signalled(group, 0)) await pause(GROUP_LOOK_MS);
+  for (const runDir of runDirs) {
+    await removeAllOf(runDir);
+    removeRunDir(runDir);
+  }
+}
+
+/** Ends what a run that was cut short has running in its folder: processes, storage hosts, containers. */
+async function removeAllOf(runDir) {
+  endProcessesOf(runDir);
   await removeDeadLabs(runDir);
-  removeRunDir(runDir);
+  await removeDeadEngines(runDir);
 }
 
 /** False when no process of the group is there any more. */
@@ -231,6 +251,13 @@ async function removeDeadLabs(below) {
   if (process.platform !== 'linux' || !existsSync(compiled)) return [];
   const hosts = await import(pathToFileURL(compiled).href);
   return hosts.removeDeadLabs(below);
+}
+
+async function removeDeadEngines(below) {
+  const compiled = join(root, 'test/dist/src/docker/engine.js');
+  if (process.platform !== 'linux' || !existsSync(compiled)) return;
+  const engines = await import(pathToFileURL(compiled).href);
+  await engines.removeDeadEngines(below);
 }
 
 /** Runs a program to its end; gives its exit code, or the signal that ended it, and what it wrote when it is quiet. */
@@ -253,8 +280,8 @@ async function run(argv, env, { quiet = false, niceness = 0, onStart = () => und
   }
 }
 
-function checkNothingLeft(runDir, before) {
-  const left = leftoversOf(runDir, before);
+function checkNothingLeft(runDirs, before) {
+  const left = [...new Set(runDirs.flatMap((runDir) => leftoversOf(runDir, before)))];
   if (left.length > 0) throw new Problem(`the tests left behind:\n${left.map((line) => `  ${line}`).join('\n')}`);
 }
 
@@ -277,6 +304,7 @@ function summarize() {
     const columns = [seconds.toFixed(1), passed, failed].map((value) => String(value).padStart(9));
     process.stdout.write(`${name.padEnd(12)}${columns.join('')}\n`);
   }
+  for (const { name, skipped = 0 } of rows) if (skipped > 0) process.stdout.write(`${name}: ${skipped} skipped\n`);
   process.stdout.write(`\n${sum('passed')} passed, ${sum('failed')} failed\n`);
   process.exitCode = sum('failed') === 0 ? 0 : 1;
 }

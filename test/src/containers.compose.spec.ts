@@ -1,7 +1,7 @@
 /** The compose file with a real Docker engine: built, started, used, watched, broken and ended. */
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
-import { tmpdir } from 'node:os';
+import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type ApiClient, createApiClient } from '@brickyard/service-host';
@@ -10,7 +10,7 @@ import { z } from 'zod';
 import { VolumeInfo } from './answers';
 import { Collector, treeOf } from './collector';
 import { makeBaseImages } from './docker/base-images';
-import { bridgeName, type DockerEngine, startEngine } from './docker/engine';
+import { bridgeName, type DockerEngine, ENGINE_PREFIX, startEngine } from './docker/engine';
 import { type Prometheus, startPrometheus } from './docker/observed';
 import { run } from './docker/program';
 
@@ -20,8 +20,15 @@ const REPOSITORY = join(__dirname, '../..');
 const OBSERVABILITY = join(REPOSITORY, 'deploy/observability');
 /** Below what npm ci empties: it is small, and a fresh clone makes it anew. */
 const CACHE = join(REPOSITORY, 'node_modules/.cache/brickyard-images');
+/** Set when images are made while something else is at work here: the rest begins when there is a file of this name. */
+const TURN_FILE = process.env['BRICKYARD_TURN_FILE'];
+const MAKING_NICENESS = 10;
+const MAKING_MS = 40 * 60_000;
+const TURN_LOOK_MS = 500;
 const READY_S = 180;
 const READY_MS = READY_S * 1_000;
+/** What an operator with a machine for the stack alone waits for, from `up` to the first volume. */
+const FIRST_VOLUME_MS = 90_000;
 const MIB = 1024 * 1024;
 /** Longer than each host is left alone by drift detection, which has it looked at every half minute. */
 const IDLE_SECONDS = 33;
@@ -47,6 +54,21 @@ const NETWORKS = {
   api: { letter: 'a' },
 };
 
+/** In place of what .env says. */
+const SETTINGS = {
+  BRICKYARD_API_PORT_1: '0',
+  BRICKYARD_API_PORT_2: '0',
+  BRICKYARD_REGISTRY_PORT: '0',
+  BRICKYARD_OBJECTS_PORT: '0',
+  BRICKYARD_DEVICE_SIZE: '8G',
+  BRICKYARD_STORAGE_NET: STORAGE_NET,
+  COMPOSE_PROJECT_NAME: 'brickyard',
+};
+
+/** What all processors of this machine have worked so far, whoever for. */
+const busyMs = (): number =>
+  cpus().reduce((sum, { times }) => sum + times.user + times.nice + times.sys + times.irq, 0);
+
 const Stats = z.object({
   cpu_stats: z.object({ cpu_usage: z.object({ total_usage: z.number() }) }),
   memory_stats: z.object({ usage: z.number(), stats: z.record(z.string(), z.number()) }),
@@ -63,7 +85,7 @@ const canRun =
   );
 
 (canRun ? describe : describe.skip)('docker-compose.yml', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'brickyard-docker-'));
+  const folder = mkdtempSync(join(tmpdir(), `${ENGINE_PREFIX}${String(process.pid)}-`));
   chmodSync(folder, 0o711);
   const collector = new Collector();
   const figures: Record<string, string> = {};
@@ -73,6 +95,7 @@ const canRun =
   let api: ApiClient;
   let volume: VolumeInfo;
   let startedAt: number;
+  let busyAtStartMs: number;
 
   const compose = (...args: string[]): Promise<string> =>
     run(['docker-compose', ...args], { cwd: REPOSITORY, env, timeoutMs: 600_000 });
@@ -106,8 +129,20 @@ const canRun =
   const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
 
   beforeAll(async () => {
-    engine = await startEngine(join(folder, 'engine'));
+    engine = await startEngine(join(folder, 'engine'), TURN_FILE === undefined ? 0 : MAKING_NICENESS);
     await timed('base images', () => makeBaseImages(engine, CACHE));
+    env = { ...engine.env, ...SETTINGS, COMPOSE_FILE: [join(REPOSITORY, 'docker-compose.yml'), overrides()].join(':') };
+    await timed('build', async () => {
+      for (const name of BUILT) await compose('build', '--quiet', name);
+    });
+    if (TURN_FILE === undefined) return;
+    await engine.stop();
+    await untilItsTurn(TURN_FILE);
+    engine = await startEngine(join(folder, 'engine'));
+  }, MAKING_MS);
+
+  /** What only a test wants of the compose file, in a file of its own. */
+  function overrides(): string {
     // This engine leaves the machine's packet filter alone, so only the machine's own network leads outside.
     const build = { network: 'host' };
     const services = Object.fromEntries(BUILT.map((name) => [name, { build }]));
@@ -118,21 +153,18 @@ const canRun =
         { ...network, driver_opts: { 'com.docker.network.bridge.name': bridgeName(letter) } },
       ]),
     );
-    writeFileSync(join(folder, 'override.yml'), JSON.stringify({ services, networks }));
-    env = {
-      ...engine.env,
-      BRICKYARD_API_PORT_1: '0',
-      BRICKYARD_API_PORT_2: '0',
-      BRICKYARD_REGISTRY_PORT: '0',
-      BRICKYARD_DEVICE_SIZE: '8G',
-      BRICKYARD_STORAGE_NET: STORAGE_NET,
-      COMPOSE_PROJECT_NAME: 'brickyard',
-      COMPOSE_FILE: [join(REPOSITORY, 'docker-compose.yml'), join(folder, 'override.yml')].join(':'),
-    };
-    await timed('build', async () => {
-      for (const name of BUILT) await compose('build', '--quiet', name);
-    });
-  });
+    const file = join(folder, 'override.yml');
+    writeFileSync(file, JSON.stringify({ services, networks }));
+    return file;
+  }
+
+  async function untilItsTurn(file: string): Promise<void> {
+    const parent = process.ppid;
+    while (!existsSync(file)) {
+      if (process.ppid !== parent) throw new Error('whoever would have told that it is our turn is gone');
+      await pause(TURN_LOOK_MS);
+    }
+  }
 
   afterAll(async () => {
     await collector.stop();
@@ -160,7 +192,7 @@ const canRun =
   });
 
   it('comes up by itself, each part as soon as what it needs is there', async () => {
-    startedAt = performance.now();
+    [startedAt, busyAtStartMs] = [performance.now(), busyMs()];
     await compose('up', '--detach', '--no-build', 'secrets');
     // Its network is there now, and the machine has an address in it that all parts reach.
     const endpoint = await collector.start(`${BUS_NET}.1`).catch(() => collector.start('0.0.0.0'));
@@ -182,9 +214,13 @@ const canRun =
     expect((await loadTopology(api, sampleTopology(places))).problems).toEqual([]);
     const wanted = { size: 1, name: 'data', durability: { type: 'replicate', replicate: { replica: 3 } } };
     volume = VolumeInfo.parse((await api.post('/volumes', wanted)).body);
-    const took = performance.now() - startedAt;
-    figures['up to first volume ready'] = seconds(took);
-    expect(took).toBeLessThan(90_000);
+    const tookMs = performance.now() - startedAt;
+    // A busy machine is not the stack's fault: what the processors did for others meanwhile was not there for it.
+    const oursMs = [...(await usage()).values()].reduce((sum, { cpuNs }) => sum + cpuNs / 1e6, 0);
+    const lentMs = Math.max(0, busyMs() - busyAtStartMs - oursMs) / cpus().length;
+    figures['up to first volume ready'] = `${seconds(tookMs)}, ${seconds(lentMs)} of them for other programs`;
+    figures['processor time of the stack till then'] = seconds(oursMs);
+    expect(tookMs - lentMs).toBeLessThan(FIRST_VOLUME_MS);
     await compose('up', '--detach', '--no-build', 'client');
     await inside('client', 'mount', '-t', 'glusterfs', volume.mount.glusterfs.device, '/mnt');
     await script('client', 'head -c 5000000 /dev/urandom > /mnt/file && sha256sum /mnt/file > /root/sum');
@@ -237,15 +273,7 @@ const canRun =
     await engine.docker(['import', join(folder, 'image.tar'), 'tiny:1']);
     await skopeo('copy', '--src-daemon-host', engine.env['DOCKER_HOST'] ?? '', 'docker-daemon:tiny:1', await image());
     expect(await skopeo('inspect', '--format', '{{.Name}} {{len .Layers}}', await image())).toMatch(/tiny 1\s*$/);
-    const stored = await inside(
-      'registry',
-      'findmnt',
-      '--noheadings',
-      '--output',
-      'FSTYPE',
-      '/var/lib/brickyard/images',
-    );
-    expect(stored.trim()).toBe('fuse.glusterfs');
+    expect(await fileSystemOf('images')).toBe('fuse.glusterfs');
   });
 
   const image = async (): Promise<string> => `docker://127.0.0.1:${await portOf('registry', 5_000)}/tiny:1`;
@@ -253,58 +281,6 @@ const canRun =
     const tls = what === 'copy' ? '--dest-tls-verify=false' : '--tls-verify=false';
     return run(['skopeo', what, tls, ...args]);
   };
-
-  it('is understood by Prometheus: targets, alerts, and every panel of the dashboard', async () => {
-    const addresses = new Map<string, string>();
-    for (const service of SERVICES) {
-      const format = '{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}';
-      const told = await engine.docker(['inspect', '--format', format, await idOf(service)]);
-      addresses.set(service, told.split(' ')[0] ?? '');
-    }
-    const prometheus = await startPrometheus(
-      join(folder, 'prometheus'),
-      OBSERVABILITY,
-      (service) => addresses.get(service) ?? 'unknown.invalid',
-    );
-    try {
-      await eventually('targets are down', READY_MS, () => allUp(prometheus));
-      await eventually('alerts are not evaluated', READY_MS, async () => {
-        const alerts = await prometheus.alerts();
-        expect(alerts).toHaveLength(25);
-        expect(alerts.filter(({ health }) => health !== 'ok')).toEqual([]);
-        expect(alerts.filter(({ state }) => state === 'firing')).toEqual([]);
-      });
-      const { panels } = Dashboard.parse(
-        JSON.parse(readFileSync(join(OBSERVABILITY, 'grafana/dashboards/brickyard.json'), 'utf8')),
-      );
-      const expressions = panels.flatMap(({ targets }) => targets.map(({ expr }) => expr));
-      expect(expressions.length).toBeGreaterThan(20);
-      const results = await Promise.all(expressions.map((one) => prometheus.query(one)));
-      // What counts occurrences has nothing to show while there are none.
-      const empty = expressions.filter((_, index) => results[index]?.length === 0);
-      expect(empty.filter((one) => !/rate\(|increase\(|brickyard_(operations|drift|heal)|objects_/.test(one))).toEqual(
-        [],
-      );
-      // Each name is one that some service tells.
-      const names = new Set(expressions.flatMap((one) => one.match(/\b(brickyard|nodejs|registry)_[a-z0-9_]+/g) ?? []));
-      const known = z
-        .object({ data: z.array(z.string()) })
-        .parse(await (await fetch(`${prometheus.url}/api/v1/label/__name__/values`)).json()).data;
-      expect(
-        [...names].filter((name) => !known.includes(name) && !/drift|heal|operations$|refusals/.test(name)),
-      ).toEqual([]);
-      expect(await prometheus.query('sum(brickyard_leader)')).toEqual([1]);
-      expect(await prometheus.query('max(brickyard_volumes)')).toEqual([2]);
-    } finally {
-      prometheus.stop();
-    }
-  });
-
-  async function allUp(prometheus: Prometheus): Promise<void> {
-    const targets = await prometheus.targets();
-    expect(targets).toHaveLength(8);
-    expect(targets.filter(({ health }) => health !== 'up')).toEqual([]);
-  }
 
   it('needs little while nothing happens', async () => {
     const seen: number[] = [];
@@ -358,6 +334,79 @@ const canRun =
       call.once('error', reject);
       call.end();
     });
+
+  it('stores objects on a volume of its own, where the profile of objects is asked for', async () => {
+    await compose('--profile', 'objects', 'up', '--detach', '--no-build', 'objects');
+    await untilReady('objects', 9_001);
+    const host = `127.0.0.1:${await portOf('objects', 9_000)}`;
+    const lines = ['[default]', `host_base = ${host}`, `host_bucket = ${host}`, 'use_https = False'];
+    for (const name of ['access-key', 'secret-key'])
+      lines.push(`${name.replace('-', '_')} = ${await secret('objects', name)}`);
+    writeFileSync(join(folder, 's3cmd'), lines.join('\n'), { mode: 0o600 });
+    const s3cmd = (...args: string[]): Promise<string> =>
+      run(['s3cmd', '--config', join(folder, 's3cmd'), '--quiet', ...args]);
+    await s3cmd('mb', 's3://box');
+    await s3cmd('put', join(folder, 'image.tar'), 's3://box/image.tar');
+    await s3cmd('get', 's3://box/image.tar', join(folder, 'again.tar'));
+    expect(readFileSync(join(folder, 'again.tar')).equals(readFileSync(join(folder, 'image.tar')))).toBe(true);
+    expect(await fileSystemOf('objects')).toBe('fuse.glusterfs');
+  });
+
+  /** What images or objects are stored on. */
+  async function fileSystemOf(what: 'images' | 'objects'): Promise<string> {
+    const service = what === 'images' ? 'registry' : 'objects';
+    const argv = ['findmnt', '--noheadings', '--output', 'FSTYPE', `/var/lib/brickyard/${what}`];
+    return (await inside(service, ...argv)).trim();
+  }
+
+  it('is understood by Prometheus: targets, alerts, and every panel of the dashboard', async () => {
+    const addresses = new Map<string, string>();
+    for (const service of [...SERVICES, 'objects']) {
+      const format = '{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}';
+      const told = await engine.docker(['inspect', '--format', format, await idOf(service)]);
+      addresses.set(service, told.split(' ')[0] ?? '');
+    }
+    const prometheus = await startPrometheus(
+      join(folder, 'prometheus'),
+      OBSERVABILITY,
+      (service) => addresses.get(service) ?? 'unknown.invalid',
+    );
+    try {
+      await eventually('targets are down', READY_MS, () => allUp(prometheus));
+      await eventually('alerts are not evaluated', READY_MS, async () => {
+        const alerts = await prometheus.alerts();
+        expect(alerts).toHaveLength(25);
+        expect(alerts.filter(({ health }) => health !== 'ok')).toEqual([]);
+        expect(alerts.filter(({ state }) => state === 'firing')).toEqual([]);
+      });
+      const dashboard = readFileSync(join(OBSERVABILITY, 'grafana/dashboards/brickyard.json'), 'utf8');
+      const { panels } = Dashboard.parse(JSON.parse(dashboard));
+      const expressions = panels.flatMap(({ targets }) => targets.map(({ expr }) => expr));
+      expect(expressions.length).toBeGreaterThan(20);
+      const results = await Promise.all(expressions.map((one) => prometheus.query(one)));
+      // What counts occurrences has nothing to show while there are none.
+      const empty = expressions.filter((_, index) => results[index]?.length === 0);
+      expect(empty.filter((one) => !/rate\(|increase\(|brickyard_(operations|drift|heal)/.test(one))).toEqual([]);
+      // Each name in a panel or an alert is one that some service tells.
+      const texts = [...expressions, readFileSync(join(OBSERVABILITY, 'alerts.yml'), 'utf8')];
+      const names = texts.flatMap(
+        (text) => text.match(/\b(brickyard|nodejs|process|registry|objects)_[a-z0-9_]+/g) ?? [],
+      );
+      const told = await prometheus.metrics();
+      const isTold = (name: string): boolean => told.has(name) || told.has(name.replace(/_(bucket|sum|count)$/, ''));
+      expect([...new Set(names)].filter((name) => !isTold(name))).toEqual([]);
+      expect(await prometheus.query('sum(brickyard_leader)')).toEqual([1]);
+      expect(await prometheus.query('max(brickyard_volumes)')).toEqual([3]);
+    } finally {
+      prometheus.stop();
+    }
+  });
+
+  async function allUp(prometheus: Prometheus): Promise<void> {
+    const targets = await prometheus.targets();
+    expect(targets).toHaveLength(9);
+    expect(targets.filter(({ health }) => health !== 'up')).toEqual([]);
+  }
 
   it('has everything still when a storage host and the leading allocator are killed', async () => {
     const leader = await leadingAllocator();

@@ -71,7 +71,7 @@ RUN ${APT} nats-server wget
 ENTRYPOINT ["nats-server"]
 `;
 
-/** Makes all of them in an engine. The bare system is kept in the cache folder for the next time. */
+/** Makes all of them in an engine. */
 export async function makeBaseImages(engine: DockerEngine, cacheFolder: string): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'brickyard-images-'));
   try {
@@ -91,7 +91,8 @@ export async function makeBaseImages(engine: DockerEngine, cacheFolder: string):
   }
 }
 
-async function bareSystem(cacheFolder: string): Promise<string> {
+/** An archive of a bare Debian; it is kept in the cache folder for the next time. */
+export async function bareSystem(cacheFolder: string): Promise<string> {
   const tar = join(cacheFolder, 'bookworm-amd64.tar');
   if (existsSync(tar)) return tar;
   mkdirSync(cacheFolder, { recursive: true });

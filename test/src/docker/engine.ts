@@ -1,11 +1,11 @@
 /** A Docker engine of our own: its socket, data and networks are in one folder and end with it. */
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { dyingWithParent } from '@brickyard/servers';
 import { eventually } from '@brickyard/stack';
-import { z } from 'zod';
+import { detach, imagesBelow } from './loops';
 import { run, startDaemon } from './program';
 
 const READY_MS = 60_000;
@@ -18,17 +18,19 @@ export interface DockerEngine {
   docker(args: readonly string[], input?: string): Promise<string>;
   /** Remembers the images of bricks that are there now, so that loop devices that outlive them are known. */
   noteBricks(): void;
+  /** Ends it with all its containers; its images are there again for the next one that is started in its folder. */
+  stop(): Promise<void>;
   /** Ends it with all its containers and deletes its data; names what is left. */
   end(): Promise<readonly string[]>;
 }
 
-/** Starts one in a folder of its own. It leaves the machine's packet filter alone. */
-export async function startEngine(folder: string): Promise<DockerEngine> {
+/** Starts one in a folder of its own, all it runs with this niceness. It leaves the machine's packet filter alone. */
+export async function startEngine(folder: string, niceness = 0): Promise<DockerEngine> {
   const at = (name: string): string => join(folder, name);
   await removeAbandonedBridges();
   const bricks = new Set<string>();
   const noteBricks = (): void => {
-    for (const id of imagesBelow(folder)) bricks.add(id);
+    for (const id of imagesBelow(join(folder, 'data/volumes'))) bricks.add(id);
   };
   mkdirSync(folder, { recursive: true, mode: 0o711 });
   writeFileSync(at('daemon.json'), '{}'); // Nothing of what this machine's own engine is told.
@@ -45,7 +47,8 @@ export async function startEngine(folder: string): Promise<DockerEngine> {
   };
   const daemon = startDaemon(
     dyingWithParent('TERM', [
-      'dockerd',
+      'nice',
+      ...['-n', String(niceness), 'dockerd'],
       ...['--host', socket, '--data-root', at('data'), '--exec-root', at('exec'), '--pidfile', at('docker.pid')],
       ...['--bridge', 'none', '--iptables=false', '--ip6tables=false', '--ip-masq=false'],
       ...['--default-address-pool', 'base=10.213.0.0/16,size=24', '--config-file', at('daemon.json')],
@@ -58,71 +61,93 @@ export async function startEngine(folder: string): Promise<DockerEngine> {
     if (daemon.exitCode !== null) throw new Error(readFileSync(at('dockerd.log'), 'utf8').slice(-4_000));
     await docker(['version']);
   });
+  const stop = async (): Promise<void> => {
+    const ended = daemon.exitCode === null ? once(daemon, 'exit') : undefined;
+    daemon.kill('SIGTERM');
+    const force = setTimeout(() => daemon.kill('SIGKILL'), STOP_MS);
+    await ended;
+    clearTimeout(force);
+  };
   return {
     env,
     docker,
     noteBricks,
+    stop,
     async end() {
-      const ended = daemon.exitCode === null ? once(daemon, 'exit') : undefined;
-      daemon.kill('SIGTERM');
-      const force = setTimeout(() => daemon.kill('SIGKILL'), STOP_MS);
-      await ended;
-      clearTimeout(force);
+      await stop();
       noteBricks();
-      const attached = (await loops()).filter(({ id }) => bricks.has(id));
-      for (const { device } of attached) await run(['losetup', '--detach', device]);
-      await unmountAll(folder);
-      const left = leftOf(folder);
-      for (const name of bridgesOf(process.pid)) await run(['ip', 'link', 'delete', name]);
-      await rm(folder, { recursive: true, force: true, maxRetries: 5 });
-      return [...attached.map(({ device, file }) => `${device}: ${file}`), ...left];
+      return removeEngine(folder, bricks, process.pid);
     },
   };
 }
 
-/** A loop device, and the file it shows; the kernel names a file of another mount namespace by a path that is not ours. */
-interface Loop {
-  readonly device: string;
-  readonly file: string;
-  /** Device and inode, by which the file is known everywhere. */
-  readonly id: string;
+/** Removes what is left of an engine that has ended, or was killed; names what should not have been there. */
+async function removeEngine(folder: string, bricks: ReadonlySet<string>, owner: number): Promise<readonly string[]> {
+  const orphans = await killContainersOf(folder);
+  const attached = await detach(bricks);
+  await unmountAll(folder);
+  const left = leftOf(folder, owner);
+  for (const name of bridgesOf(owner)) await run(['ip', 'link', 'delete', name]);
+  await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  return [...orphans, ...attached, ...left];
 }
 
-const LoopList = z.object({
-  loopdevices: z.array(
-    z.object({
-      name: z.string(),
-      'back-file': z.string().nullable(),
-      'back-maj:min': z.string(),
-      'back-ino': z.union([z.string(), z.number()]),
-    }),
-  ),
-});
-
-async function loops(): Promise<readonly Loop[]> {
-  const columns = ['--output', 'NAME,BACK-MAJ:MIN,BACK-INO,BACK-FILE'];
-  const told = await run(['losetup', '--list', '--json', ...columns]);
-  // Without any device it says nothing at all.
-  const { loopdevices } = LoopList.parse(told.trim() === '' ? { loopdevices: [] } : JSON.parse(told));
-  return loopdevices.map((one) => ({
-    device: one.name,
-    file: one['back-file'] ?? '',
-    id: `${one['back-maj:min'].trim()}:${String(one['back-ino'])}`,
-  }));
+/**
+ * Ends the engines that a run which was killed has left below its folder, with their containers. Its own processes must have
+ * been told to end.
+ */
+export async function removeDeadEngines(runDir: string): Promise<readonly string[]> {
+  const found = readdirSync(runDir).filter((name) => name.startsWith(ENGINE_PREFIX));
+  for (const name of found) {
+    const folder = join(runDir, name, 'engine');
+    for (const pid of pidsWith(folder)) kill(pid);
+    await removeEngine(
+      folder,
+      imagesBelow(join(folder, 'data/volumes')),
+      Number(name.slice(ENGINE_PREFIX.length).split('-')[0]),
+    );
+  }
+  return found.map((name) => `the Docker engine ${name}`);
 }
 
-/** The images of bricks that lie below the folder, as loop devices name them. */
-function imagesBelow(folder: string): ReadonlySet<string> {
-  const volumes = join(folder, 'data/volumes');
-  if (!existsSync(volumes)) return new Set();
-  const images = readdirSync(volumes, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.img'));
-  return new Set(
-    images.map((name) => {
-      const { dev, ino } = statSync(join(volumes, name), { bigint: true });
-      const [major, minor] = [(dev >> 8n) & 0xfffn, (dev & 0xffn) | ((dev >> 12n) & 0xfff00n)];
-      return `${String(major)}:${String(minor)}:${String(ino)}`;
-    }),
-  );
+/** Beside which folder of a run an engine lies: the name ends with the process that made it, and something random. */
+export const ENGINE_PREFIX = 'brickyard-docker-';
+
+/** Kills what runs in containers of an engine that is not there any more; gives what it was. */
+async function killContainersOf(folder: string): Promise<readonly string[]> {
+  const containers = join(folder, 'data/containers');
+  const ids = new Set(existsSync(containers) ? readdirSync(containers) : []);
+  const inside = (): string[] => pids().filter((pid) => cgroupsOf(pid).some((path) => ids.has(basename(path))));
+  const found = inside().map((pid) => `process ${pid} of a container: ${commandLine(pid)}`);
+  if (found.length === 0) return [];
+  await eventually('processes of containers do not end', STOP_MS, () => {
+    const alive = inside();
+    for (const pid of alive) kill(pid);
+    return alive.length === 0 ? Promise.resolve() : Promise.reject(new Error(alive.join(' ')));
+  });
+  return found;
+}
+
+function kill(pid: string): void {
+  try {
+    process.kill(Number(pid), 'SIGKILL');
+  } catch {
+    // Ended meanwhile.
+  }
+}
+
+const pids = (): string[] => readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+const pidsWith = (folder: string): string[] => pids().filter((pid) => commandLine(pid).includes(folder));
+
+function cgroupsOf(pid: string): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cgroup`, 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.split(':').pop() ?? '');
+  } catch {
+    return []; // Ended meanwhile.
+  }
 }
 
 const mountsBelow = (folder: string): string[] =>
@@ -135,11 +160,9 @@ async function unmountAll(folder: string): Promise<void> {
   for (const target of mountsBelow(folder).reverse()) await run(['umount', '--lazy', target]);
 }
 
-function leftOf(folder: string): string[] {
-  const processes = readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name) && commandLine(name).includes(folder))
-    .map((pid) => `process ${pid}: ${commandLine(pid)}`);
-  const bridges = bridgesOf(process.pid).map((name) => `bridge ${name}`);
+function leftOf(folder: string, owner: number): string[] {
+  const processes = pidsWith(folder).map((pid) => `process ${pid}: ${commandLine(pid)}`);
+  const bridges = bridgesOf(owner).map((name) => `bridge ${name}`);
   return [...processes, ...bridges, ...mountsBelow(folder).map((target) => `mount ${target}`)];
 }
 

@@ -19,6 +19,7 @@ const Rules = z.object({
     }),
   ),
 });
+const Metadata = z.record(z.string(), z.unknown());
 const Vector = z.object({ result: z.array(z.object({ value: z.tuple([z.number(), z.string()]) })) });
 
 /** A Prometheus that scrapes. */
@@ -28,6 +29,8 @@ export interface Prometheus {
   targets(): Promise<z.infer<typeof Targets>['activeTargets']>;
   /** How each alert is. */
   alerts(): Promise<z.infer<typeof Rules>['groups'][number]['rules']>;
+  /** The names of all metrics that targets tell of, also of those that have no value yet. */
+  metrics(): Promise<ReadonlySet<string>>;
   /** The values of an expression; a wrong one throws. */
   query(expression: string): Promise<readonly number[]>;
   stop(): void;
@@ -44,6 +47,10 @@ export async function startPrometheus(
 ): Promise<Prometheus> {
   mkdirSync(folder, { recursive: true });
   const text = readFileSync(join(configuration, 'prometheus.yml'), 'utf8')
+    .replace(
+      /dns_sd_configs: \[\{ names: \[(\S+)\], type: A, port: (\d+) \}\]/g,
+      "static_configs: [{ targets: ['$1:$2'] }]",
+    )
     .replace(/'([a-z0-9-]+):(\d+)'/g, (_, service: string, port: string) => `'${addressOf(service)}:${port}'`)
     .replace(/(scrape|evaluation)_interval: \S+/g, '$1_interval: 2s')
     .replace('alerts.yml', join(configuration, 'alerts.yml'));
@@ -69,6 +76,7 @@ export async function startPrometheus(
     url: `http://${listen}`,
     targets: async () => Targets.parse(await ask('targets')).activeTargets,
     alerts: async () => Rules.parse(await ask('rules')).groups.flatMap(({ rules }) => rules),
+    metrics: async () => new Set(Object.keys(Metadata.parse(await ask('metadata')))),
     query: async (expression) =>
       Vector.parse(await ask(`query?query=${encodeURIComponent(expression)}`)).result.map(({ value }) =>
         Number(value[1]),
