@@ -118,6 +118,12 @@ describe('a registry', () => {
     expect((await call('PUT', ending(location, digestOf(all)), { body: second })).status).toBe(201);
     const got = await call('GET', `/v2/app/blobs/${digestOf(all)}`);
     expect(Buffer.from(await got.arrayBuffer()).equals(all)).toBe(true);
+    const metrics = await (await call('GET', '/metrics')).text();
+    for (const action of ['Writer', 'Reader', 'Move']) {
+      expect(metrics).toMatch(
+        new RegExp(`registry_storage_action_seconds_count\\{[^}]*action="${action}"[^}]*\\} [1-9]`),
+      );
+    }
   });
 
   it('whose readers go away in the middle keeps no file open', async () => {

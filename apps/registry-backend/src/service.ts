@@ -13,6 +13,7 @@ import { behindCopy, endOfCopy, rebuildFacts, type Rebuilt } from './facts/facts
 import type { Origin } from './facts/registry-facts';
 import { createRelays } from './facts/relays';
 import { PastFacts } from './history/past-facts';
+import { watchDriverActions } from './known-metrics';
 import { exportLayout, importLayout, type Moved } from './moving/distribution-layout';
 import { Upkeep } from './upkeep/upkeep';
 import { RegistryFacts } from './facts/registry-facts';
@@ -60,6 +61,7 @@ export async function createService(
     log,
   );
   watchFileOperations(metrics, 'registry');
+  watchDriverActions(metrics);
   watchFill(storage, metrics, 'registry');
   const { ledger } = settings;
   if (ledger === undefined) {

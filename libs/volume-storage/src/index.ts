@@ -1,6 +1,6 @@
 export { type ByteRange, rangeOf } from './byte-range';
 export { drained, drainState, type DrainState, whileDraining } from './drain';
-export { type FileAction, observed } from './file-operations';
+export { type FileAction, observed, onFileOperation } from './file-operations';
 export type { Fill } from './gluster-mount';
 export { createByteServer, type Handle, type TlsFiles } from './http-server';
 export { PartFile } from './part-file';
