@@ -1,5 +1,5 @@
 /** A registry that fetches what others have: from real registries, and from one that does everything wrong. */
-import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFile, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { get, type IncomingMessage } from 'node:http';
@@ -22,6 +22,7 @@ const moment = (): Promise<void> => new Promise((done) => setTimeout(done, 10));
 
 const folder = mkdtempSync(join(tmpdir(), 'brickyard-upstream-'));
 let upstream: ScriptedUpstream;
+let secure: ScriptedUpstream;
 let cache: RegistryUnderTest;
 let debianPort: number;
 let configOfCache: ConfigFile;
@@ -57,16 +58,30 @@ const UPSTREAMS: Readonly<Record<string, object>> = {
   redirects: { credentialsFile: join(folder, 'plain.json') },
   tokens: { credentialsFile: join(folder, 'docker.json') },
   debian: { credentialsFile: join(folder, 'plain.json') },
+  secure: { caFile: join(folder, 'ca.pem') },
+  unknown: {},
 };
+
+/** Of a server at this address, by an authority of its own; what to trust lies in `ca.pem`. */
+function certificate(): { readonly key: Buffer; readonly cert: Buffer } {
+  const [key, cert] = [join(folder, 'tls.key'), join(folder, 'ca.pem')];
+  const subject = ['-subj', '/CN=upstream', '-addext', 'subjectAltName=IP:127.0.0.1'];
+  const made = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', key, '-out', cert];
+  execFileSync('openssl', ['req', '-x509', '-days', '1', ...made, ...subject], { stdio: 'pipe' });
+  return { key: readFileSync(key), cert: readFileSync(cert) };
+}
 
 beforeAll(async () => {
   upstream = await ScriptedUpstream.start();
+  secure = await ScriptedUpstream.start(certificate());
   const auth = Buffer.from('mirror:pass:word').toString('base64');
   writeFileSync(join(folder, 'plain.json'), JSON.stringify({ username: 'mirror', password: 'secret' }));
   writeFileSync(join(folder, 'docker.json'), JSON.stringify({ auths: { [new URL(upstream.url).host]: { auth } } }));
   const [port, other] = [await freePort(), await freePort()];
   debianPort = other;
-  const urls: Record<string, string> = { debian: `http://127.0.0.1:${String(debianPort)}` };
+  const urls: Record<string, string> = {
+    ...{ debian: `http://127.0.0.1:${String(debianPort)}`, secure: secure.url, unknown: secure.url },
+  };
   const upstreams = Object.entries(UPSTREAMS).map(([name, more]) => ({
     ...{ name, prefix: name, url: urls[name] ?? upstream.url, tagTtlSeconds: 0 },
     ...more,
@@ -89,7 +104,7 @@ beforeEach(() => {
 
 afterAll(async () => {
   await cache.stop();
-  await upstream.stop();
+  await Promise.all([upstream.stop(), secure.stop()]);
   rmSync(folder, { recursive: true });
 });
 
@@ -582,6 +597,16 @@ describe('another registry in trouble', () => {
       null,
     ]);
     expect((await call('old/library/old/referrers/nothing')).status).toBe(400);
+  });
+
+  it('comes over TLS from whom a file of authorities vouches for, and from nobody else', async () => {
+    const layer = randomBytes(10_000);
+    const image = secure.image('library/app', 'v1', layer);
+    expect(sha256(await bytesOf(await call('secure/library/app/manifests/v1')))).toBe(image.digest);
+    expect(sha256(await bytesOf(await call(`secure/library/app/blobs/${image.layer}`)))).toBe(image.layer);
+    const refused = await call('unknown/library/app/manifests/v1');
+    expect([refused.status, await refused.text()]).toEqual([503, expect.stringMatching(/unknown authority .*caFile/)]);
+    expect(facts().repositories.has('unknown/library/app' as never)).toBe(false);
   });
 
   it('that redirects gets its answers from there, without our credentials, and never from a worse or a local place', async () => {

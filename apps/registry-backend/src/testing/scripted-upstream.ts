@@ -1,6 +1,7 @@
 /** Another registry over real HTTP that does what a spec tells it, faults included, and remembers what it was asked. */
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 
 export const IMAGE_TYPE = 'application/vnd.oci.image.manifest.v1+json';
@@ -21,7 +22,10 @@ export class ScriptedUpstream {
   readonly #content = new Map<string, { readonly bytes: Buffer; readonly type: string }>();
   script: Script = () => false;
 
-  private constructor(private readonly server: Server) {
+  private constructor(
+    private readonly server: Server,
+    private readonly protocol: 'http' | 'https',
+  ) {
     server.on('request', (request: IncomingMessage, response: ServerResponse) => {
       const path = request.url ?? '';
       this.asked.push({ method: request.method ?? '', path, headers: request.headers });
@@ -29,14 +33,15 @@ export class ScriptedUpstream {
     });
   }
 
-  static async start(): Promise<ScriptedUpstream> {
-    const server = createServer();
+  /** Over TLS when it is given a key and a certificate. */
+  static async start(tls?: { readonly key: Buffer; readonly cert: Buffer }): Promise<ScriptedUpstream> {
+    const server = tls === undefined ? createServer() : createSecureServer(tls);
     await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-    return new ScriptedUpstream(server);
+    return new ScriptedUpstream(server, tls === undefined ? 'http' : 'https');
   }
 
   get url(): string {
-    return `http://127.0.0.1:${String((this.server.address() as AddressInfo).port)}`;
+    return `${this.protocol}://127.0.0.1:${String((this.server.address() as AddressInfo).port)}`;
   }
 
   /** What was asked, as `GET library/app/manifests/v1`. */

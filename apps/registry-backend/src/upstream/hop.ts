@@ -3,6 +3,7 @@ import { lookup } from 'node:dns';
 import { Agent as HttpAgent, type IncomingMessage, type OutgoingHttpHeaders, request as httpRequest } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
+import { rootCertificates } from 'node:tls';
 import { UpstreamTrouble } from './upstream-trouble';
 
 const HOPS_MAX = 5;
@@ -46,7 +47,9 @@ export class Hops {
     private readonly upstream: string,
     ca: string | undefined,
   ) {
-    this.#https = new HttpsAgent({ keepAlive: true, maxSockets: SOCKETS_MAX, ...(ca === undefined ? {} : { ca }) });
+    // Besides the authorities everybody trusts: an upstream of one's own may redirect to a public store.
+    const trusted = ca === undefined ? {} : { ca: [...rootCertificates, ca] };
+    this.#https = new HttpsAgent({ keepAlive: true, maxSockets: SOCKETS_MAX, ...trusted });
   }
 
   /** The answer at the end of all redirects. Rejects with `UpstreamTrouble`. */
@@ -121,11 +124,21 @@ export class Hops {
       });
       outgoing.on('error', (error) => {
         clearTimeout(late);
-        fail('away', `cannot be reached: ${(error as NodeJS.ErrnoException).code ?? error.message}`, error);
+        fail('away', reasonOf(error), error);
       });
       outgoing.end();
     });
   }
+}
+
+/** What OpenSSL says of a certificate nobody here vouches for. */
+const UNTRUSTED = /SELF_SIGNED|UNABLE_TO_(GET_ISSUER|VERIFY_LEAF)|CERT_(UNTRUSTED|REJECTED)|INVALID_CA/;
+
+function reasonOf(error: NodeJS.ErrnoException): string {
+  const { code, message } = error;
+  if (code === undefined) return `cannot be reached: ${message}`;
+  if (UNTRUSTED.test(code)) return `has a certificate of an unknown authority (${code}): caFile names those to trust`;
+  return code.includes('CERT') ? `has a certificate that does not fit: ${message}` : `cannot be reached: ${code}`;
 }
 
 /** Names are looked up as always, and refused when they turn out to be addresses that may not be asked. */
