@@ -38,5 +38,5 @@ const servers = {
 module.exports = {
   // A busy machine takes its time; specs that need more say so.
   testTimeout: 60_000,
-  projects: [project('unit'), project('int', servers), project('e2e'), project('compose')],
+  projects: [project('unit'), project('int', servers), project('e2e'), project('systemd'), project('compose')],
 };

@@ -1,11 +1,11 @@
 /**
  * `npm test`: everything that must hold, from a fresh clone: build, audit of the dependencies, lint, unit, integration and
- * whole-system tests, and the containers in a Docker engine of their own. `npm test -- unit int` runs only these parts, after
- * a build.
+ * whole-system tests, a release under systemd, and the containers in a Docker engine of their own. `npm test -- unit int` runs
+ * only these parts, after a build.
  *
  * The linters work beside the unit and integration tests, with what these leave of the processor. Whole systems, with their
- * time limits, come after them. They wait for Gluster most of the time: meanwhile images are built for the containers, whose
- * turn comes last.
+ * time limits, come after them. They wait for Gluster most of the time: meanwhile, with what they leave of the processor, a
+ * release is installed under systemd and images are built for the containers, whose turn comes last.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -26,28 +26,32 @@ const running = new Set();
 /** Set when a signal ends us: what waits for a program that was ended then must not go on. */
 let cleaning;
 
-const PARTS = ['audit', 'lint', 'unit', 'int', 'e2e', 'compose'];
+const PARTS = ['audit', 'lint', 'unit', 'int', 'e2e', 'systemd', 'compose'];
 /** What may run while the linters do. */
 const BESIDE_LINT = new Set(['audit', 'unit', 'int']);
 /** Files at a time where the core count is no good measure: what is waited for most is a database, a disk, a glusterd. */
 const WORKERS = new Map([
   ['int', 2],
   ['e2e', 2],
+  ['systemd', 1],
   ['compose', 1],
 ]);
 /** What a part needs that not every machine has; its specs look for it themselves. */
 const NEEDS = new Map([
+  ['systemd', 'Linux with control groups of version 2, root, /dev/fuse, /dev/loop-control, and Debian’s debootstrap'],
   ['compose', 'Linux, root, /dev/fuse, /dev/loop-control, and Debian’s docker.io, docker-compose and debootstrap'],
 ]);
 /** Three volumes in use while their bricks are moved: with less than a machine, Gluster's heals are what it waits for. */
 const ALONE = new Map([['e2e', ['test/src/evacuation.e2e.spec.ts']]]);
 const LINT_NICENESS = 10;
+const NICENESS = new Map([['systemd', 10]]);
 const GROUP_LOOK_MS = 20;
 /** Twice what each kind takes on two busy cores: what runs for longer waits for something that never comes. */
 const LIMIT_MS = new Map([
   ['unit', 10 * 60_000],
   ['int', 15 * 60_000],
   ['e2e', 20 * 60_000],
+  ['systemd', 20 * 60_000],
   // With the whole systems it waits for.
   ['compose', 32 * 60_000],
 ]);
@@ -57,19 +61,20 @@ const ENDING_MS = 20_000;
 await begin(async () => {
   const wanted = wantedParts();
   const runDir = makeRunDir();
-  const composeDir = makeRunDir();
-  endOnSignal([runDir, composeDir]);
+  // Of what goes on beside, so that one can be cut short without the other.
+  const secondDir = makeRunDir();
+  endOnSignal([runDir, secondDir]);
   const env = { ...process.env, CI: 'true', NX_DAEMON: 'false', NX_NO_CLOUD: 'true', SCARF_ANALYTICS: 'false' };
   try {
     await setUp();
     if (await part('build', () => oneThing(() => build()))) {
       for (const removed of await removeDeadLabs()) say(`removed what a killed run left: ${removed}`);
       const before = markBefore();
-      await runParts(wanted, { runDir, composeDir, env });
-      await part('leftovers', () => oneThing(() => checkNothingLeft([runDir, composeDir], before)));
+      await runParts(wanted, { runDir, secondDir, env });
+      await part('leftovers', () => oneThing(() => checkNothingLeft([runDir, secondDir], before)));
     }
   } finally {
-    for (const folder of [runDir, composeDir]) removeRunDir(folder);
+    for (const folder of [runDir, secondDir]) removeRunDir(folder);
   }
   summarize();
 });
@@ -82,7 +87,7 @@ function wantedParts() {
 }
 
 /** All parts one after the other, but for the linters, and what containers need before it is their turn. */
-async function runParts(wanted, { runDir, composeDir, env }) {
+async function runParts(wanted, { runDir, secondDir, env }) {
   const isLinted = wanted.includes('lint');
   // What both the linters and the test of their rules look up; neither waits for the other to make it.
   if (isLinted || wanted.includes('unit')) await projectGraph(env);
@@ -90,14 +95,16 @@ async function runParts(wanted, { runDir, composeDir, env }) {
   const oneOf = (name) => part(name, () => (name === 'audit' ? oneThing(audit) : jest(name, runDir, env)));
   for (const name of wanted.filter((one) => BESIDE_LINT.has(one))) await oneOf(name);
   await linting;
-  const turn = join(composeDir, 'turn');
+  const turn = join(secondDir, 'turn');
   const composeEnv = { ...env, BRICKYARD_TURN_FILE: turn };
-  const composing = wanted.includes('compose')
-    ? part('compose', () => jest('compose', composeDir, composeEnv))
-    : undefined;
+  const alongside = async () => {
+    if (wanted.includes('systemd')) await part('systemd', () => jest('systemd', secondDir, env));
+    if (wanted.includes('compose')) await part('compose', () => jest('compose', secondDir, composeEnv));
+  };
+  const going = alongside();
   if (wanted.includes('e2e')) await oneOf('e2e');
   writeFileSync(turn, '');
-  await composing;
+  await going;
 }
 
 /** Servers of the tests run under users of their own, who must be able to get through. */
@@ -167,7 +174,8 @@ async function jestRun(kind, name, chosen, runDir, runEnv) {
   const options = ['--selectProjects', kind, '--ci', '--json', `--outputFile=${report}`, '--passWithNoTests'];
   const workers = WORKERS.has(kind) ? [`--maxWorkers=${WORKERS.get(kind)}`] : [];
   const guard = guardOf(runDir, report, LIMIT_MS.get(kind));
-  const { code } = await run([...program, ...options, ...workers], env, { onStart: guard.watch });
+  const niceness = NICENESS.get(kind) ?? 0;
+  const { code } = await run([...program, ...options, ...workers], env, { niceness, onStart: guard.watch });
   const cutShort = guard.end();
   if (cutShort !== undefined) {
     say(`ended jest: ${cutShort}`);
@@ -228,11 +236,11 @@ async function cleanUp(runDirs) {
   }
 }
 
-/** Ends what a run that was cut short has running in its folder: processes, storage hosts, containers. */
+/** Ends what a run that was cut short has running in its folder: processes, storage hosts, containers, machines. */
 async function removeAllOf(runDir) {
   endProcessesOf(runDir);
   await removeDeadLabs(runDir);
-  await removeDeadEngines(runDir);
+  await removeDeadMachines(runDir);
 }
 
 /** False when no process of the group is there any more. */
@@ -253,11 +261,16 @@ async function removeDeadLabs(below) {
   return hosts.removeDeadLabs(below);
 }
 
-async function removeDeadEngines(below) {
-  const compiled = join(root, 'test/dist/src/docker/engine.js');
-  if (process.platform !== 'linux' || !existsSync(compiled)) return;
-  const engines = await import(pathToFileURL(compiled).href);
-  await engines.removeDeadEngines(below);
+async function removeDeadMachines(below) {
+  for (const [file, remove] of [
+    ['docker/engine', 'removeDeadEngines'],
+    ['machine/machine', 'removeDeadMachines'],
+  ]) {
+    const compiled = join(root, `test/dist/src/${file}.js`);
+    if (process.platform !== 'linux' || !existsSync(compiled)) continue;
+    const { [remove]: removeDead } = await import(pathToFileURL(compiled).href);
+    await removeDead(below);
+  }
 }
 
 /** Runs a program to its end; gives its exit code, or the signal that ended it, and what it wrote when it is quiet. */
