@@ -94,8 +94,9 @@ class HostFacts implements FactsPublisher {
       setInterval(() => {
         this.touch();
       }, FACTS_MS),
-      setInterval(() => void this.watch(), SIGNATURE_MS),
     );
+    const { signature } = this.options;
+    if (signature !== undefined) this.timers.push(setInterval(() => void this.watch(signature), SIGNATURE_MS));
     void this.beat();
     this.touch();
   }
@@ -148,10 +149,9 @@ class HostFacts implements FactsPublisher {
     this.touch();
   }
 
-  private async watch(): Promise<void> {
-    const { signature } = this.options;
+  private async watch(signature: () => Promise<string>): Promise<void> {
     // What cannot be read now is read a second later; the regular look tells of it.
-    const seen = signature === undefined ? '' : await signature().catch(() => this.signature);
+    const seen = await signature().catch(() => this.signature);
     if (seen === this.signature) return;
     this.signature = seen;
     this.touch();

@@ -51,6 +51,9 @@ export function assertHeard(): void {
   throw unheard();
 }
 
+/** Whether what runs is the work of a task, and not what the agent does of itself. */
+export const isTaskAtWork = (): boolean => terms.getStore() !== undefined;
+
 /** A lease that begins with the first confirmed word, by a clock that is never set. */
 export const openLease = (now: () => number = () => performance.now()): Lease => new HeardLease(now);
 

@@ -164,7 +164,7 @@ export class SimulatedGlusters {
     return new Promise((resolve, reject) => {
       this.kernel.outside(this.kernel.random.between(1, 20), () => {
         const answer = (settle: () => void): void => {
-          this.kernel.later(0, settle, proc);
+          this.kernel.hand(proc, settle);
         };
         look().then(
           (value) => {

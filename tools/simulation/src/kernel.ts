@@ -19,10 +19,10 @@ export interface Due {
 
 /** Moments are milliseconds since this one. */
 export const EPOCH_MS = Date.UTC(2026, 0, 1);
-/** The event loop of Node gets its turn so often, so that rejections nobody handles are heard of. */
-const STEPS_BETWEEN_TURNS = 1_000;
+/** So many steps are given to Node at once. */
+const STEPS_AT_ONCE = 200;
 
-const real = { setImmediate, nextTick: process.nextTick.bind(process) };
+const real = { setImmediate };
 
 /** The one clock and the one queue of everything that is simulated. */
 export class Kernel {
@@ -63,37 +63,56 @@ export class Kernel {
     this.current = before;
   }
 
-  /** Steps until a condition holds, which is the answer, or until the time is over. */
+  /** The rest of this step is what a process does with an answer, if it is there to hear of it. */
+  hand(owner: Proc, run: () => void): void {
+    if (!owner.isAlive) return;
+    if (owner.stalledUntil > this.now) this.later(0, run, owner);
+    else {
+      this.current = owner;
+      run();
+    }
+  }
+
+  /**
+   * Steps until a condition holds, which is the answer, or until the time is over. Each step is an immediate of Node: between
+   * two of them it runs every promise that the first has settled, and tells of rejections that nobody handles.
+   */
   runUntil(isOver: () => boolean, deadline: number): Promise<boolean> {
     return new Promise((resolve, reject) => {
+      let isDone = false;
       const step = (): void => {
+        if (isDone) return;
         try {
           this.afterStep();
-          if (isOver()) {
-            resolve(true);
-            return;
-          }
-          const due = this.pop(deadline);
-          if (due === undefined) {
-            this.now = Math.max(this.now, deadline);
-            resolve(false);
-            return;
-          }
-          this.steps += 1;
-          this.current = due.owner;
-          due.run?.();
+          const end = isOver() ? true : this.runNext(deadline) ? undefined : false;
+          if (end === undefined) return;
+          isDone = true;
+          resolve(end);
         } catch (error) {
+          isDone = true;
           reject(error instanceof Error ? error : new Error(String(error)));
-          return;
         }
-        if (this.steps % STEPS_BETWEEN_TURNS === 0) real.setImmediate(step);
-        else
-          queueMicrotask(() => {
-            real.nextTick(step); // Comes when every promise that this step has settled is through.
-          });
       };
-      real.nextTick(step);
+      const turn = (): void => {
+        if (isDone) return;
+        for (let count = 0; count < STEPS_AT_ONCE; count++) real.setImmediate(step);
+        real.setImmediate(turn);
+      };
+      turn();
     });
+  }
+
+  /** Runs what is due next; tells whether there was anything before the deadline. */
+  private runNext(deadline: number): boolean {
+    const due = this.pop(deadline);
+    if (due === undefined) {
+      this.now = Math.max(this.now, deadline);
+      return false;
+    }
+    this.steps += 1;
+    this.current = due.owner;
+    due.run?.();
+    return true;
   }
 
   private pop(deadline: number): Due | undefined {

@@ -44,6 +44,15 @@ export class LedgerChecks {
 
   constructor(private readonly all: readonly Written[]) {}
 
+  /** Checks that go on from here with a copy of the log: what has been looked at is not looked at again. */
+  fork(all: readonly Written[]): LedgerChecks {
+    const fork = new LedgerChecks(all);
+    const { state, position, epoch, hash } = this;
+    Object.assign(fork, { state, position, epoch, hash });
+    for (const [commandId, effect] of this.effects) fork.effects.set(commandId, { ...effect });
+    return fork;
+  }
+
   /** A transaction has just been committed. */
   take(written: readonly Written[], snapshotNow: boolean): void {
     for (const { event, epoch } of written) {

@@ -60,16 +60,27 @@ interface Stream {
   readonly consumers: Map<string, Consumer>;
 }
 
-const matches = (filter: string, subject: string): boolean => {
+/** What has been compared before, by filter and subject: there are few of both. */
+const compared = new Map<string, Map<string, boolean>>();
+
+function matches(filter: string, subject: string): boolean {
   if (filter === subject) return true;
-  const wanted = filter.split('.');
-  const given = subject.split('.');
+  const known = compared.get(filter) ?? new Map<string, boolean>();
+  compared.set(filter, known);
+  const before = known.get(subject);
+  if (before !== undefined) return before;
+  const now = isMatch(filter.split('.'), subject.split('.'));
+  known.set(subject, now);
+  return now;
+}
+
+function isMatch(wanted: readonly string[], given: readonly string[]): boolean {
   for (const [index, token] of wanted.entries()) {
     if (token === '>') return given.length > index;
     if (given[index] === undefined || (token !== '*' && token !== given[index])) return false;
   }
   return wanted.length === given.length;
-};
+}
 
 /** Faults put into the model on purpose. */
 export interface NatsSabotage {

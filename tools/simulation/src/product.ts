@@ -21,7 +21,7 @@ export {
 export { RecordedState } from '@brickyard/node-agent/dist/drivers/simulated/recorded.state';
 export { NO_FAULTS } from '@brickyard/node-agent/dist/faults';
 export { hostAgent } from '@brickyard/node-agent/dist/host.agent';
-export { assertHeard, type Lease, openLease } from '@brickyard/node-agent/dist/lease';
+export { assertHeard, isTaskAtWork, type Lease, openLease } from '@brickyard/node-agent/dist/lease';
 export { openLedger, type TaskLedger } from '@brickyard/node-agent/dist/ledger';
 
 import taskRelays = require('@brickyard/allocator/dist/task.relay');

@@ -87,14 +87,18 @@ interface Scene {
   readonly clients: Clients;
 }
 
+/** What a run begins with, and what has been seen of its log. */
+interface Beginning {
+  readonly matter: Matter;
+  readonly checks: LedgerChecks;
+}
+
 async function sceneOf(
   nodes: number,
-  matter: Matter,
+  { matter, checks }: Beginning,
   random: Random,
   { sabotage = {}, onTrace }: Pick<RunOptions, 'sabotage' | 'onTrace'>,
 ): Promise<Scene> {
-  const checks = new LedgerChecks(matter.tables.written);
-  checks.take(matter.tables.written, false);
   const world: World = new World({
     random,
     matter,
@@ -216,15 +220,16 @@ function whatIsOpen({ world, checks, clients }: Scene): string {
   return [...operations, ...nodes, ...queues, `${String(clients.waiting)} commands without answer`].join('\n    ');
 }
 
-const prepared = new Map<number, Matter>();
+const prepared = new Map<number, Beginning>();
 
 /** A cluster of so many nodes, made once by the same processes without any trouble. */
-async function clusterOf(nodes: number): Promise<Matter> {
+async function clusterOf(nodes: number): Promise<Beginning> {
   const known = prepared.get(nodes);
   if (known !== undefined) return known;
   const random = randomFrom(nodes);
   const matter = emptyMatter(Array.from({ length: nodes }, (_, index) => hostNamed(index + 1)));
-  const scene = await sceneOf(nodes, matter, random, {});
+  const beginning = { matter, checks: new LedgerChecks(matter.tables.written) };
+  const scene = await sceneOf(nodes, beginning, random, {});
   await inAmbient(scene.world, async () => {
     await scene.world.kernel.runUntil(() => false, 3_000);
     for (const command of topology(random, nodes)) {
@@ -233,8 +238,8 @@ async function clusterOf(nodes: number): Promise<Matter> {
       await rest(scene);
     }
   });
-  prepared.set(nodes, matter);
-  return matter;
+  prepared.set(nodes, beginning);
+  return beginning;
 }
 
 async function inAmbient(world: World, work: () => Promise<void>): Promise<void> {
@@ -251,8 +256,14 @@ export async function runSeed(options: RunOptions): Promise<RunReport> {
   const { seed, without } = options;
   const random = randomFrom(seed);
   const plan = planFrom(random);
-  const matter = copyOfMatter(await clusterOf(plan.nodes));
-  const scene = await sceneOf(plan.nodes, matter, random, options);
+  const beginning = await clusterOf(plan.nodes);
+  const matter = copyOfMatter(beginning.matter);
+  const scene = await sceneOf(
+    plan.nodes,
+    { matter, checks: beginning.checks.fork(matter.tables.written) },
+    random,
+    options,
+  );
   const { world, checks } = scene;
   let violation: Violation | undefined;
   const onUnhandled = (reason: unknown): void => {
