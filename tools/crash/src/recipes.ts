@@ -1,6 +1,7 @@
 /** How each saga is set going. A saga without its line here does not compile; which steps it has, its own table says. */
 import { appendFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { AgentTask } from '@brickyard/contracts';
 import type { OperationKind } from '@brickyard/domain';
 import { loadTopology, sampleTopology } from '@brickyard/stack';
 import { z } from 'zod';
@@ -111,45 +112,56 @@ async function makeDevice(estate: Estate, unique: string): Promise<string> {
 const post = (path: string, body: unknown): Ready => ({ ask: { method: 'post', path, body } });
 const remove = (path: string): Ready => ({ ask: { method: 'delete', path } });
 
-const RESIDUE_TRIES = 20;
+const RESIDUE_TRIES = 5;
 
 /**
- * The host is switched off in the middle of a creation; what it had done is residue until it comes back. It must be the one
- * that runs Gluster's commands and have a brick of the volume: else there is no volume, or no brick, to remove.
+ * The host is switched off in the middle of a creation; what it had done is residue until it comes back. It is the one
+ * that runs Gluster's commands, and the volume needs every host that is online: so it has a brick, and no other place.
  */
 async function leaveResidue(estate: Estate, unique: string): Promise<Ready> {
   const { api, faultsFile, stack } = estate;
-  const node = await firstNode(estate);
-  const host = node.hostnames.manage[0] ?? '';
-  const isReal = stack.lab !== undefined;
-  let made: Promise<unknown>;
-  for (let count = 0; ; count++) {
-    planFaults(faultsFile, [{ host, step: 1, direction: 'act', hang: 'after' }]);
-    const name = `residue-${unique}-${String(count)}`;
-    made = api.post('/volumes', volumeNamed(name));
-    made.catch(() => undefined); // Awaited below.
-    const bricks = await patiently(estate, 'the creation does not come so far', async () => {
-      const { operations, volumes } = await estate.read();
-      if (![...operations.values()].some(({ current }) => current?.step === 1)) throw new Error('not yet');
-      return [...volumes.values()].find(({ spec }) => spec.name === name)?.bricks ?? [];
-    });
-    if (bricks.some(({ nodeId }) => nodeId === node.id)) break;
-    if (count === RESIDUE_TRIES) throw new Error(`no volume of ${String(count)} was placed on ${host}`);
-    planFaults(faultsFile, []);
-    await made;
+  const [node, ...others] = await nodesOf(estate);
+  const host = node?.hostnames.manage[0] ?? '';
+  for (const { id } of others.slice(REPLICA_3.durability.replicate.replica - 1)) {
+    await api.post(`/nodes/${id}/state`, { state: 'offline' });
   }
-  if (isReal) await stack.crashHost(host);
-  planFaults(faultsFile, isReal ? [] : [{ host, silent: true }]);
-  // Elsewhere its name may be taken by what the lost host still serves: then it ends with that reason.
-  await made.catch(() => undefined);
-  const residue = [...(await estate.read()).nodes.values()].flatMap((node) => node.residue);
-  if (residue.length === 0) throw new Error('the lost host has left nothing');
+  const isReal = stack.lab !== undefined;
+  for (let count = 1; ; count++) {
+    planFaults(faultsFile, [{ host, step: 1, direction: 'act', hang: 'after' }]);
+    const made = api.post('/volumes', volumeNamed(`residue-${unique}-${String(count)}`));
+    made.catch(() => undefined); // Awaited below.
+    await patiently(estate, 'the creation does not come so far', async () => {
+      const { operations } = await estate.read();
+      if (![...operations.values()].some(({ current }) => current?.step === 1)) throw new Error('not yet');
+    });
+    if (isReal) await stack.crashHost(host);
+    planFaults(faultsFile, isReal ? [] : [{ host, silent: true }]);
+    // There is no other place for it, or its name is taken by what the lost host still serves: it ends with that reason.
+    await made.catch(() => undefined);
+    const missing = await missingResidue(estate, isReal ? ['DeleteBrick'] : ['DeleteGlusterVolume', 'DeleteBrick']);
+    if (missing.length === 0) break;
+    if (count === RESIDUE_TRIES)
+      throw new Error(`${host} was lost ${String(count)} times, and left no ${missing.join(', no ')}`);
+    planFaults(faultsFile, []);
+    if (isReal) await stack.bootHost(host);
+    await estate.rest();
+  }
   return {
     async happen(faults) {
       planFaults(faultsFile, faults);
       if (isReal) await stack.bootHost(host);
     },
   };
+}
+
+/** Which of these tasks no lost host has left, or left for a volume that is there after all: its step would ask for nothing. */
+async function missingResidue(estate: Estate, wanted: readonly AgentTask['type'][]): Promise<readonly string[]> {
+  const { nodes, volumes } = await estate.read();
+  const left = [...nodes.values()]
+    .flatMap(({ residue }) => residue)
+    .filter(({ task }) => !('volume' in task) || !volumes.has(task.volume.volumeId))
+    .map(({ task }) => task.type);
+  return wanted.filter((type) => !left.includes(type));
 }
 
 /** Somebody deletes the volume behind the system's back, on all hosts. */
