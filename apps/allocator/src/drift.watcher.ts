@@ -167,7 +167,20 @@ class Watcher implements DriftWatcher {
     heard.report = wholeLook(heard.parts);
     heard.parts = [];
     heard.at = this.now();
-    for (const node of this.options.state().nodes.values()) if (hostOf(node) === facts.host) this.judge(node);
+    const nodes = [...this.options.state().nodes.values()];
+    const own = nodes.filter((node) => hostOf(node) === facts.host);
+    for (const node of own) this.judge(node);
+    // It may have been away when a member told that it does not list it: that word counts from now on.
+    const stranger = nodes.find((node) => own.some((one) => this.isStranger(one, node)));
+    if (stranger !== undefined) this.judge(stranger);
+  }
+
+  /** Whether another member of a node's pool has told that it does not list the node's host. */
+  private isStranger(node: Node, other: Node): boolean {
+    if (other === node || other.clusterId !== node.clusterId) return false;
+    const told = this.reportOf(other.nodeId);
+    const uuid = this.reportOf(node.nodeId)?.peers.find(({ hostname }) => hostname === 'localhost')?.uuid;
+    return told?.glusterd === 'running' && uuid !== undefined && !told.peers.some((peer) => peer.uuid === uuid);
   }
 
   private readonly reportOf = (nodeId: NodeId): HostReport | undefined => {

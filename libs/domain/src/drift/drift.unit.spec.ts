@@ -202,6 +202,21 @@ describe('what a host says', () => {
     }
   });
 
+  it.each([2, 3, 4])('of its pool counts for nothing once it was sent away from its peers, of %d', (count) => {
+    const { state } = clusterOf(Array.from({ length: count }, (_, zone) => ({ zone, devicesKib: [DEVICE_KIB] })));
+    const nodeIds = [...(state.clusters.values().next().value?.nodeIds ?? [])];
+    const sentAway = nodeIds.at(-1);
+    const reportOf = (nodeId: NodeId): HostReport => {
+      const report = agreeingReport(nodeId, state);
+      const own = report.peers.filter(({ hostname }) => hostname === 'localhost');
+      const others = report.peers.filter((_, index) => nodeIds[index] !== sentAway);
+      return { ...report, peers: nodeId === sentAway ? own : others };
+    };
+    const found = nodeIds.map((nodeId) => judgeHost(nodeId, state, reportOf).findings.map(({ subject }) => subject));
+    expect(found.at(-1)).toEqual([]);
+    for (const subjects of found.slice(0, -1)) expect(subjects).toEqual([{ kind: 'peer', nodeId: sentAway }]);
+  });
+
   it('of volumes counts for nothing while its Gluster sees no majority or is down', () => {
     const { plane } = withVolume();
     const alone: Change = (report) => ({

@@ -46,6 +46,28 @@ function finding({ node }: Hearing, { nodeIds = [node.nodeId], ...facts }: Facts
 export const seesMajority = ({ glusterd, peers }: HostReport): boolean =>
   glusterd === 'running' && peers.filter(({ connected }) => connected).length * 2 > peers.length;
 
+/**
+ * A host that was sent away from its pool sees a pool of its own, all of it: what it says of the others counts no more. It is
+ * the one that most of them do not list; of two halves, the one without the first of them.
+ */
+function isOutside(
+  { nodeId, clusterId }: Node,
+  state: ControlState,
+  reportOf: (nodeId: NodeId) => HostReport | undefined,
+): boolean {
+  const uuid = ownUuid(reportOf(nodeId));
+  const telling = (state.clusters.get(clusterId)?.nodeIds ?? []).filter(
+    (member) => isHeard(state.nodes.get(member)) && reportOf(member)?.glusterd === 'running',
+  );
+  const listing = telling.filter((member) => reportOf(member)?.peers.some((peer) => peer.uuid === uuid) === true);
+  const more = 2 * listing.length - telling.length;
+  return uuid !== undefined && (more < 0 || (more === 0 && listing[0] !== telling[0]));
+}
+
+/** Gluster's own id of a host. */
+const ownUuid = (report: HostReport | undefined): string | undefined =>
+  report?.peers.find(({ hostname }) => hostname === 'localhost')?.uuid;
+
 /** A volume that is there and that nobody is at work on. */
 const isSettled = ({ status, operationId }: Volume): boolean => status === 'ready' && operationId === undefined;
 
@@ -61,7 +83,8 @@ export function judgeHost(
   const report = reportOf(nodeId);
   if (!isHeard(node) || report === undefined) return { findings: [], over: [] };
   const volumes = new Map(report.volumes.map((volume) => [volume.name, volume] as const));
-  const hearing: Hearing = { node, state, report, hasGlusterView: seesMajority(report), reportOf, volumes };
+  const hasGlusterView = seesMajority(report) && !isOutside(node, state, reportOf);
+  const hearing: Hearing = { node, state, report, hasGlusterView, reportOf, volumes };
   const findings = [...deviceFindings(hearing), ...unknownBricks(hearing), ...glusterFindings(hearing)];
   const seen = new Set(findings.map(({ driftId }) => driftId));
   const over = [...state.drift.values()].filter((drift) => !seen.has(drift.driftId) && isJudged(drift, hearing));
@@ -315,9 +338,7 @@ function namesBeingRemoved({ clusterId }: Node, state: ControlState): ReadonlySe
 }
 
 /** Gluster's own id of a node's host, when it has told it. */
-function uuidOf({ reportOf }: Hearing, nodeId: NodeId): string | undefined {
-  return reportOf(nodeId)?.peers.find(({ hostname }) => hostname === 'localhost')?.uuid;
-}
+const uuidOf = ({ reportOf }: Hearing, nodeId: NodeId): string | undefined => ownUuid(reportOf(nodeId));
 
 function* peerFindings(hearing: Hearing): Generator<DriftFinding> {
   const { node, state, report } = hearing;
