@@ -1,4 +1,5 @@
 /** The agent of one storage host, put together of the same parts as the real one, on the simulated drivers. */
+import { setTimeout as pause } from 'node:timers/promises';
 import type { HostName } from '@brickyard/contracts';
 import { diskOn, emptyPlatter } from './disk';
 import type { Proc } from './kernel';
@@ -14,10 +15,13 @@ import {
   openLease,
   openLedger,
   type TaskLedger,
+  watchHandshakes,
 } from './product';
 
 export const BRICKS_DIRECTORY = '/var/lib/brickyard/directory';
 const LEDGER_FILE = '/var/lib/brickyard/tasks.journal';
+
+const GLUSTERD_STARTS_MS = 1_500;
 
 const settled = (): Promise<void> => Promise.resolve();
 
@@ -31,6 +35,20 @@ export async function agentMain(world: World, proc: Proc, host: HostName): Promi
   const ledger = await openLedger({ file: LEDGER_FILE, sync: sabotage.unsynced !== true, disk });
   const bus = world.busOf(proc);
   await bus.connect();
+  const handshakes = watchHandshakes({
+    look: () => gluster.members(),
+    restart: () => restartGlusterd(world, host),
+  });
+  const gluster = world.glusters.on(
+    host,
+    proc,
+    () => {
+      beforeCommand(world, host);
+    },
+    (members) => {
+      handshakes.see(members);
+    },
+  );
   await hostAgent({
     bus,
     log,
@@ -42,14 +60,18 @@ export async function agentMain(world: World, proc: Proc, host: HostName): Promi
     glusterd: { start: settled, restart: settled, stop: settled },
     drivers: {
       bricks: directoryBrickDriver({ directory: BRICKS_DIRECTORY, deviceSizeKib: options.deviceSizeKib, disk }),
-      volumes: convergingVolumeDriver(
-        world.glusters.on(host, proc, () => {
-          beforeCommand(world, host);
-        }),
-      ),
+      volumes: convergingVolumeDriver(gluster),
       blocks: world.glusters.blocksOn(host, proc),
     },
   }).start();
+}
+
+/** As the supervisor of a real one does it. */
+async function restartGlusterd(world: World, host: HostName): Promise<void> {
+  world.trace(`starts the glusterd of ${host} once more`);
+  world.glusters.kill(host);
+  await pause(GLUSTERD_STARTS_MS);
+  world.startGlusterd(host);
 }
 
 /** Lets every task begin what it likes, whoever hears of it. */

@@ -4,6 +4,7 @@ import type { Kernel, Proc } from './kernel';
 import {
   type BlockTargetDriver,
   type Gluster,
+  type Member,
   type Reply,
   openRecordedBlocks,
   openRecordedGlusters,
@@ -33,6 +34,12 @@ const LOCKED: Reply = {
   cause: 'locked',
 };
 const NO_DAEMON: Reply = { ok: false, trouble: 'no-daemon', message: 'Connection failed.', cause: 'no daemon' };
+const NOT_JOINED: Reply = {
+  ok: false,
+  trouble: 'peer-away',
+  message: "Peer is not in 'Peer in Cluster' state",
+  cause: 'handshake',
+};
 const NO_ANSWER: Reply = { ok: false, trouble: 'no-answer', message: 'Error : Request timed out', cause: 'timeout' };
 const COMMIT_FAILED: Reply = {
   ok: false,
@@ -76,7 +83,34 @@ export class SimulatedGlusters {
   }
 
   start(host: string): void {
-    this.downs.delete(host);
+    if (!this.downs.delete(host)) return;
+    this.hanging.delete(host);
+  }
+
+  /** Hosts whose daemon hangs in its handshake with a peer, which only another start of it ends. */
+  private readonly hanging = new Map<string, string>();
+
+  hang(host: string, peer: string): void {
+    if (host !== peer && !this.isDown(host)) this.hanging.set(host, peer);
+  }
+
+  /** A daemon hangs, and the peer with which it does is in its pool still. */
+  private async somebodyHangs(): Promise<boolean> {
+    for (const [host, peer] of this.hanging) {
+      if (this.isDown(host)) continue;
+      const members = await this.recorded.on(host).members();
+      if (members.some(({ names }) => names.includes(peer))) return true;
+    }
+    return false;
+  }
+
+  /** What a daemon sees of its pool: one with which it hangs is connected, and has not joined. */
+  private async membersSeenBy(host: string, look: () => Promise<readonly Member[]>): Promise<readonly Member[]> {
+    const peer = this.hanging.get(host);
+    const members = await look();
+    return members.map((member) =>
+      peer !== undefined && member.names.includes(peer) ? { ...member, joined: false } : member,
+    );
   }
 
   isDown(host: string): boolean {
@@ -100,7 +134,12 @@ export class SimulatedGlusters {
   }
 
   /** The daemon of one host, as a process on it sees it; what comes before every command may refuse it. */
-  on(host: string, proc: Proc, beforeCommand: () => void): Gluster {
+  on(
+    host: string,
+    proc: Proc,
+    beforeCommand: () => void,
+    onMembers: (members: readonly Member[]) => void = () => undefined,
+  ): Gluster {
     const real = this.recorded.on(host);
     const read = async <T>(look: () => Promise<T>): Promise<T> => {
       beforeCommand();
@@ -113,7 +152,11 @@ export class SimulatedGlusters {
     };
     return {
       health: () => read(() => real.health()),
-      members: () => read(() => real.members()),
+      members: async () => {
+        const members = await read(() => this.membersSeenBy(host, () => real.members()));
+        onMembers(members);
+        return members;
+      },
       volume: (name) => read(() => real.volume(name)),
       volumes: () => read(() => real.volumes()),
       healPending: (name) => read(() => real.healPending(name)),
@@ -206,7 +249,11 @@ export class SimulatedGlusters {
           answer(LOCKED);
           return;
         }
-        this.carryOut(host, work, answer);
+        void this.somebodyHangs().then((hangs) => {
+          // It keeps the lock, or is told of as not there by the others.
+          if (hangs) answer(this.hanging.has(host) || random.chance(0.5) ? NOT_JOINED : LOCKED);
+          else this.carryOut(host, work, answer);
+        });
       });
     });
   }

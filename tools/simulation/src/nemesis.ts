@@ -52,39 +52,58 @@ const UNTIL_LOST_MS = 8_000;
 
 /** Waits for the next command of a host that Gluster is given, and strikes that host. */
 const atWork =
-  (strikeIt: (world: World, host: string, forMs: number) => void): Strike =>
-  (world, _, { forMs }) => {
+  (strikeIt: (world: World, host: string, forMs: number, whom: number) => void): Strike =>
+  (world, _, { forMs, whom }) => {
     world.glusters.onNextCommand((host) => {
-      strikeIt(world, host, UNTIL_LOST_MS + forMs);
+      strikeIt(world, host, UNTIL_LOST_MS + forMs, whom);
     });
   };
 
-/** What somebody does to a started volume with Gluster's own command line, past the system. */
-type Hand = (gluster: Gluster, volume: string) => Promise<unknown>;
+/** What somebody does with Gluster's own command line, past the system. */
+type Hand = (gluster: Gluster, whom: number) => Promise<string | undefined>;
 
-const hands: readonly (readonly [what: string, hand: Hand])[] = [
-  ['stops', (gluster, volume) => gluster.stop(volume)],
-  [
-    'deletes',
-    async (gluster, volume) => {
-      await gluster.stop(volume);
-      await gluster.delete(volume);
-    },
-  ],
-  ['changes an option of', (gluster, volume) => gluster.set(volume, [['performance.readdir-ahead', 'off']])],
+/** To a started volume. */
+const toVolume =
+  (what: string, work: (gluster: Gluster, volume: string) => Promise<unknown>): Hand =>
+  async (gluster, whom) => {
+    const started = (await gluster.volumes()).filter(({ status }) => status === 'started').map(({ name }) => name);
+    const volume = at(started, whom);
+    if (volume === undefined) return undefined;
+    await work(gluster, volume);
+    return `${what} volume ${volume}`;
+  };
+
+const hands: readonly Hand[] = [
+  toVolume('stops', (gluster, volume) => gluster.stop(volume)),
+  toVolume('deletes', async (gluster, volume) => {
+    await gluster.stop(volume);
+    await gluster.delete(volume);
+  }),
+  toVolume('changes an option of', (gluster, volume) => gluster.set(volume, [['performance.readdir-ahead', 'off']])),
 ];
 
 async function meddle(world: World, host: HostName, whom: number): Promise<void> {
-  const gluster = world.glusters.recorded.on(host);
-  const volume = at(
-    (await gluster.volumes()).filter(({ status }) => status === 'started').map(({ name }) => name),
-    whom,
-  );
-  const [what, hand] = at(hands, whom) ?? [];
-  if (volume === undefined || hand === undefined) return;
-  world.trace(`somebody ${what ?? ''} volume ${volume} on ${host} by hand`);
+  if (world.glusters.isDown(host)) return;
+  const done = await at(hands, whom)?.(world.glusters.recorded.on(host), whom);
+  if (done === undefined) return;
+  world.trace(`somebody ${done} on ${host} by hand`);
   world.isMeddledWith = true;
-  await hand(gluster, volume);
+}
+
+/**
+ * Somebody sends a member of the pool away, the first that Gluster lets go since it has no bricks. Only while nothing is open:
+ * two pools that both have volumes nobody can put together again.
+ */
+export async function detachSomebody(world: World): Promise<void> {
+  const host = world.kernel.random.oneOf([...world.matter.hosts.keys()].filter((one) => !world.glusters.isDown(one)));
+  if (host === undefined) return;
+  const gluster = world.glusters.recorded.on(host);
+  for (const { hostname } of await gluster.members()) {
+    if (hostname === 'localhost' || !(await gluster.detach(hostname)).ok) continue;
+    world.trace(`somebody detaches ${hostname} on ${host} by hand`);
+    world.isMeddledWith = true;
+    return;
+  }
 }
 
 /** Every kind of trouble. */
@@ -150,6 +169,19 @@ const kinds = {
       whom,
     );
     if (host !== undefined) void meddle(world, host, whom);
+  },
+  'by-hand-at-work': atWork((world, host, _, whom) => {
+    void meddle(world, host as HostName, whom);
+  }),
+  'hanging-glusterd': (world, { hosts }, { whom, forMs }) => {
+    const [host, peer] = [at(hosts, whom), at(hosts, whom + 1 + (whom % 2))];
+    if (host === undefined || peer === undefined) return;
+    world.trace(`kills the glusterd of ${host}, which hangs in its handshake with ${peer} then`);
+    world.glusters.kill(host);
+    world.kernel.outside(forMs, () => {
+      world.startGlusterd(host);
+      world.glusters.hang(host, peer);
+    });
   },
   'slow-gluster': mood('slow', 0.5),
   'failing-gluster': mood('failing', 0.3),

@@ -5,9 +5,10 @@ export { lead } from '@brickyard/allocator/dist/leader';
 export { followLedger } from '@brickyard/allocator/dist/ledger-follower';
 export { CommandBus, type Decided } from '@brickyard/api-gateway/dist/command-bus';
 export type { AppendFile, Disk } from '@brickyard/node-agent/dist/disk';
+export { watchHandshakes } from '@brickyard/node-agent/dist/drivers/gluster/handshake-watch';
 export { convergingVolumeDriver } from '@brickyard/node-agent/dist/drivers/gluster/converging.volume-driver';
 export type { BlockTargetDriver } from '@brickyard/node-agent/dist/drivers/block-target.driver';
-export type { Gluster, Reply } from '@brickyard/node-agent/dist/drivers/gluster/gluster.port';
+export type { Gluster, Member, Reply } from '@brickyard/node-agent/dist/drivers/gluster/gluster.port';
 export { directoryBrickDriver } from '@brickyard/node-agent/dist/drivers/simulated/directory.brick-driver';
 export {
   openRecordedGlusters,

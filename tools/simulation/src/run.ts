@@ -17,7 +17,7 @@ import { Clients, describe } from './clients';
 import { gatewayMain } from './gateway.process';
 import { checkHosts, inventoryOf } from './host-checks';
 import { demand, LedgerChecks, Violation } from './ledger-checks';
-import { planTroubles, strike, type Trouble } from './nemesis';
+import { detachSomebody, planTroubles, strike, type Trouble } from './nemesis';
 import { type Random, randomFrom } from './random';
 import { anyCommand, hostNamed, topology } from './workload';
 import { copyOfMatter, emptyMatter, type Matter, type Sabotage, World } from './world';
@@ -52,6 +52,8 @@ const SNAPSHOT_EVENTS = 60;
 /** Longer than anything is waited out: Gluster's lock (240 s), twice, and the retries after it. */
 const REST_MS = 20 * 60_000;
 const SETTLE_MS = 100;
+/** How often an operator looks what operations wait for. */
+const OPERATOR_MS = 5 * 60_000;
 /** A difference counts when it was seen twice; the second look is asked for at once. */
 const DRIFT_SEEN_MS = 20_000;
 /** What is done about one difference may uncover another. */
@@ -142,9 +144,14 @@ const isAtRest = ({ world, checks, clients }: Scene, mayLeave: 'nothing' | 'resi
   world.nats.queued(OUTCOMES_STREAM) === 0;
 
 async function quiet(scene: Scene, mayLeave: 'nothing' | 'residue' = 'nothing'): Promise<void> {
-  const { kernel } = scene.world;
-  const isOver = await kernel.runUntil(() => isAtRest(scene, mayLeave), kernel.now + REST_MS);
-  demand(isOver, 'every operation ends', () => whatIsOpen(scene));
+  const { world } = scene;
+  const { kernel } = world;
+  const deadline = kernel.now + REST_MS;
+  const isRest = (): boolean => isAtRest(scene, mayLeave);
+  while (!(await kernel.runUntil(isRest, Math.min(deadline, kernel.now + OPERATOR_MS)))) {
+    demand(kernel.now < deadline, 'every operation ends', () => whatIsOpen(scene));
+    if (world.isMeddledWith) await startWhatHeals(scene);
+  }
   await kernel.runUntil(() => false, kernel.now + SETTLE_MS);
 }
 
@@ -155,7 +162,7 @@ async function rest(scene: Scene): Promise<void> {
 
 /** A volume that was stopped by hand in the middle of a heal: the operation waits, and says that it must be started. */
 async function startWhatHeals({ world, checks }: Scene): Promise<void> {
-  const [host] = world.matter.hosts.keys();
+  const host = [...world.matter.hosts.keys()].find((one) => !world.glusters.isDown(one));
   if (host === undefined) return;
   const gluster = world.glusters.recorded.on(host);
   const busy = new Set(
@@ -171,7 +178,6 @@ async function settleDrift(scene: Scene): Promise<void> {
   const { world, checks, clients } = scene;
   const { kernel } = world;
   for (let round = 0; round < DRIFT_ROUNDS; round++) {
-    await startWhatHeals(scene);
     await quiet(scene, 'residue');
     // Simulated hosts are not asked now and then: nobody but us changes them, as a rule.
     for (const host of world.matter.hosts.keys()) world.nats.publish(factsWantedOf(host), '{}');
@@ -319,6 +325,7 @@ function schedule({ world, checks, clients }: Scene, plan: Plan, without: RunOpt
 }
 
 const START_MS = 1_500;
+const DETACHED_CHANCE = 0.05;
 /** Longer than anything that an agent does in the first moments after it was away. */
 const CALM_MS = 65_000;
 
@@ -327,6 +334,10 @@ async function storm(scene: Scene, { stormMs }: Plan): Promise<void> {
   await world.kernel.runUntil(() => false, START_MS + stormMs);
   world.heal();
   await world.kernel.runUntil(() => false, world.kernel.now + 2_000);
+  if (world.kernel.random.chance(DETACHED_CHANCE)) {
+    await quiet(scene, 'residue');
+    await detachSomebody(world);
+  }
   if (world.isMeddledWith) await settleDrift(scene);
   await rest(scene);
   if (world.kernel.random.chance(0.1)) await repeatTasks(scene);
