@@ -18,7 +18,7 @@ import { lookAtHost, messagesOf } from './host-facts';
 export const HEARTBEAT_MS = 2_000;
 /** A probe is answered within a second, if need be with what was known a moment ago. */
 const HEALTH_PATIENCE_MS = 700;
-/** What nothing announces (a device that grew) is found by a regular look, which starts several programs. */
+/** What nothing announces (a device that grew) is found when nobody has looked for so long: a look starts several programs. */
 const FACTS_MS = 60_000;
 const SIGNATURE_MS = 1_000;
 const HEAL_MS = 60_000;
@@ -67,6 +67,7 @@ class HostFacts implements FactsPublisher {
   private lookAgain = false;
   private tellAnyhow = false;
   private signature = '';
+  private regular: NodeJS.Timeout | undefined;
   private readonly timers: NodeJS.Timeout[] = [];
   private readonly ends: (() => unknown)[] = [];
 
@@ -89,12 +90,7 @@ class HostFacts implements FactsPublisher {
       return this.identity(await this.readHealth());
     });
     this.ends.push(() => probes.close());
-    this.timers.push(
-      setInterval(() => void this.beat(), HEARTBEAT_MS),
-      setInterval(() => {
-        this.touch();
-      }, FACTS_MS),
-    );
+    this.timers.push(setInterval(() => void this.beat(), HEARTBEAT_MS));
     const { signature } = this.options;
     if (signature !== undefined) this.timers.push(setInterval(() => void this.watch(signature), SIGNATURE_MS));
     void this.beat();
@@ -169,8 +165,17 @@ class HostFacts implements FactsPublisher {
       })
       .finally(() => {
         this.looking = undefined;
-        if (this.lookAgain && this.timers.length > 0) this.touch();
+        if (this.timers.length === 0) return; // Closed meanwhile.
+        if (this.lookAgain) this.touch();
+        else this.lookInAWhile();
       });
+  }
+
+  private lookInAWhile(): void {
+    clearTimeout(this.regular);
+    this.regular = setTimeout(() => {
+      this.touch();
+    }, FACTS_MS);
   }
 
   private async look(): Promise<void> {
@@ -211,6 +216,7 @@ class HostFacts implements FactsPublisher {
 
   async close(): Promise<void> {
     for (const timer of this.timers.splice(0)) clearInterval(timer);
+    clearTimeout(this.regular);
     for (const end of this.ends.splice(0)) await end();
     await this.looking;
   }

@@ -26,6 +26,11 @@ export class Followers {
 
   constructor(private readonly clock: () => number = () => performance.now()) {}
 
+  /** True while there is nobody to tell. */
+  get isEmpty(): boolean {
+    return this.#followers.size === 0;
+  }
+
   /** A follower has said how far it is. */
   heard(replica: string, position: number): void {
     const known = this.#followers.get(replica);

@@ -37,6 +37,8 @@ import { keepFacts, keptFacts } from './snapshots';
 type At = StateAt<RegistryState>;
 
 const PULSE_MS = 250;
+/** While nobody follows, a pulse only lets a new replica find who leads. */
+const LONELY_PULSE_MS = 1_000;
 /** Two candidates must not ask Postgres all the time; the wait for the lock itself costs nothing. */
 const CANDIDACY_PAUSE_MS = 500;
 /** A push waits so long for a leader; then its client is asked to come again. */
@@ -103,6 +105,7 @@ export class RegistryFacts {
   #leadSince = 0;
   #followers = new Followers();
   #lastTick = 0;
+  #pulsedAt = -Infinity;
   #trustedUntil = 0;
   #lookedAt = -Infinity;
   #looking: Promise<boolean> | undefined;
@@ -311,8 +314,11 @@ export class RegistryFacts {
   }
 
   #tick(): void {
-    this.#lastTick = performance.now();
-    if (this.#writer !== undefined) this.#sendPulse(this.#writer, []);
+    const now = performance.now();
+    this.#lastTick = now;
+    // A timer may be early by a moment.
+    const isDue = !this.#followers.isEmpty || now - this.#pulsedAt > LONELY_PULSE_MS - PULSE_MS / 2;
+    if (this.#writer !== undefined && isDue) this.#sendPulse(this.#writer, []);
   }
 
   #sendPulse(writer: RegistryWriter, events: readonly StoredEvent[]): void {
@@ -320,6 +326,7 @@ export class RegistryFacts {
       events.length <= PULSE_EVENTS_MAX &&
       events.reduce((sum, { data }) => sum + 600 + roughSize(data), 0) <= PULSE_CHARACTERS_MAX;
     const { replica, bus } = this.#options;
+    this.#pulsedAt = performance.now();
     const pulse = {
       epoch: writer.epoch,
       position: this.#now.position,

@@ -27,8 +27,13 @@ const GRACE_MS = 15_000;
 const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
 const STATE_FILE = 'brickyard-state';
 const READS_AT_ONCE = 2;
-/** How long an answering socket is taken for a ready daemon. */
-const READY_FOR_MS = 30_000;
+/**
+ * How long an answering socket is taken for a ready daemon: longer than from one look at the host to the next while somebody
+ * asks for them, as a look shows it, too.
+ */
+const READY_FOR_MS = 45_000;
+/** A glusterd is the same member of its pool for as long as it runs, unless somebody gives it another identity. */
+const SELF_FOR_MS = 5 * 60_000;
 /**
  * Each time it is started, `gluster` runs `gsyncd --version` to see whether geo-replication is installed, which nothing here
  * uses: a Python program that takes seven eighths of the processor time of a short command. gsyncd.c takes its interpreter
@@ -100,6 +105,8 @@ class GlusterCli {
   private readonly reads = limited(READS_AT_ONCE);
   private readonly states = limited(1);
   private readyUntil = 0;
+  /** This host as a member of its pool, and how long that is believed. */
+  private self: { readonly members: readonly Member[]; readonly until: number } | undefined;
 
   constructor(private readonly options: GlusterCliOptions) {}
 
@@ -145,6 +152,7 @@ class GlusterCli {
     const { socket } = this.options;
     if (socket !== undefined && !(await isListening(socket))) {
       this.readyUntil = 0;
+      this.self = undefined;
       return 'stopped';
     }
     if (socket !== undefined && Date.now() < this.readyUntil) return 'running';
@@ -157,9 +165,20 @@ class GlusterCli {
 
   async members(): Promise<readonly Member[]> {
     // `peer status` says who has joined, `pool list` who we are.
-    const [peers, pool] = await Promise.all([this.body(['peer', 'status']), this.body(['pool', 'list'])]);
-    const members = [...membersIn(pool).filter(({ hostname }) => hostname === 'localhost'), ...membersIn(peers)];
+    const [peers, self] = await Promise.all([this.body(['peer', 'status']), this.selfInPool()]);
+    const members = [...self, ...membersIn(peers)];
     this.options.onMembers?.(members);
+    return members;
+  }
+
+  private async selfInPool(): Promise<readonly Member[]> {
+    // Without a socket nobody would see that glusterd has ended, and may be another one now.
+    if (this.self !== undefined && Date.now() < this.self.until && this.options.socket !== undefined) {
+      return this.self.members;
+    }
+    const pool = membersIn(await this.body(['pool', 'list']));
+    const members = pool.filter(({ hostname }) => hostname === 'localhost');
+    this.self = { members, until: Date.now() + SELF_FOR_MS };
     return members;
   }
 
