@@ -1,6 +1,6 @@
 /** A Docker engine of our own: its socket, data and networks are in one folder and end with it. */
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { dyingWithParent } from '@brickyard/servers';
@@ -10,6 +10,7 @@ import { run, startDaemon } from './program';
 
 const READY_MS = 60_000;
 const STOP_MS = 60_000;
+const CONTROL_GROUPS = '/sys/fs/cgroup';
 
 /** A running engine. */
 export interface DockerEngine {
@@ -125,7 +126,18 @@ async function killContainersOf(folder: string): Promise<readonly string[]> {
     for (const pid of alive) kill(pid);
     return alive.length === 0 ? Promise.resolve() : Promise.reject(new Error(alive.join(' ')));
   });
+  // A group is busy until whoever was in it has been buried.
+  await eventually('control groups of containers do not go', STOP_MS, () => {
+    for (const id of ids) removeGroupsOf(id);
+    return Promise.resolve();
+  });
   return found;
+}
+
+/** Control groups of a container, in each hierarchy; who ended in order has removed them. */
+function removeGroupsOf(id: string): void {
+  const hierarchies = ['.', ...readdirSync(CONTROL_GROUPS)].map((name) => join(CONTROL_GROUPS, name, 'docker', id));
+  for (const group of hierarchies.filter(existsSync)) rmdirSync(group);
 }
 
 function kill(pid: string): void {
