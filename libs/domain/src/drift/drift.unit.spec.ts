@@ -204,7 +204,8 @@ describe('what a host says', () => {
 
   it.each([2, 3, 4])('of its pool counts for nothing once it was sent away from its peers, of %d', (count) => {
     const { state } = clusterOf(Array.from({ length: count }, (_, zone) => ({ zone, devicesKib: [DEVICE_KIB] })));
-    const nodeIds = [...(state.clusters.values().next().value?.nodeIds ?? [])];
+    const [cluster] = [...state.clusters.values()];
+    const nodeIds = [...(cluster?.nodeIds ?? [])];
     const sentAway = nodeIds.at(-1);
     const reportOf = (nodeId: NodeId): HostReport => {
       const report = agreeingReport(nodeId, state);
