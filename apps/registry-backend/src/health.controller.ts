@@ -15,8 +15,10 @@ interface Reply {
 
 /** What `/health/ready` tells of the facts. */
 interface FactsReport {
-  readonly state: 'not configured' | 'loading' | 'leading' | 'following';
+  readonly state: 'not configured' | 'loading' | 'leading' | 'following' | 'stopped';
   readonly position: number;
+  /** Why they are stopped: reads go on as of this position, nothing is written. */
+  readonly detail?: string;
 }
 
 /** Whether this replica runs, whether it can write to its volume, and how it stands to the log. */
@@ -52,6 +54,7 @@ export class HealthController {
     if (facts === undefined) return { state: 'not configured', position: 0 };
     const { position } = facts.current;
     if (!facts.isLoaded) return { state: 'loading', position };
+    if (facts.obstacle !== undefined) return { state: 'stopped', position, detail: facts.obstacle };
     return { state: facts.isLeader ? 'leading' : 'following', position };
   }
 

@@ -7,6 +7,8 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import {
   type Actor,
+  isRegistryFoldable,
+  laterReleaseText,
   REGISTRY_COMMANDS,
   REGISTRY_FOLLOWED,
   REGISTRY_PULSE,
@@ -51,6 +53,10 @@ const AWAKE_MS = 2_000;
 /** How often, at most, a follower without a leader looks at the log before it answers. */
 const LOOK_MS = 200;
 const LOOK_TIMEOUT_MS = 1_500;
+/** How often a replica that an event of a later release has stopped looks whether it is gone. */
+const OBSTACLE_LOOK_MS = 5_000;
+/** Only another release helps: a client that came back soon would come back in vain. */
+const OBSTACLE_RETRY_AFTER_MS = 60_000;
 /** Events that travel with a pulse; who lacks more reads the log. */
 const PULSE_EVENTS_MAX = 100;
 const PULSE_CHARACTERS_MAX = 300_000;
@@ -108,6 +114,9 @@ export class RegistryFacts {
   #pulsedAt = -Infinity;
   #trustedUntil = 0;
   #lookedAt = -Infinity;
+  /** Says which event of a later release the fold cannot go past. */
+  #obstacle: string | undefined;
+  #readAt = -Infinity;
   #looking: Promise<boolean> | undefined;
   #reading: Promise<void> | undefined;
   #candidacy: Promise<void> | undefined;
@@ -167,6 +176,11 @@ export class RegistryFacts {
     return this.#isLoaded;
   }
 
+  /** The event of a later release at which the fold ends, and what to do; undefined when it does not. */
+  get obstacle(): string | undefined {
+    return this.#obstacle;
+  }
+
   /** The state at hand, which may be a moment old on a replica that has lost touch. */
   get current(): At {
     return this.#now;
@@ -175,6 +189,10 @@ export class RegistryFacts {
   /** The state at hand when it is known to be good, else after a look at the log. */
   readable(): ReadableState | Promise<ReadableState> {
     if (!this.#isLoaded) throw new Unavailable('the facts are being loaded', { retryAfterMs: RETRY_AFTER_MS });
+    if (this.#obstacle !== undefined) {
+      void this.#lookPast();
+      return { ...this.#now, isMaybeStale: true };
+    }
     return this.#isTrusted() ? { ...this.#now, isMaybeStale: false } : this.#looked();
   }
 
@@ -184,6 +202,8 @@ export class RegistryFacts {
     const deadline = performance.now() + COMMAND_PATIENCE_MS;
     let reason = 'the facts are being loaded';
     while (!this.#ending.signal.aborted) {
+      if (this.#obstacle !== undefined)
+        throw new Unavailable(this.#obstacle, { retryAfterMs: OBSTACLE_RETRY_AFTER_MS });
       const reply = await this.#ask(request);
       if (reply.kind === 'accepted' || reply.kind === 'rejected') {
         await this.#reached(reply.position, deadline);
@@ -234,7 +254,8 @@ export class RegistryFacts {
 
   async #reached(position: number, deadline: number): Promise<void> {
     while (this.#now.position < position) {
-      if (performance.now() > deadline) throw new Unavailable('this replica does not come up with the log');
+      if (performance.now() > deadline || this.#obstacle !== undefined)
+        throw new Unavailable('this replica does not come up with the log');
       await this.#catchUp();
     }
   }
@@ -284,16 +305,33 @@ export class RegistryFacts {
 
   async #readOn(): Promise<void> {
     if (this.#writer !== undefined) return; // Its own commits are all there is.
-    for await (const events of this.#options.reader.read({ after: this.#now.position })) this.#fold(events);
+    this.#readAt = performance.now();
+    let obstacle: string | undefined;
+    for await (const events of this.#options.reader.read({ after: this.#now.position })) {
+      obstacle = this.#fold(events);
+      if (obstacle !== undefined) break; // What is before it can be read.
+    }
+    if (obstacle !== undefined && obstacle !== this.#obstacle)
+      this.#options.log.error({ reason: obstacle }, 'the log cannot be followed any further');
+    this.#obstacle = obstacle;
   }
 
-  #fold(events: readonly FoldableEvent[]): void {
+  /** An obstacle may be gone: by a restore, or since it was never meant to be there. */
+  async #lookPast(): Promise<void> {
+    if (performance.now() - this.#readAt > OBSTACLE_LOOK_MS) await this.#catchUp().catch(() => undefined);
+  }
+
+  /** Takes what is new; says which event it cannot go past. */
+  #fold(events: readonly FoldableEvent[]): string | undefined {
     const { position } = this.#now;
     const fresh = events.filter((event) => event.position > position);
     const [first] = fresh;
-    if (first?.position !== position + 1) return;
-    const state = fresh.reduce(evolveStoredRegistry, this.#now.state);
-    this.#now = { state, position: fresh.at(-1)?.position ?? position };
+    if (first?.position !== position + 1) return undefined;
+    const later = fresh.find(({ type, version }) => !isRegistryFoldable(type, version));
+    const known = later === undefined ? fresh : fresh.filter((event) => event.position < later.position);
+    const state = known.reduce(evolveStoredRegistry, this.#now.state);
+    this.#now = { state, position: known.at(-1)?.position ?? position };
+    return later === undefined ? undefined : laterReleaseText(later);
   }
 
   /** A pulse of the leader: new events, and leave to trust what is folded. */
@@ -303,6 +341,10 @@ export class RegistryFacts {
     if (!pulse.success) return;
     const at = performance.now();
     const { position, members, events } = pulse.data;
+    if (this.#obstacle !== undefined) {
+      void this.#lookPast();
+      return;
+    }
     this.#fold(events);
     const follow = (): void => {
       if (this.#now.position < position || this.#writer !== undefined) return;
@@ -341,7 +383,8 @@ export class RegistryFacts {
     const { log } = this.#options;
     while (!this.#ending.signal.aborted) {
       try {
-        await this.#lead();
+        if (this.#obstacle === undefined) await this.#lead();
+        else await this.#lookPast();
       } catch (error) {
         if (this.#isEnding()) return;
         log.debug({ reason: describeError(error) }, 'cannot stand for the lead');
@@ -362,6 +405,7 @@ export class RegistryFacts {
       ledger: REGISTRY_LEDGER,
       restore: async () => {
         await this.#catchUp();
+        if (this.#obstacle !== undefined) throw new Unavailable(this.#obstacle);
         return this.#now;
       },
       decide: decideForLog,

@@ -30,6 +30,7 @@ export class PastFacts {
     const position = await this.#positionOf(moment);
     const current = this.facts.current;
     if (position === current.position) return current;
+    if (position > current.position && this.facts.obstacle !== undefined) throw invalid(this.facts.obstacle);
     if (position > current.position) {
       throw invalid(`position ${String(position)} is beyond the end of the log, which is ${String(current.position)}`);
     }

@@ -128,5 +128,8 @@ export function ociErrorFrom(error: unknown): OciError {
   return new OciError('UNKNOWN', 'something went wrong inside the registry', { cause: error });
 }
 
-const unavailable = (message: string, cause: unknown): OciError =>
-  new OciError('UNAVAILABLE', message, { headers: { 'retry-after': String(RETRY_SECONDS) }, cause });
+function unavailable(message: string, cause: unknown): OciError {
+  const wantedMs = cause instanceof Unavailable ? (cause.retryAfterMs ?? 0) : 0;
+  const seconds = Math.max(RETRY_SECONDS, Math.ceil(wantedMs / 1_000));
+  return new OciError('UNAVAILABLE', message, { headers: { 'retry-after': String(seconds) }, cause });
+}

@@ -101,6 +101,10 @@ export const currentRegistryVersionOf = (type: RegistryEventType): number => reg
 /** Whether a stored type is one of the registry's. */
 export const isRegistryEventType = (type: string): type is RegistryEventType => type in registryEventSchemas;
 
+/** Whether this release can fold such an event: a later one may have introduced its type, or its version. */
+export const isRegistryFoldable = (type: string, version: number): type is RegistryEventType =>
+  isRegistryEventType(type) && version <= currentRegistryVersionOf(type);
+
 /** Turns the data of one version into the data of the next. */
 type RegistryUpcaster = (data: Record<string, unknown>) => Record<string, unknown>;
 
