@@ -160,13 +160,21 @@ async function rest(scene: Scene): Promise<void> {
   checkHosts(scene.world.matter, scene.checks.state);
 }
 
-/** A volume that was stopped by hand in the middle of a heal: the operation waits, and says that it must be started. */
+/**
+ * A volume that was stopped by hand in the middle of a heal, or under a block volume that goes: the operation waits, and says
+ * that it must be started.
+ */
 async function startWhatHeals({ world, checks }: Scene): Promise<void> {
   const host = [...world.matter.hosts.keys()].find((one) => !world.glusters.isDown(one));
   if (host === undefined) return;
   const gluster = world.glusters.recorded.on(host);
+  const hosting = new Set(
+    [...checks.state.blockVolumes.values()].filter((one) => one.operationId).map((one) => one.hostingVolumeId),
+  );
   const busy = new Set(
-    [...checks.state.volumes.values()].filter((one) => one.operationId).map(({ spec }) => spec.name),
+    [...checks.state.volumes.values()]
+      .filter(({ operationId, volumeId }) => operationId !== undefined || hosting.has(volumeId))
+      .map(({ spec }) => spec.name),
   );
   for (const { name, status } of await gluster.volumes()) {
     if (status !== 'started' && busy.has(name)) await gluster.start(name, true);
