@@ -1,15 +1,14 @@
 /**
  * `npm test`: everything that must hold, from a fresh clone: build, audit of the dependencies, lint, unit, integration and
- * whole-system tests, a release under systemd, and the containers in a Docker engine of their own. `npm test -- unit int` runs
- * only these parts, after a build.
+ * whole-system tests. `npm test -- unit int` runs only these parts, after a build. Two more parts run only when they are
+ * named: `systemd`, a release on a machine with systemd, and `compose`, the containers in a Docker engine of their own.
  *
  * The linters work beside the unit and integration tests, with what these leave of the processor. Whole systems, with their
- * time limits, come after them. They wait for Gluster most of the time: meanwhile, with what they leave of the processor, a
- * release is installed under systemd and images are built for the containers, whose turn comes last.
+ * time limits, come after them, one part after the other: beside anything else their heals last twice as long.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, watch } from 'node:fs';
 import { setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -27,6 +26,8 @@ const running = new Set();
 let cleaning;
 
 const PARTS = ['audit', 'lint', 'unit', 'int', 'e2e', 'systemd', 'compose'];
+/** With these everything would take more than 25 minutes on two cores. */
+const WHEN_NAMED = new Set(['systemd', 'compose']);
 /** What may run while the linters do. */
 const BESIDE_LINT = new Set(['audit', 'unit', 'int']);
 /** Files at a time where the core count is no good measure: what is waited for most is a database, a disk, a glusterd. */
@@ -44,7 +45,6 @@ const NEEDS = new Map([
 /** Three volumes in use while their bricks are moved: with less than a machine, Gluster's heals are what it waits for. */
 const ALONE = new Map([['e2e', ['test/src/evacuation.e2e.spec.ts']]]);
 const LINT_NICENESS = 10;
-const NICENESS = new Map([['systemd', 10]]);
 const GROUP_LOOK_MS = 20;
 /** Twice what each kind takes on two busy cores: what runs for longer waits for something that never comes. */
 const LIMIT_MS = new Map([
@@ -52,8 +52,7 @@ const LIMIT_MS = new Map([
   ['int', 15 * 60_000],
   ['e2e', 20 * 60_000],
   ['systemd', 20 * 60_000],
-  // With the whole systems it waits for.
-  ['compose', 32 * 60_000],
+  ['compose', 20 * 60_000],
 ]);
 /** From jest's last word, its report, to its end. */
 const ENDING_MS = 20_000;
@@ -61,20 +60,18 @@ const ENDING_MS = 20_000;
 await begin(async () => {
   const wanted = wantedParts();
   const runDir = makeRunDir();
-  // Of what goes on beside, so that one can be cut short without the other.
-  const secondDir = makeRunDir();
-  endOnSignal([runDir, secondDir]);
+  endOnSignal(runDir);
   const env = { ...process.env, CI: 'true', NX_DAEMON: 'false', NX_NO_CLOUD: 'true', SCARF_ANALYTICS: 'false' };
   try {
     await setUp();
     if (await part('build', () => oneThing(() => build()))) {
       for (const removed of await removeDeadLabs()) say(`removed what a killed run left: ${removed}`);
       const before = markBefore();
-      await runParts(wanted, { runDir, secondDir, env });
-      await part('leftovers', () => oneThing(() => checkNothingLeft([runDir, secondDir], before)));
+      await runParts(wanted, runDir, env);
+      await part('leftovers', () => oneThing(() => checkNothingLeft(runDir, before)));
     }
   } finally {
-    for (const folder of [runDir, secondDir]) removeRunDir(folder);
+    removeRunDir(runDir);
   }
   summarize();
 });
@@ -83,28 +80,20 @@ function wantedParts() {
   const asked = process.argv.slice(2);
   const unknown = asked.find((name) => !PARTS.includes(name));
   if (unknown !== undefined) throw new Problem(`the parts are ${PARTS.join(', ')}, not "${unknown}"`);
-  return asked.length === 0 ? PARTS : PARTS.filter((name) => asked.includes(name));
+  return PARTS.filter((name) => (asked.length === 0 ? !WHEN_NAMED.has(name) : asked.includes(name)));
 }
 
-/** All parts one after the other, but for the linters, and what containers need before it is their turn. */
-async function runParts(wanted, { runDir, secondDir, env }) {
+/** All parts one after the other, but for the linters. */
+async function runParts(wanted, runDir, env) {
   const isLinted = wanted.includes('lint');
   // What both the linters and the test of their rules look up; neither waits for the other to make it.
   if (isLinted || wanted.includes('unit')) await projectGraph(env);
   const linting = isLinted ? part('lint', () => lint(env)) : undefined;
-  const oneOf = (name) => part(name, () => (name === 'audit' ? oneThing(audit) : jest(name, runDir, env)));
-  for (const name of wanted.filter((one) => BESIDE_LINT.has(one))) await oneOf(name);
+  for (const name of wanted.filter((one) => one !== 'lint')) {
+    if (!BESIDE_LINT.has(name)) await linting;
+    await part(name, () => (name === 'audit' ? oneThing(audit) : jest(name, runDir, env)));
+  }
   await linting;
-  const turn = join(secondDir, 'turn');
-  const composeEnv = { ...env, BRICKYARD_TURN_FILE: turn };
-  const alongside = async () => {
-    if (wanted.includes('systemd')) await part('systemd', () => jest('systemd', secondDir, env));
-    if (wanted.includes('compose')) await part('compose', () => jest('compose', secondDir, composeEnv));
-  };
-  const going = alongside();
-  if (wanted.includes('e2e')) await oneOf('e2e');
-  writeFileSync(turn, '');
-  await going;
 }
 
 /** Servers of the tests run under users of their own, who must be able to get through. */
@@ -174,8 +163,7 @@ async function jestRun(kind, name, chosen, runDir, runEnv) {
   const options = ['--selectProjects', kind, '--ci', '--json', `--outputFile=${report}`, '--passWithNoTests'];
   const workers = WORKERS.has(kind) ? [`--maxWorkers=${WORKERS.get(kind)}`] : [];
   const guard = guardOf(runDir, report, LIMIT_MS.get(kind));
-  const niceness = NICENESS.get(kind) ?? 0;
-  const { code } = await run([...program, ...options, ...workers], env, { niceness, onStart: guard.watch });
+  const { code } = await run([...program, ...options, ...workers], env, { onStart: guard.watch });
   const cutShort = guard.end();
   if (cutShort !== undefined) {
     say(`ended jest: ${cutShort}`);
@@ -217,23 +205,21 @@ function guardOf(runDir, report, limitMs) {
 }
 
 /** The first signal cleans up; a second one, of the same kind, ends us where we are. */
-function endOnSignal(runDirs) {
+function endOnSignal(runDir) {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-    process.once(signal, () => (cleaning ??= cleanUp(runDirs).finally(() => process.exit(1))));
+    process.once(signal, () => (cleaning ??= cleanUp(runDir).finally(() => process.exit(1))));
   }
 }
 
-async function cleanUp(runDirs) {
+async function cleanUp(runDir) {
   say('ended before its time: cleaning up ...');
   const groups = [...running].map(({ pid }) => -pid);
   for (const group of groups) signalled(group, 'SIGKILL');
-  for (const runDir of runDirs) endProcessesOf(runDir);
+  endProcessesOf(runDir);
   // What a process holds is free only when it has ended, with all it started.
   for (const group of groups) while (signalled(group, 0)) await pause(GROUP_LOOK_MS);
-  for (const runDir of runDirs) {
-    await removeAllOf(runDir);
-    removeRunDir(runDir);
-  }
+  await removeAllOf(runDir);
+  removeRunDir(runDir);
 }
 
 /** Ends what a run that was cut short has running in its folder: processes, storage hosts, containers, machines. */
@@ -293,8 +279,8 @@ async function run(argv, env, { quiet = false, niceness = 0, onStart = () => und
   }
 }
 
-function checkNothingLeft(runDirs, before) {
-  const left = [...new Set(runDirs.flatMap((runDir) => leftoversOf(runDir, before)))];
+function checkNothingLeft(runDir, before) {
+  const left = leftoversOf(runDir, before);
   if (left.length > 0) throw new Problem(`the tests left behind:\n${left.map((line) => `  ${line}`).join('\n')}`);
 }
 

@@ -20,11 +20,7 @@ const REPOSITORY = join(__dirname, '../..');
 const OBSERVABILITY = join(REPOSITORY, 'deploy/observability');
 /** Below what npm ci empties: it is small, and a fresh clone makes it anew. */
 const CACHE = join(REPOSITORY, 'node_modules/.cache/brickyard-images');
-/** Set when images are made while something else is at work here: the rest begins when there is a file of this name. */
-const TURN_FILE = process.env['BRICKYARD_TURN_FILE'];
-const MAKING_NICENESS = 10;
-const MAKING_MS = 40 * 60_000;
-const TURN_LOOK_MS = 500;
+const MAKING_MS = 15 * 60_000;
 const READY_S = 180;
 const READY_MS = READY_S * 1_000;
 /** What an operator with a machine for the stack alone waits for, from `up` to the first volume. */
@@ -129,16 +125,12 @@ const canRun =
   const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
 
   beforeAll(async () => {
-    engine = await startEngine(join(folder, 'engine'), TURN_FILE === undefined ? 0 : MAKING_NICENESS);
+    engine = await startEngine(join(folder, 'engine'));
     await timed('base images', () => makeBaseImages(engine, CACHE));
     env = { ...engine.env, ...SETTINGS, COMPOSE_FILE: [join(REPOSITORY, 'docker-compose.yml'), overrides()].join(':') };
     await timed('build', async () => {
       for (const name of BUILT) await compose('build', '--quiet', name);
     });
-    if (TURN_FILE === undefined) return;
-    await engine.stop();
-    await untilItsTurn(TURN_FILE);
-    engine = await startEngine(join(folder, 'engine'));
   }, MAKING_MS);
 
   /** What only a test wants of the compose file, in a file of its own. */
@@ -156,14 +148,6 @@ const canRun =
     const file = join(folder, 'override.yml');
     writeFileSync(file, JSON.stringify({ services, networks }));
     return file;
-  }
-
-  async function untilItsTurn(file: string): Promise<void> {
-    const parent = process.ppid;
-    while (!existsSync(file)) {
-      if (process.ppid !== parent) throw new Error('whoever would have told that it is our turn is gone');
-      await pause(TURN_LOOK_MS);
-    }
   }
 
   afterAll(async () => {

@@ -25,8 +25,8 @@ export interface DockerEngine {
   end(): Promise<readonly string[]>;
 }
 
-/** Starts one in a folder of its own, all it runs with this niceness. It leaves the machine's packet filter alone. */
-export async function startEngine(folder: string, niceness = 0): Promise<DockerEngine> {
+/** Starts one in a folder of its own. It leaves the machine's packet filter alone. */
+export async function startEngine(folder: string): Promise<DockerEngine> {
   const at = (name: string): string => join(folder, name);
   await removeAbandonedBridges();
   const bricks = new Set<string>();
@@ -48,8 +48,7 @@ export async function startEngine(folder: string, niceness = 0): Promise<DockerE
   };
   const daemon = startDaemon(
     dyingWithParent('TERM', [
-      'nice',
-      ...['-n', String(niceness), 'dockerd'],
+      'dockerd',
       ...['--host', socket, '--data-root', at('data'), '--exec-root', at('exec'), '--pidfile', at('docker.pid')],
       ...['--bridge', 'none', '--iptables=false', '--ip6tables=false', '--ip-masq=false'],
       ...['--default-address-pool', 'base=10.213.0.0/16,size=24', '--config-file', at('daemon.json')],
