@@ -17,7 +17,7 @@ const LoopList = z.object({
     z.object({
       name: z.string(),
       'back-file': z.string().nullable(),
-      'back-maj:min': z.string(),
+      'back-maj:min': z.string().nullable(),
       'back-ino': z.union([z.string(), z.number()]),
     }),
   ),
@@ -31,7 +31,7 @@ async function loops(): Promise<readonly Loop[]> {
   return loopdevices.map((one) => ({
     device: one.name,
     file: one['back-file'] ?? '',
-    id: `${one['back-maj:min'].trim()}:${String(one['back-ino'])}`,
+    id: `${one['back-maj:min']?.trim() ?? ''}:${String(one['back-ino'])}`,
   }));
 }
 

@@ -30,7 +30,8 @@ const LosetupOutput = z.object({
       'maj:min': z.string().trim(),
       'back-file': z.string().nullish(),
       'back-ino': z.coerce.number(),
-      'back-maj:min': z.string().trim(),
+      // Nothing while the device is being detached.
+      'back-maj:min': z.string().trim().nullish(),
     }),
   ),
 });
@@ -42,7 +43,7 @@ export function parseLosetup(json: string): LoopDevice[] {
     name: entry.name,
     number: entry['maj:min'],
     file: (entry['back-file'] ?? '').replace(/ \(deleted\)$/, ''),
-    fileDevice: entry['back-maj:min'],
+    fileDevice: entry['back-maj:min'] ?? '',
     fileInode: entry['back-ino'],
   }));
 }

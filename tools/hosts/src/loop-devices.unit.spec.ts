@@ -35,6 +35,17 @@ describe('ownLoops', () => {
   });
 });
 
+describe('parseLosetup', () => {
+  it('bears a device that is being detached, whose file is not told any more', () => {
+    const going = { name: '/dev/loop1', 'maj:min': '  7:1', 'back-file': null, 'back-ino': null, 'back-maj:min': null };
+    const json = JSON.stringify({ loopdevices: [entry('/dev/loop0', '7:0', '/lab/a.img', 12, '254:0'), going] });
+    expect(parseLosetup(json)).toEqual([
+      { name: '/dev/loop0', number: '7:0', file: '/lab/a.img', fileDevice: '254:0', fileInode: 12 },
+      { name: '/dev/loop1', number: '7:1', file: '', fileDevice: '', fileInode: 0 },
+    ]);
+  });
+});
+
 describe('deviceNumber', () => {
   it('splits small and large device numbers as the kernel does', () => {
     expect(deviceNumber(65024)).toBe('254:0');

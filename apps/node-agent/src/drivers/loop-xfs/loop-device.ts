@@ -20,7 +20,9 @@ export async function loopsOf(run: HostCommand, image: string): Promise<readonly
 }
 
 const Loops = z.object({
-  loopdevices: z.array(z.object({ name: z.string(), 'back-ino': z.coerce.number(), 'back-maj:min': z.string() })),
+  loopdevices: z.array(
+    z.object({ name: z.string(), 'back-ino': z.coerce.number(), 'back-maj:min': z.string().nullish() }),
+  ),
 });
 
 /** Which file an attached device carries, as its file system knows it. */
@@ -35,7 +37,9 @@ export async function loopTable(run: HostCommand): Promise<(file: { dev: number;
   const out = await mustRun(run, argv, TIMEOUT_MS, 'the loop devices of this host cannot be listed');
   const byFile = new Map<string, string[]>();
   for (const loop of out.trim() === '' ? [] : Loops.parse(JSON.parse(out)).loopdevices) {
-    const key = `${loop['back-maj:min'].trim()} ${String(loop['back-ino'])}`;
+    const device = loop['back-maj:min']?.trim();
+    if (device === undefined) continue; // It is being detached, and carries nothing any more.
+    const key = `${device} ${String(loop['back-ino'])}`;
     byFile.set(key, [...(byFile.get(key) ?? []), loop.name]);
   }
   return ({ dev, ino }) => byFile.get(fileKey(dev, ino)) ?? [];
