@@ -18,6 +18,11 @@ export interface Step<Plan, World, Order> {
    * long as it takes, and goes on after one that will not.
    */
   readonly onFailure?: 'undo' | 'ignore' | 'leave' | 'insist';
+  /**
+   * `undo` (the default) takes an order whose host fell silent over it for failed; `leave`, for what cannot be taken back
+   * and may be done twice, goes on as if it were done, and lists it as residue: the host does it, again or at last, when it is back.
+   */
+  readonly onSilence?: 'undo' | 'leave';
   /** Taken back only once the question was answered with no: what happened unseen must not be mistaken for nothing. */
   readonly proof?: true;
   /** How often a passing failure is tried again before it counts. */

@@ -1,4 +1,5 @@
 /** What an operation does next: from what its events say so far to the events that say what now. Pure. */
+import { canonical } from '@brickyard/event-sourcing';
 import type { ControlEvent, EventOf, PlannedTask, Residue, StepDirection, TaskId } from '@brickyard/contracts';
 import type { ControlState } from '../control/control.state';
 import { advanceEvacuation } from '../evacuation/advance-evacuation';
@@ -137,6 +138,10 @@ function lateEffects(
   return [{ nodeId, task: undo.task }];
 }
 
+/** Whether the step was under way before now: what a host was never told, it has not done. */
+const hasBegun = ({ current }: Operation, step: number, direction: StepDirection): boolean =>
+  current?.step === step && current.direction === direction;
+
 function leave(
   operation: Operation,
   state: ControlState,
@@ -145,7 +150,9 @@ function leave(
   step: number,
   reason: string,
 ): EventOf<'TaskAbandoned'> {
-  const leaves = direction === 'undo' || sagaOf(operation.plan).steps[step]?.onFailure === 'leave';
+  const { onFailure, onSilence } = sagaOf(operation.plan).steps[step] ?? {};
+  const mayBeDone = onSilence === 'leave' && hasBegun(operation, step, direction);
+  const leaves = direction === 'undo' || onFailure === 'leave' || mayBeDone;
   const residue = leaves ? [{ nodeId: residueOwner(state, task), task: task.task }] : [];
   return {
     type: 'TaskAbandoned',
@@ -292,13 +299,22 @@ export function advance(operation: Operation, state: ControlState): readonly Con
   if (operation.retry !== undefined || tasksIn(current, 'running').length > 0) return [];
   if (current.direction === 'undo') return afterUndo(operation, state, current);
   if (current.direction === 'probe') return afterProbe(operation, state, current);
-  const clean = [...current.tasks.values()].every((task) => task.status === 'done' || isLeft(operation, current, task));
+  const clean = [...current.tasks.values()].every(
+    (task) => task.status === 'done' || isLeft(operation, state, current, task),
+  );
   return clean ? forwardFrom(operation, state, current.step + 1) : afterFailedAct(operation, state, current);
 }
 
 /** A task given up in a step that goes on without it. */
-const isLeft = (operation: Operation, current: StepState, task: TaskState): boolean =>
-  task.status === 'abandoned' && sagaOf(operation.plan).steps[current.step]?.onFailure === 'leave';
+function isLeft(operation: Operation, state: ControlState, current: StepState, task: TaskState): boolean {
+  if (task.status !== 'abandoned') return false;
+  const { onFailure, onSilence } = sagaOf(operation.plan).steps[current.step] ?? {};
+  return onFailure === 'leave' || (onSilence === 'leave' && isResidue(task, state));
+}
+
+/** Whether it waits for its host's return: only what the host may have done already does. */
+const isResidue = ({ planned: { nodeId, task } }: TaskState, state: ControlState): boolean =>
+  state.nodes.get(nodeId)?.residue.some((left) => canonical(left.task).text === canonical(task).text) === true;
 
 /** The step's second start, after its pause: only the orders that failed, perhaps on other nodes. */
 export function retryStep(operation: Operation, state: ControlState): readonly ControlEvent[] {

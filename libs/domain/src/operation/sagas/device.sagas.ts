@@ -45,12 +45,16 @@ const nodeIsLost = (plan: RemovePlan, state: ControlState): boolean => {
   return device !== undefined && state.nodes.get(device.nodeId)?.lostSince !== undefined;
 };
 
-/** Gives a device back; a device that is to be forgotten is not asked for on a host that is lost. */
+/**
+ * Gives a device back; a device that is to be forgotten is not asked for on a host that is lost. A host that falls silent
+ * over it may have given it back already, and no bricks are on it: the device is gone, and its host does the rest when it is back.
+ */
 export const removeDeviceSaga: OperationSaga<RemovePlan> = {
   name: 'remove-device',
   steps: [
     {
       name: 'retire-device',
+      onSilence: 'leave',
       act: (plan, state) => (plan.forceForget && nodeIsLost(plan, state) ? [] : retire(isForced)(plan, state)),
     },
   ],

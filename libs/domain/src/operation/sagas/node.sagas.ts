@@ -60,8 +60,8 @@ export const removeResidueSaga: OperationSaga<ResiduePlan> = {
 
 function residueOrders(plan: ResiduePlan, state: ControlState, part: 'gluster' | 'host'): readonly Order[] {
   return plan.residue.flatMap(({ nodeId, task }): readonly Order[] => {
-    if (task.type === 'DeleteBrick') {
-      return part === 'host' ? [{ nodeId, resource: `brick:${task.brick.brickId}`, task }] : [];
+    if (task.type === 'DeleteBrick' || task.type === 'RetireDevice') {
+      return part === 'host' ? [{ nodeId, resource: resourceOf(task), task }] : [];
     }
     const isFile = task.type === 'DeleteBlockFile';
     if ((part === 'host') !== isFile || !isResidueStill(task, state, nodeId)) return [];
