@@ -52,6 +52,24 @@ async function written(told: (line: string) => string = (line) => line): Promise
   await Promise.all([writer.close(), reader.close()]);
 }
 
+/** An event whose type nobody knows yet. */
+async function writtenLater(): Promise<void> {
+  const writer = await openLedgerWriter<undefined, undefined, string>({
+    url,
+    ledger: LEDGER,
+    restore: () => Promise.resolve({ state: undefined, position: 3 }),
+    decide: () => ({
+      events: [{ streamId: 'repository-app', type: 'BlobFrozen', version: 1, data: {} }],
+      reply: 'told',
+    }),
+    evolve: () => undefined,
+    onCommitted: () => undefined,
+    onLost: () => undefined,
+  });
+  await writer.submit({ command: undefined, metadata: { correlationId: 'c', actor: { name: 'push' } } });
+  await writer.close();
+}
+
 async function checks(): Promise<Partial<Record<Check['name'], Check>>> {
   const report = await verifyLedger({ pgUrl: url, ledger: LEDGER, checkpointFiles: [] });
   return Object.fromEntries(report.checks.map((check) => [check.name, check]));
@@ -66,6 +84,17 @@ describe('brickyard audit verify of the registry', () => {
       findings: [],
       said: expect.stringContaining('3 events folded') as string,
     });
+    expect(snapshots).toMatchObject({ findings: [], said: expect.stringContaining('1 of registry-') as string });
+  });
+
+  it('ends at an event of a later release, and names it', async () => {
+    await written();
+    await writtenLater();
+    const { fold, snapshots } = await checks();
+    expect(fold).toMatchObject({ done: false, findings: [] });
+    expect(fold?.said).toMatch(
+      /3 events folded .*\(BlobFrozen, version 1\) was written by a later release.*nothing from there on was folded/,
+    );
     expect(snapshots).toMatchObject({ findings: [], said: expect.stringContaining('1 of registry-') as string });
   });
 

@@ -1,5 +1,5 @@
 /** The registry's half of the audit that knows what its events mean: fold and snapshots. */
-import { isRegistryEventType } from '@brickyard/contracts';
+import { isRegistryFoldable, laterReleaseText } from '@brickyard/contracts';
 import {
   emptyRegistryState,
   encodeRegistrySnapshot,
@@ -22,8 +22,8 @@ export interface RegistryWalkOrder {
 
 export interface RegistryWalkReport {
   readonly events: number;
-  /** Events of types this release does not know, which its fold passes over. */
-  readonly unknown: number;
+  /** The event of a later release at which the fold ends, in words; absent when there is none. */
+  readonly later?: string;
   /** Positions of the snapshots compared. */
   readonly snapshots: readonly number[];
   readonly findings: readonly Finding[];
@@ -34,16 +34,16 @@ export async function walkRegistry({ pgUrl, ledger, head, snapshots }: RegistryW
   const source = await openAuditSource(pgUrl, ledger);
   const reader = openLedgerReader({ url: pgUrl, ledger, connectionsMax: 1 });
   const kept = new Set(snapshots);
-  const report = { events: 0, unknown: 0, snapshots: [] as number[], findings: [] as Finding[] };
+  const report = { events: 0, snapshots: [] as number[], findings: [] as Finding[] };
   let state = emptyRegistryState;
   try {
     for await (const batch of source.readRaw({ after: 0, upTo: head.position })) {
       for (const event of batch) {
+        if (!isRegistryFoldable(event.type, event.version)) return { ...report, later: laterReleaseText(event) };
         const next = evolved(state, event);
         if ('kind' in next) return { ...report, findings: [...report.findings, next] };
         state = next;
         report.events += 1;
-        if (!isRegistryEventType(event.type)) report.unknown += 1;
         if (!kept.has(event.position)) continue;
         const finding = await compared(reader, state, event);
         if (finding === undefined) continue; // Pruned since the audit began.

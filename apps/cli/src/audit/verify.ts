@@ -15,7 +15,6 @@ import { walkChainAside, walkRegistryAside } from './aside';
 import type { ChainWalkReport } from './chain-walk';
 import { foldInParts } from './fold-parts';
 import type { FoldWalkReport } from './fold-walk';
-import type { RegistryWalkReport } from './registry-walk';
 
 export interface VerifyOptions {
   readonly pgUrl: string;
@@ -85,7 +84,7 @@ export async function verifyLedger(options: VerifyOptions): Promise<VerifyReport
     checkpointsCheck(chain, [...files.findings, ...disagreements], sources, head.position, keys?.size),
     witnessesCheck(standing),
     ...(fold === undefined ? [] : foldChecks(fold, standing)),
-    ...(registry === undefined ? [] : registryChecks(registry, standing)),
+    ...(registry === undefined ? [] : stateChecks(registry, standing, REGISTRY_FOLD_VERSION)),
     ...(fold === undefined && registry === undefined ? notFolded(ledger) : []),
     ...(fold === undefined ? [] : [await apiCheck(options, fold, head.position)]),
   ];
@@ -208,20 +207,20 @@ const notFolded = (ledger: string): Check[] => [
 const findingsOf = (findings: readonly Finding[], ...kinds: string[]): Finding[] =>
   findings.filter(({ kind }) => kinds.includes(kind));
 
-/** What can be asked of any fold; `left` says what it did not take in. */
+/** What can be asked of any fold. */
 function stateChecks(
-  { events, snapshots, findings }: Pick<FoldWalkReport, 'events' | 'snapshots' | 'findings'>,
+  { events, later, snapshots, findings }: Pick<FoldWalkReport, 'events' | 'later' | 'snapshots' | 'findings'>,
   standing: LedgerStanding,
   version: string,
-  left: { readonly said: string; readonly isEnd: boolean },
 ): Check[] {
+  const end = later === undefined ? '' : `; ${later}; nothing from there on was folded`;
   const others = standing.snapshots.filter(({ foldVersion }) => foldVersion !== version).length;
   return [
     check(
       'fold',
-      `${String(events)} events folded with today's code (${version})${left.said}`,
+      `${String(events)} events folded with today's code (${version})${end}`,
       findingsOf(findings, 'fold'),
-      !left.isEnd,
+      later === undefined,
     ),
     check(
       'snapshots',
@@ -231,16 +230,9 @@ function stateChecks(
   ];
 }
 
-function registryChecks(registry: RegistryWalkReport, standing: LedgerStanding): Check[] {
-  const { unknown } = registry;
-  const said = unknown === 0 ? '' : `; ${String(unknown)} of types this release does not know were passed over`;
-  return stateChecks(registry, standing, REGISTRY_FOLD_VERSION, { said, isEnd: false });
-}
-
 function foldChecks(fold: FoldWalkReport, standing: LedgerStanding): Check[] {
-  const end = fold.later === undefined ? '' : `; ${fold.later}; nothing from there on was folded`;
   return [
-    ...stateChecks(fold, standing, FOLD_VERSION, { said: end, isEnd: fold.later !== undefined }),
+    ...stateChecks(fold, standing, FOLD_VERSION),
     check(
       'decisions',
       `${String(fold.decisions)} placements made again on the state before them: same bricks, same reasons. The policy in force is not in the events: size limits were taken from the recorded attempts, and clusters tried before the chosen one were not tried again`,
