@@ -1,11 +1,13 @@
 /** What an operation does next: from what its events say so far to the events that say what now. Pure. */
 import { canonical } from '@brickyard/event-sourcing';
-import type { ControlEvent, EventOf, PlannedTask, Residue, StepDirection, TaskId } from '@brickyard/contracts';
+import type { ControlEvent, EventOf, PlannedTask } from '@brickyard/contracts';
 import type { ControlState } from '../control/control.state';
 import { advanceEvacuation } from '../evacuation/advance-evacuation';
-import { replanVolume } from './replan-volume';
+import { abandonment, leave } from './abandonment';
+import { indexOf, ordersOf, taskIdOf, type Move } from './moves';
 import { isEvacuation, type Operation, type StepState, type TaskState } from './operation.state';
 import type { Order } from './orders';
+import { replanVolume } from './replan-volume';
 import { doneEvent, sagaOf, undoneEvent } from './sagas/registry';
 
 /** How often a passing failure on the way forward is tried again, unless the step says otherwise. */
@@ -18,31 +20,6 @@ const PAUSE_MAX_MS = 8_000;
 const PAUSE_INSISTING_MAX_MS = 30_000;
 
 const pauseMs = (attempt: number, maxMs = PAUSE_MAX_MS): number => Math.min(maxMs, PAUSE_FIRST_MS * 2 ** (attempt - 1));
-
-interface Move {
-  readonly step: number;
-  readonly direction: StepDirection;
-  readonly attempt: number;
-  /** Which of the step's orders to give, by index; all when absent. */
-  readonly only?: ReadonlySet<number>;
-}
-
-/** Tells the tasks of one placement from those of the next: a queue drops what it has seen. */
-function placementOf({ plan }: Operation): string {
-  const replans = plan.kind === 'create-volume' ? (plan.replans ?? 0) : 0;
-  return replans === 0 ? '' : `again${String(replans)}.`;
-}
-
-const taskIdOf = (operation: Operation, { step, direction, attempt }: Move, index: number): TaskId =>
-  `${operation.operationId}.${placementOf(operation)}${String(step)}.${direction}.${String(attempt)}.${String(index)}` as TaskId;
-
-/** The place of a task among its step's orders: the last part of its id. */
-const indexOf = (taskId: string): number => Number(taskId.slice(taskId.lastIndexOf('.') + 1));
-
-function ordersOf(operation: Operation, state: ControlState, { step, direction, attempt }: Move): readonly Order[] {
-  const orders = sagaOf(operation.plan).steps[step]?.[direction];
-  return orders === undefined ? [] : orders({ ...operation.plan, attempt }, state);
-}
 
 function plannedTask(
   operation: Operation,
@@ -100,78 +77,6 @@ function backFrom(operation: Operation, state: ControlState, step: number): read
   return beginOrSkip(operation, state, move, () => backFrom(operation, state, step - 1));
 }
 
-/** Gives up a task of a lost node; what an undo (or a step of no return) should have removed is listed for its return. */
-export function abandonment(
-  operation: Operation,
-  state: ControlState,
-  task: PlannedTask,
-  direction: StepDirection,
-  step: number,
-): EventOf<'TaskAbandoned'> {
-  const node = state.nodes.get(task.nodeId);
-  const since = node?.lostSince ?? 'an unknown time';
-  const reason =
-    `Node ${task.nodeId} (${task.host}) does not answer: its agent has been silent since ${since}. ` +
-    'Bring the host back, or set the node offline and try again.';
-  const { residue, ...given } = leave(operation, state, task, direction, step, reason);
-  return { ...given, residue: [...residue, ...lateEffects(operation, state, task, direction, step)] };
-}
-
-/** A volume that is served too late is not stopped but deleted; a question takes nothing back. */
-const LEAVES_NOTHING: ReadonlySet<string> = new Set(['StopGlusterVolume', 'ReadGlusterClone']);
-
-/**
- * A host that does not answer may still be at it, and do what it was told after others have taken it back: what its effect
- * would need undone is listed for its return, unless the undo goes to that host anyway and waits there behind the act.
- */
-function lateEffects(
-  operation: Operation,
-  state: ControlState,
-  { nodeId, taskId }: PlannedTask,
-  direction: StepDirection,
-  step: number,
-): Residue[] {
-  const wasGiven = operation.current?.tasks.has(taskId) === true;
-  if (direction !== 'act' || !wasGiven) return [];
-  const undo = ordersOf(operation, state, { step, direction: 'undo', attempt: 1 })[indexOf(taskId)];
-  if (undo === undefined || undo.nodeId === nodeId || LEAVES_NOTHING.has(undo.task.type)) return [];
-  return [{ nodeId, task: undo.task }];
-}
-
-/** Whether the step was under way before now: what a host was never told, it has not done. */
-const hasBegun = ({ current }: Operation, step: number, direction: StepDirection): boolean =>
-  current?.step === step && current.direction === direction;
-
-function leave(
-  operation: Operation,
-  state: ControlState,
-  task: PlannedTask,
-  direction: StepDirection,
-  step: number,
-  reason: string,
-): EventOf<'TaskAbandoned'> {
-  const { onFailure, onSilence } = sagaOf(operation.plan).steps[step] ?? {};
-  const mayBeDone = onSilence === 'leave' && hasBegun(operation, step, direction);
-  const leaves = direction === 'undo' || onFailure === 'leave' || mayBeDone;
-  const residue = leaves ? [{ nodeId: residueOwner(state, task), task: task.task }] : [];
-  return {
-    type: 'TaskAbandoned',
-    version: 1,
-    operationId: operation.operationId,
-    taskId: task.taskId,
-    reason,
-    residue,
-  };
-}
-
-/** A Gluster command usually fails because some member is away: its residue waits for that one, not for the runner. */
-function residueOwner(state: ControlState, task: PlannedTask): PlannedTask['nodeId'] {
-  if (task.task.type === 'DeleteBrick' || 'target' in task.task) return task.nodeId;
-  const clusterId = state.nodes.get(task.nodeId)?.clusterId;
-  const members = clusterId === undefined ? [] : (state.clusters.get(clusterId)?.nodeIds ?? []);
-  return members.find((nodeId) => state.nodes.get(nodeId)?.lostSince !== undefined) ?? task.nodeId;
-}
-
 const tasksIn = (current: StepState, status: TaskState['status']): readonly TaskState[] =>
   [...current.tasks.values()].filter((task) => task.status === status);
 
@@ -189,23 +94,32 @@ function retry(operation: Operation, current: StepState, failed: readonly TaskSt
   ];
 }
 
+type Step = ReturnType<typeof sagaOf>['steps'][number];
+
+/** What hosts are asked about before anything is taken back: it may have been done unseen. */
+function unseen({ proof, probe }: Partial<Step>, failed: readonly TaskState[], given: readonly TaskState[]) {
+  const isUncertain = failed.some((task) => task.failure?.uncertain === true);
+  if (proof === true) return isUncertain || given.length > 0 ? [...failed, ...given] : [];
+  return probe !== undefined && isUncertain && given.length === 0 ? failed : [];
+}
+
+/** Whether all that failed may go well the next time, and there is a next time. */
+const mayPass = (failed: readonly TaskState[], attempt: number, retriesMax: number): boolean =>
+  failed.length > 0 && attempt <= retriesMax && failed.every((task) => task.failure?.transient === true);
+
 /** After a forward step all of whose tasks have an end, and not all a good one. */
 function afterFailedAct(operation: Operation, state: ControlState, current: StepState): readonly ControlEvent[] {
-  const step = sagaOf(operation.plan).steps[current.step];
+  const step: Partial<Step> = sagaOf(operation.plan).steps[current.step] ?? {};
+  const { onFailure = 'undo', retriesMax = ACT_RETRIES_MAX } = step;
   const failed = tasksIn(current, 'failed');
   const given = tasksIn(current, 'abandoned');
-  if (step?.onFailure === 'ignore') return forwardFrom(operation, state, current.step + 1);
-  if (step?.onFailure === 'insist') return insist(operation, state, current, failed);
-  const isUnproven = step?.proof === true && (given.length > 0 || failed.some((task) => task.failure?.uncertain));
-  if (isUnproven) return probe(operation, state, current, [...failed, ...given]);
-  const probing = step?.probe !== undefined && given.length === 0 && failed.some((task) => task.failure?.uncertain);
-  if (probing) return probe(operation, state, current, failed);
-  const passing = given.length === 0 || step?.onFailure === 'leave';
-  const transient = failed.length > 0 && failed.every((task) => task.failure?.transient);
-  if (passing && transient && current.attempt <= (step?.retriesMax ?? ACT_RETRIES_MAX)) {
-    return retry(operation, current, failed);
-  }
-  if (step?.onFailure === 'leave') return leaveFailed(operation, state, current, failed);
+  if (onFailure === 'ignore') return forwardFrom(operation, state, current.step + 1);
+  if (onFailure === 'insist') return insist(operation, state, current, failed);
+  const asked = unseen(step, failed, given);
+  if (asked.length > 0) return probe(operation, state, current, asked);
+  const isWorthwhile = given.length === 0 || onFailure === 'leave';
+  if (isWorthwhile && mayPass(failed, current.attempt, retriesMax)) return retry(operation, current, failed);
+  if (onFailure === 'leave') return leaveFailed(operation, state, current, failed);
   return backFrom(operation, state, current.step);
 }
 
@@ -286,8 +200,7 @@ function afterProbe(operation: Operation, state: ControlState, current: StepStat
 function afterUndo(operation: Operation, state: ControlState, current: StepState): readonly ControlEvent[] {
   const failed = tasksIn(current, 'failed');
   if (failed.length === 0) return backFrom(operation, state, current.step - 1);
-  const transient = failed.every((task) => task.failure?.transient);
-  if (transient && current.attempt <= UNDO_RETRIES_MAX) return retry(operation, current, failed);
+  if (mayPass(failed, current.attempt, UNDO_RETRIES_MAX)) return retry(operation, current, failed);
   return leaveFailed(operation, state, current, failed);
 }
 

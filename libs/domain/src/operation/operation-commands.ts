@@ -4,7 +4,8 @@ import { accepted } from '@brickyard/event-sourcing';
 import type { ControlDecision } from '../control/decisions.types';
 import type { ControlState, Node } from '../control/control.state';
 import { deriveId } from '../placement/derive-id';
-import { abandonment, retryStep } from './advance';
+import { abandonment } from './abandonment';
+import { retryStep } from './advance';
 import type { Operation } from './operation.state';
 import { dueResidue } from './residue';
 
