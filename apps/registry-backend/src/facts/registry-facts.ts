@@ -7,8 +7,6 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import {
   type Actor,
-  isRegistryFoldable,
-  laterReleaseText,
   REGISTRY_COMMANDS,
   REGISTRY_FOLLOWED,
   REGISTRY_PULSE,
@@ -18,25 +16,14 @@ import {
   RegistryRequest,
   type RegistryCommand,
 } from '@brickyard/contracts';
-import {
-  emptyRegistryState,
-  evolveStoredRegistry,
-  type FoldableEvent,
-  type RegistryState,
-} from '@brickyard/domain/registry';
+import { evolveStoredRegistry, type RegistryState } from '@brickyard/domain/registry';
 import { Defect, type StoredEvent } from '@brickyard/event-sourcing';
-import {
-  type LedgerReader,
-  openLedgerWriter,
-  type SnapshotKeeper,
-  type StateAt,
-} from '@brickyard/event-sourcing/postgres';
+import { type LedgerReader, openLedgerWriter, type SnapshotKeeper } from '@brickyard/event-sourcing/postgres';
 import { type Bus, describeError, type Logger, type Subscription, Unavailable } from '@brickyard/service-host';
+import { FoldedFacts, type FactsAt } from './folded-facts';
 import { Followers, TRUST_MS } from './followers';
 import { decideForLog, REGISTRY_LEDGER, type RegistryWriter } from './registry-writer';
-import { keepFacts, keptFacts } from './snapshots';
-
-type At = StateAt<RegistryState>;
+import { keepFacts } from './snapshots';
 
 const PULSE_MS = 250;
 /** While nobody follows, a pulse only lets a new replica find who leads. */
@@ -53,8 +40,6 @@ const AWAKE_MS = 2_000;
 /** How often, at most, a follower without a leader looks at the log before it answers. */
 const LOOK_MS = 200;
 const LOOK_TIMEOUT_MS = 1_500;
-/** How often a replica that an event of a later release has stopped looks whether it is gone. */
-const OBSTACLE_LOOK_MS = 5_000;
 /** Only another release helps: a client that came back soon would come back in vain. */
 const OBSTACLE_RETRY_AFTER_MS = 60_000;
 /** Events that travel with a pulse; who lacks more reads the log. */
@@ -89,7 +74,7 @@ export interface FactsOptions {
 }
 
 /** A state, and whether it may be older than what another replica has acknowledged. */
-export interface ReadableState extends At {
+export interface ReadableState extends FactsAt {
   readonly isMaybeStale: boolean;
 }
 
@@ -102,10 +87,8 @@ export class RegistryFacts {
       resolve(new Error('the replica ends'));
     });
   });
-  #now: At = { state: emptyRegistryState, position: 0 };
+  readonly #facts: FoldedFacts;
   #isLoaded = false;
-  /** Position of the snapshot that this replica has begun with. */
-  #keptUpTo = 0;
   #keeper: SnapshotKeeper<RegistryState> | undefined;
   #writer: RegistryWriter | undefined;
   #leadSince = 0;
@@ -114,17 +97,14 @@ export class RegistryFacts {
   #pulsedAt = -Infinity;
   #trustedUntil = 0;
   #lookedAt = -Infinity;
-  /** Says which event of a later release the fold cannot go past. */
-  #obstacle: string | undefined;
-  #readAt = -Infinity;
   #looking: Promise<boolean> | undefined;
-  #reading: Promise<void> | undefined;
   #candidacy: Promise<void> | undefined;
   #pulse: NodeJS.Timeout | undefined;
   readonly #subscriptions: Subscription[] = [];
 
   constructor(options: FactsOptions) {
     this.#options = options;
+    this.#facts = new FoldedFacts(options.reader, options.log);
   }
 
   /** Loads the facts, follows them and stands for the lead. Resolves when they are loaded. */
@@ -132,7 +112,7 @@ export class RegistryFacts {
     const { bus, log } = this.#options;
     for (let waitMs = 100; !this.#isLoaded; waitMs = Math.min(waitMs * 2, 5_000)) {
       try {
-        await this.#load();
+        await this.#facts.load();
         this.#isLoaded = true;
       } catch (error) {
         log.warn({ reason: describeError(error) }, 'the facts cannot be read yet');
@@ -165,7 +145,7 @@ export class RegistryFacts {
     await this.#candidacy;
     await this.#keeper?.idle();
     for (const subscription of this.#subscriptions) await subscription.close();
-    await this.#reading?.catch(() => undefined);
+    await this.#facts.idle();
   }
 
   get isLeader(): boolean {
@@ -178,22 +158,22 @@ export class RegistryFacts {
 
   /** The event of a later release at which the fold ends, and what to do; undefined when it does not. */
   get obstacle(): string | undefined {
-    return this.#obstacle;
+    return this.#facts.obstacle;
   }
 
   /** The state at hand, which may be a moment old on a replica that has lost touch. */
-  get current(): At {
-    return this.#now;
+  get current(): FactsAt {
+    return this.#facts.now;
   }
 
   /** The state at hand when it is known to be good, else after a look at the log. */
   readable(): ReadableState | Promise<ReadableState> {
     if (!this.#isLoaded) throw new Unavailable('the facts are being loaded', { retryAfterMs: RETRY_AFTER_MS });
-    if (this.#obstacle !== undefined) {
-      void this.#lookPast();
-      return { ...this.#now, isMaybeStale: true };
+    if (this.#facts.obstacle !== undefined) {
+      void this.#facts.lookPast();
+      return { ...this.#facts.now, isMaybeStale: true };
     }
-    return this.#isTrusted() ? { ...this.#now, isMaybeStale: false } : this.#looked();
+    return this.#isTrusted() ? { ...this.#facts.now, isMaybeStale: false } : this.#looked();
   }
 
   /** Has a command decided by whoever leads. Rejects with `Unavailable` when that cannot be had in time. */
@@ -202,8 +182,8 @@ export class RegistryFacts {
     const deadline = performance.now() + COMMAND_PATIENCE_MS;
     let reason = 'the facts are being loaded';
     while (!this.#ending.signal.aborted) {
-      if (this.#obstacle !== undefined)
-        throw new Unavailable(this.#obstacle, { retryAfterMs: OBSTACLE_RETRY_AFTER_MS });
+      if (this.#facts.obstacle !== undefined)
+        throw new Unavailable(this.#facts.obstacle, { retryAfterMs: OBSTACLE_RETRY_AFTER_MS });
       const reply = await this.#ask(request);
       if (reply.kind === 'accepted' || reply.kind === 'rejected') {
         await this.#reached(reply.position, deadline);
@@ -253,8 +233,8 @@ export class RegistryFacts {
   }
 
   async #reached(position: number, deadline: number): Promise<void> {
-    while (this.#now.position < position) {
-      if (performance.now() > deadline || this.#obstacle !== undefined)
+    while (this.#facts.now.position < position) {
+      if (performance.now() > deadline || this.#facts.obstacle !== undefined)
         throw new Unavailable('this replica does not come up with the log');
       await this.#catchUp();
     }
@@ -268,9 +248,9 @@ export class RegistryFacts {
   async #looked(): Promise<ReadableState> {
     if (performance.now() - this.#lookedAt > LOOK_MS) {
       this.#looking ??= this.#look().finally(() => (this.#looking = undefined));
-      if (!(await this.#looking)) return { ...this.#now, isMaybeStale: true };
+      if (!(await this.#looking)) return { ...this.#facts.now, isMaybeStale: true };
     }
-    return { ...this.#now, isMaybeStale: false };
+    return { ...this.#facts.now, isMaybeStale: false };
   }
 
   /** True when the log was read to its end. */
@@ -288,50 +268,9 @@ export class RegistryFacts {
     return isRead;
   }
 
+  /** A leader's own commits are all there is. */
   #catchUp(): Promise<void> {
-    return (this.#reading ??= this.#readOn().finally(() => (this.#reading = undefined)));
-  }
-
-  /** From the newest snapshot on. */
-  async #load(): Promise<void> {
-    const { reader, log } = this.#options;
-    if (this.#now.position === 0) {
-      this.#now = await keptFacts(reader, log);
-      this.#keptUpTo = this.#now.position;
-    }
-    await this.#readOn();
-    log.info({ snapshot: this.#keptUpTo, position: this.#now.position }, 'the facts are loaded');
-  }
-
-  async #readOn(): Promise<void> {
-    if (this.#writer !== undefined) return; // Its own commits are all there is.
-    this.#readAt = performance.now();
-    let obstacle: string | undefined;
-    for await (const events of this.#options.reader.read({ after: this.#now.position })) {
-      obstacle = this.#fold(events);
-      if (obstacle !== undefined) break; // What is before it can be read.
-    }
-    if (obstacle !== undefined && obstacle !== this.#obstacle)
-      this.#options.log.error({ reason: obstacle }, 'the log cannot be followed any further');
-    this.#obstacle = obstacle;
-  }
-
-  /** An obstacle may be gone: by a restore, or since it was never meant to be there. */
-  async #lookPast(): Promise<void> {
-    if (performance.now() - this.#readAt > OBSTACLE_LOOK_MS) await this.#catchUp().catch(() => undefined);
-  }
-
-  /** Takes what is new; says which event it cannot go past. */
-  #fold(events: readonly FoldableEvent[]): string | undefined {
-    const { position } = this.#now;
-    const fresh = events.filter((event) => event.position > position);
-    const [first] = fresh;
-    if (first?.position !== position + 1) return undefined;
-    const later = fresh.find(({ type, version }) => !isRegistryFoldable(type, version));
-    const known = later === undefined ? fresh : fresh.filter((event) => event.position < later.position);
-    const state = known.reduce(evolveStoredRegistry, this.#now.state);
-    this.#now = { state, position: known.at(-1)?.position ?? position };
-    return later === undefined ? undefined : laterReleaseText(later);
+    return this.#writer === undefined ? this.#facts.catchUp() : Promise.resolve();
   }
 
   /** A pulse of the leader: new events, and leave to trust what is folded. */
@@ -341,17 +280,20 @@ export class RegistryFacts {
     if (!pulse.success) return;
     const at = performance.now();
     const { position, members, events } = pulse.data;
-    if (this.#obstacle !== undefined) {
-      void this.#lookPast();
+    if (this.#facts.obstacle !== undefined) {
+      void this.#facts.lookPast();
       return;
     }
-    this.#fold(events);
+    this.#facts.take(events);
     const follow = (): void => {
-      if (this.#now.position < position || this.#writer !== undefined) return;
+      if (this.#facts.now.position < position || this.#writer !== undefined) return;
       if (members.includes(this.#options.replica)) this.#trustedUntil = at + TRUST_MS;
-      this.#options.bus.publish(REGISTRY_FOLLOWED, { replica: this.#options.replica, position: this.#now.position });
+      this.#options.bus.publish(REGISTRY_FOLLOWED, {
+        replica: this.#options.replica,
+        position: this.#facts.now.position,
+      });
     };
-    if (this.#now.position >= position) follow();
+    if (this.#facts.now.position >= position) follow();
     else void this.#catchUp().then(follow, () => undefined); // Postgres is away: this replica stops trusting itself.
   }
 
@@ -371,7 +313,7 @@ export class RegistryFacts {
     this.#pulsedAt = performance.now();
     const pulse = {
       epoch: writer.epoch,
-      position: this.#now.position,
+      position: this.#facts.now.position,
       leader: replica,
       members: this.#followers.name(),
     };
@@ -383,8 +325,8 @@ export class RegistryFacts {
     const { log } = this.#options;
     while (!this.#ending.signal.aborted) {
       try {
-        if (this.#obstacle === undefined) await this.#lead();
-        else await this.#lookPast();
+        if (this.#facts.obstacle === undefined) await this.#lead();
+        else await this.#facts.lookPast();
       } catch (error) {
         if (this.#isEnding()) return;
         log.debug({ reason: describeError(error) }, 'cannot stand for the lead');
@@ -396,7 +338,7 @@ export class RegistryFacts {
   /** Resolves when the lead is lost. */
   async #lead(): Promise<void> {
     const { pgUrl, bus, log, onLead, onFollow, onCommitted, reader, snapshotEvents } = this.#options;
-    this.#keeper ??= keepFacts(reader, log, snapshotEvents, this.#keptUpTo);
+    this.#keeper ??= keepFacts(reader, log, snapshotEvents, this.#facts.keptUpTo);
     let onLost = (_: Error): void => undefined;
     const lost = new Promise<Error>((resolve) => (onLost = resolve));
     const term: { writer?: RegistryWriter } = {};
@@ -405,13 +347,13 @@ export class RegistryFacts {
       ledger: REGISTRY_LEDGER,
       restore: async () => {
         await this.#catchUp();
-        if (this.#obstacle !== undefined) throw new Unavailable(this.#obstacle);
-        return this.#now;
+        if (this.#facts.obstacle !== undefined) throw new Unavailable(this.#facts.obstacle);
+        return this.#facts.now;
       },
       decide: decideForLog,
       evolve: evolveStoredRegistry,
       onCommitted: (events, state) => {
-        this.#now = { state, position: events.at(-1)?.position ?? this.#now.position };
+        this.#facts.written({ state, position: events.at(-1)?.position ?? this.#facts.now.position });
         if (term.writer !== undefined) this.#sendPulse(term.writer, events);
         onCommitted?.(events);
         const last = events.at(-1);
@@ -438,7 +380,7 @@ export class RegistryFacts {
     this.#followers = new Followers();
     this.#leadSince = performance.now();
     this.#lastTick = performance.now();
-    this.#now = { state: writer.state, position: writer.position };
+    this.#facts.written({ state: writer.state, position: writer.position });
     this.#writer = writer;
     this.#sendPulse(writer, []);
   }
