@@ -64,6 +64,7 @@ class HostFacts implements FactsPublisher {
   private healPending = new Map<string, number>();
   private healReadAt = 0;
   private looking: Promise<void> | undefined;
+  private readingHeal: Promise<void> | undefined;
   private lookAgain = false;
   private tellAnyhow = false;
   private signature = '';
@@ -110,7 +111,10 @@ class HostFacts implements FactsPublisher {
         const hasStarted = this.health === 'stopped' && health === 'running';
         this.health = health;
         this.options.metrics?.glusterdUp.set(health === 'running' ? 1 : 0);
-        if (hasStarted) this.options.onGlusterdStarted?.();
+        if (hasStarted) {
+          this.options.onGlusterdStarted?.();
+          this.touch(); // Nobody has heard yet what it knows.
+        }
         return health;
       },
       () => this.health,
@@ -154,6 +158,7 @@ class HostFacts implements FactsPublisher {
   }
 
   touch(): void {
+    if (this.timers.length === 0) return; // Not begun, or closed.
     if (this.looking !== undefined) {
       this.lookAgain = true;
       return;
@@ -165,9 +170,8 @@ class HostFacts implements FactsPublisher {
       })
       .finally(() => {
         this.looking = undefined;
-        if (this.timers.length === 0) return; // Closed meanwhile.
         if (this.lookAgain) this.touch();
-        else this.lookInAWhile();
+        else if (this.timers.length > 0) this.lookInAWhile();
       });
   }
 
@@ -191,7 +195,9 @@ class HostFacts implements FactsPublisher {
       this.lastFacts = text;
       for (const message of messagesOf(look)) bus.publish(factsOf(host), message);
     }
-    await this.readHeal(look.volumes.filter(({ status }) => status === 'started'));
+    const started = look.volumes.filter(({ status }) => status === 'started');
+    // Gluster may be long over its answer: no look waits for it.
+    this.readingHeal ??= this.readHeal(started).finally(() => (this.readingHeal = undefined));
   }
 
   /** Asking costs a process a volume: seldom, one after the other, and only where bricks have something to tell. */
@@ -209,7 +215,7 @@ class HostFacts implements FactsPublisher {
     }
     const isNews = JSON.stringify([...found]) !== JSON.stringify([...this.healPending]);
     this.healPending = found;
-    if (isNews) this.lookAgain = true;
+    if (isNews) this.touch();
     this.options.metrics?.healPending.reset();
     for (const [volume, pending] of found) this.options.metrics?.healPending.set({ volume }, pending);
   }
@@ -219,5 +225,6 @@ class HostFacts implements FactsPublisher {
     clearTimeout(this.regular);
     for (const end of this.ends.splice(0)) await end();
     await this.looking;
+    await this.readingHeal;
   }
 }
