@@ -39,13 +39,21 @@ const layers = [
   { sourceTag: 'type:tool', onlyDependOnLibsWithTags: ['type:contracts', 'type:domain', 'type:lib', 'type:tool'] },
 ];
 
+/**
+ * Where everything is linted (`eslint .`), one program for all that runs on Node, so that what packages share is checked
+ * once, and one for the console, which runs in a browser. A file or two, as an editor asks for them, need their package only.
+ */
+const program = process.argv.includes('.')
+  ? { project: ['tsconfig.sources.json', 'apps/console/tsconfig.json'] }
+  : { projectService: true };
+
 export default tseslint.config(
   { ignores: ['**/dist/**', '**/node_modules/**', '.nx/**', '.brickyard/**'] },
   {
     files: ['**/*.ts', '**/*.tsx'],
     extends: [...tseslint.configs.strictTypeChecked, ...tseslint.configs.stylisticTypeChecked, prettier],
     plugins: { '@nx': nx, jsdoc },
-    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    languageOptions: { parserOptions: { ...program, tsconfigRootDir: import.meta.dirname } },
     linterOptions: { reportUnusedDisableDirectives: 'error' },
     rules: {
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
