@@ -3,8 +3,9 @@
  * whole-system tests. `npm test -- unit int` runs only these parts, after a build. Two more parts run only when they are
  * named: `systemd`, a release on a machine with systemd, and `compose`, the containers in a Docker engine of their own.
  *
- * The linters work beside the unit and integration tests, with what these leave of the processor. Whole systems, with their
- * time limits, come after them, one part after the other: beside anything else their heals last twice as long.
+ * The linters, and the making of images and of the machine with systemd, work beside the unit and integration tests, with
+ * what these leave of the processor. Whole systems, with their time limits, come after them: beside a third one their heals
+ * last twice as long.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -28,8 +29,10 @@ let cleaning;
 const PARTS = ['audit', 'lint', 'unit', 'int', 'e2e', 'systemd', 'compose'];
 /** With these everything would take more than 25 minutes on two cores. */
 const WHEN_NAMED = new Set(['systemd', 'compose']);
-/** What may run while the linters do. */
-const BESIDE_LINT = new Set(['audit', 'unit', 'int']);
+/** What may run beside the linters, and beside what makes images and machines. */
+const BESIDE_NICED = new Set(['audit', 'unit', 'int']);
+/** Each is one file that waits more than it computes; what they begin with takes long to make, and is made before. */
+const PREPARED = ['systemd', 'compose'];
 /** Files at a time where the core count is no good measure: what is waited for most is a database, a disk, a glusterd. */
 const WORKERS = new Map([
   ['int', 2],
@@ -44,7 +47,7 @@ const NEEDS = new Map([
 ]);
 /** Three volumes in use while their bricks are moved: with less than a machine, Gluster's heals are what it waits for. */
 const ALONE = new Map([['e2e', ['test/src/evacuation.e2e.spec.ts']]]);
-const LINT_NICENESS = 10;
+const NICENESS = 10;
 const GROUP_LOOK_MS = 20;
 /** Twice what each kind takes on two busy cores: what runs for longer waits for something that never comes. */
 const LIMIT_MS = new Map([
@@ -83,17 +86,22 @@ function wantedParts() {
   return PARTS.filter((name) => (asked.length === 0 ? !WHEN_NAMED.has(name) : asked.includes(name)));
 }
 
-/** All parts one after the other, but for the linters. */
+/** All parts one after the other, but for what works in the background, and for the last two, which are one file each. */
 async function runParts(wanted, runDir, env) {
   const isLinted = wanted.includes('lint');
   // What both the linters and the test of their rules look up; neither waits for the other to make it.
   if (isLinted || wanted.includes('unit')) await projectGraph(env);
-  const linting = isLinted ? part('lint', () => lint(env)) : undefined;
-  for (const name of wanted.filter((one) => one !== 'lint')) {
-    if (!BESIDE_LINT.has(name)) await linting;
+  const prepared = wanted.filter((name) => PREPARED.includes(name));
+  const background = Promise.all([
+    isLinted && part('lint', () => lint(env)),
+    prepared.length > 0 && part('images', () => prepare(prepared, runDir, env)),
+  ]);
+  for (const name of wanted.filter((one) => one !== 'lint' && !PREPARED.includes(one))) {
+    if (!BESIDE_NICED.has(name)) await background;
     await part(name, () => (name === 'audit' ? oneThing(audit) : jest(name, runDir, env)));
   }
-  await linting;
+  await background;
+  await Promise.all(prepared.map((name) => part(name, () => jest(name, runDir, env))));
 }
 
 /** Servers of the tests run under users of their own, who must be able to get through. */
@@ -138,9 +146,19 @@ async function projectGraph(env) {
 
 /** What it says is shown in one piece, since something else may be talking meanwhile. */
 async function lint(env) {
-  const { code, output } = await run(['npm', 'run', '--silent', 'lint'], env, { quiet: true, niceness: LINT_NICENESS });
+  const { code, output } = await run(['npm', 'run', '--silent', 'lint'], env, { quiet: true, niceness: NICENESS });
   process.stdout.write(output);
   if (code !== 0) throw new Problem('the linters have complaints');
+  return { passed: 0, failed: 0 };
+}
+
+/** Where this fails, the specs try once more. */
+async function prepare(kinds, runDir, runEnv) {
+  const env = { ...runEnv, TMPDIR: runDir };
+  const program = [process.execPath, join(root, 'test/dist/src/prepare.main.js'), ...kinds];
+  const { code, output } = await run(program, env, { quiet: true, niceness: NICENESS });
+  process.stdout.write(output);
+  if (code !== 0) throw new Problem('images or a machine cannot be made');
   return { passed: 0, failed: 0 };
 }
 
@@ -293,7 +311,7 @@ function removeRunDir(runDir) {
 /** In the order of the parts; those beside each other each with their own time, so that all took less than their sum. */
 function summarize() {
   const sum = (field) => results.reduce((total, result) => total + result[field], 0);
-  const order = ['build', ...PARTS, 'leftovers'];
+  const order = ['build', 'images', ...PARTS, 'leftovers'];
   const rows = results.toSorted((a, b) => order.indexOf(a.name) - order.indexOf(b.name));
   const all = { name: 'all', seconds: performance.now() / 1_000, passed: sum('passed'), failed: sum('failed') };
   process.stdout.write(

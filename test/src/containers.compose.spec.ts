@@ -1,7 +1,7 @@
 /** The compose file with a real Docker engine: built, started, used, watched, broken and ended. */
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
-import { cpus, tmpdir } from 'node:os';
+import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type ApiClient, createApiClient } from '@brickyard/service-host';
@@ -9,17 +9,16 @@ import { eventually } from '@brickyard/stack';
 import { z } from 'zod';
 import { VolumeInfo } from './answers';
 import { Collector, treeOf } from './collector';
-import { makeBaseImages } from './docker/base-images';
 import { bridgeName, type DockerEngine, ENGINE_PREFIX, startEngine } from './docker/engine';
+import { BUILD_OVERRIDES, canRunContainers, makeImages } from './docker/images';
 import { type Prometheus, startPrometheus } from './docker/observed';
 import { run } from './docker/program';
+import { folderFor } from './prepared';
+import { REPOSITORY } from './repository';
 
 jest.setTimeout(900_000);
 
-const REPOSITORY = join(__dirname, '../..');
 const OBSERVABILITY = join(REPOSITORY, 'deploy/observability');
-/** Below what npm ci empties: it is small, and a fresh clone makes it anew. */
-const CACHE = join(REPOSITORY, 'node_modules/.cache/brickyard-images');
 const MAKING_MS = 15 * 60_000;
 const READY_S = 180;
 const READY_MS = READY_S * 1_000;
@@ -35,8 +34,6 @@ const IDLE_PERCENT_MAX = 10;
 const HOSTS = ['storage-1', 'storage-2', 'storage-3'];
 const CONTROL = ['allocator-1', 'allocator-2', 'gateway-1', 'gateway-2'];
 const SERVICES = ['postgres', 'nats', ...CONTROL, ...HOSTS, 'registry'];
-/** One service for each image. */
-const BUILT = ['secrets', 'migrate', 'registry'];
 /** Addresses that two runs on one machine do not share. */
 const [STORAGE_NET, BUS_NET] = [`10.214.${String(process.pid % 256)}`, `10.215.${String(process.pid % 256)}`];
 /** What the compose file says of its networks, with addresses of our own and a letter for each bridge. */
@@ -73,16 +70,8 @@ const Dashboard = z.object({
   panels: z.array(z.object({ targets: z.array(z.object({ expr: z.string() })).default([]) })),
 });
 
-const canRun =
-  process.platform === 'linux' &&
-  process.getuid?.() === 0 &&
-  ['/dev/fuse', '/dev/loop-control', '/usr/sbin/dockerd', '/usr/bin/docker-compose', '/usr/sbin/debootstrap'].every(
-    existsSync,
-  );
-
-(canRun ? describe : describe.skip)('docker-compose.yml', () => {
-  const folder = mkdtempSync(join(tmpdir(), `${ENGINE_PREFIX}${String(process.pid)}-`));
-  chmodSync(folder, 0o711);
+(canRunContainers() ? describe : describe.skip)('docker-compose.yml', () => {
+  const { folder, isMade } = folderFor(ENGINE_PREFIX);
   const collector = new Collector();
   const figures: Record<string, string> = {};
   const ids = new Map<string, string>();
@@ -126,18 +115,12 @@ const canRun =
 
   beforeAll(async () => {
     engine = await startEngine(join(folder, 'engine'));
-    await timed('base images', () => makeBaseImages(engine, CACHE));
+    if (!isMade) Object.assign(figures, await makeImages(engine));
     env = { ...engine.env, ...SETTINGS, COMPOSE_FILE: [join(REPOSITORY, 'docker-compose.yml'), overrides()].join(':') };
-    await timed('build', async () => {
-      for (const name of BUILT) await compose('build', '--quiet', name);
-    });
   }, MAKING_MS);
 
   /** What only a test wants of the compose file, in a file of its own. */
   function overrides(): string {
-    // This engine leaves the machine's packet filter alone, so only the machine's own network leads outside.
-    const build = { network: 'host' };
-    const services = Object.fromEntries(BUILT.map((name) => [name, { build }]));
     // Compose 1 takes a network from the last file that names it, whole.
     const networks = Object.fromEntries(
       Object.entries(NETWORKS).map(([name, { letter, ...network }]) => [
@@ -146,7 +129,7 @@ const canRun =
       ]),
     );
     const file = join(folder, 'override.yml');
-    writeFileSync(file, JSON.stringify({ services, networks }));
+    writeFileSync(file, JSON.stringify({ services: BUILD_OVERRIDES, networks }));
     return file;
   }
 

@@ -2,19 +2,13 @@
  * A release as an operator installs it (docs/operating.md, "Real hosts"), started, killed, restarted and stopped by a real
  * systemd, as confined as its units say: everything on one machine with a real glusterd.
  */
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually } from '@brickyard/stack';
-import { bootMachine, controlGroups, installMachine, type Machine, MACHINE_PREFIX } from './machine/machine';
-import { siteBelow } from './upgrade/site';
+import { bootMachine, type Machine, MACHINE_PREFIX, machineIn } from './machine/machine';
+import { canHoldMachine, makeMachine } from './machine/release';
+import { folderFor } from './prepared';
 
-const CACHE = join(__dirname, '../../node_modules/.cache/brickyard-images');
-const PACKAGES = [
-  ...['systemd', 'systemd-sysv', 'dbus', 'procps', 'iproute2', 'mount', 'curl'],
-  ...['postgresql-15', 'nats-server', 'glusterfs-server', 'xfsprogs', 'skopeo', 's3cmd'],
-];
-const VERSION = '1.0.0-units';
 const PREPARING_MS = 900_000;
 const PATIENCE_MS = 180_000;
 const LOG_LINES = 25;
@@ -81,22 +75,13 @@ END
     systemctl enable --now brickyard-allocator brickyard-api-gateway brickyard-node-agent`,
 };
 
-const canRun =
-  process.platform === 'linux' &&
-  process.getuid?.() === 0 &&
-  controlGroups() !== undefined &&
-  ['/dev/fuse', '/dev/loop-control', '/usr/sbin/debootstrap', '/usr/bin/unshare', '/usr/bin/nsenter'].every(existsSync);
-
-(canRun ? describe : describe.skip)('a release under systemd', () => {
+(canHoldMachine() ? describe : describe.skip)('a release under systemd', () => {
   jest.setTimeout(PREPARING_MS);
-  const folder = mkdtempSync(join(tmpdir(), MACHINE_PREFIX));
-  chmodSync(folder, 0o755);
+  const { folder, isMade } = folderFor(MACHINE_PREFIX);
   let machine: Machine;
 
   beforeAll(async () => {
-    const root = await installMachine(folder, CACHE, PACKAGES);
-    renameSync(await siteBelow(folder).pack(VERSION), join(root, 'root/release'));
-    machine = await bootMachine(root);
+    machine = await bootMachine(isMade ? machineIn(folder) : await makeMachine(folder));
   });
 
   afterAll(async () => {

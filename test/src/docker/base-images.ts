@@ -6,9 +6,12 @@ import { cpSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { REPOSITORY } from '../repository';
 import type { DockerEngine } from './engine';
 import { run } from './program';
 
+/** Below what npm ci empties: it is small, and a fresh clone makes it anew. */
+const CACHE = join(REPOSITORY, 'node_modules/.cache/brickyard-images');
 const MIRROR = 'http://deb.debian.org/debian';
 const AUTHORITIES = '/etc/ssl/certs/ca-certificates.crt';
 
@@ -72,10 +75,10 @@ ENTRYPOINT ["nats-server"]
 `;
 
 /** Makes all of them in an engine. */
-export async function makeBaseImages(engine: DockerEngine, cacheFolder: string): Promise<void> {
+export async function makeBaseImages(engine: DockerEngine): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'brickyard-images-'));
   try {
-    const root = await bareSystem(cacheFolder);
+    const root = await bareSystem();
     await build(engine, folder, 'debian:bookworm-slim', DEBIAN, (context) => {
       cpSync(root, join(context, 'root.tar'));
     });
@@ -91,12 +94,12 @@ export async function makeBaseImages(engine: DockerEngine, cacheFolder: string):
   }
 }
 
-/** An archive of a bare Debian; it is kept in the cache folder for the next time. */
-export async function bareSystem(cacheFolder: string): Promise<string> {
-  const tar = join(cacheFolder, 'bookworm-amd64.tar');
+/** An archive of a bare Debian; it is kept in a cache for the next time. */
+export async function bareSystem(): Promise<string> {
+  const tar = join(CACHE, 'bookworm-amd64.tar');
   if (existsSync(tar)) return tar;
-  mkdirSync(cacheFolder, { recursive: true });
-  const root = await mkdtemp(join(cacheFolder, 'root-'));
+  mkdirSync(CACHE, { recursive: true });
+  const root = await mkdtemp(join(CACHE, 'root-'));
   try {
     const options = ['--variant=minbase', '--include=ca-certificates'];
     await run(['debootstrap', ...options, 'bookworm', root, MIRROR]);

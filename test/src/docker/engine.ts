@@ -14,6 +14,8 @@ const CONTROL_GROUPS = '/sys/fs/cgroup';
 
 /** A running engine. */
 export interface DockerEngine {
+  /** Where its socket and data are. */
+  readonly folder: string;
   /** Variables by which clients find it. */
   readonly env: NodeJS.ProcessEnv;
   docker(args: readonly string[], input?: string): Promise<string>;
@@ -28,7 +30,7 @@ export interface DockerEngine {
 /** Starts one in a folder of its own. It leaves the machine's packet filter alone. */
 export async function startEngine(folder: string): Promise<DockerEngine> {
   const at = (name: string): string => join(folder, name);
-  await removeAbandonedBridges();
+  await removeBridges(abandonedBridges());
   const bricks = new Set<string>();
   const noteBricks = (): void => {
     for (const id of imagesBelow(join(folder, 'data/volumes'))) bricks.add(id);
@@ -69,6 +71,7 @@ export async function startEngine(folder: string): Promise<DockerEngine> {
     clearTimeout(force);
   };
   return {
+    folder,
     env,
     docker,
     noteBricks,
@@ -76,18 +79,22 @@ export async function startEngine(folder: string): Promise<DockerEngine> {
     async end() {
       await stop();
       noteBricks();
-      return removeEngine(folder, bricks, process.pid);
+      return removeEngine(folder, bricks, bridgesOf(process.pid));
     },
   };
 }
 
 /** Removes what is left of an engine that has ended, or was killed; names what should not have been there. */
-async function removeEngine(folder: string, bricks: ReadonlySet<string>, owner: number): Promise<readonly string[]> {
+async function removeEngine(
+  folder: string,
+  bricks: ReadonlySet<string>,
+  bridges: readonly string[],
+): Promise<readonly string[]> {
   const orphans = await killContainersOf(folder);
   const attached = await detach(bricks);
   await unmountAll(folder);
-  const left = leftOf(folder, owner);
-  for (const name of bridgesOf(owner)) await run(['ip', 'link', 'delete', name]);
+  const left = [...leftOf(folder), ...bridges.map((name) => `bridge ${name}`)];
+  await removeBridges(bridges);
   await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   return [...orphans, ...attached, ...left];
 }
@@ -101,16 +108,12 @@ export async function removeDeadEngines(runDir: string): Promise<readonly string
   for (const name of found) {
     const folder = join(runDir, name, 'engine');
     for (const pid of pidsWith(folder)) kill(pid);
-    await removeEngine(
-      folder,
-      imagesBelow(join(folder, 'data/volumes')),
-      Number(name.slice(ENGINE_PREFIX.length).split('-')[0]),
-    );
+    await removeEngine(folder, imagesBelow(join(folder, 'data/volumes')), abandonedBridges());
   }
   return found.map((name) => `the Docker engine ${name}`);
 }
 
-/** Beside which folder of a run an engine lies: the name ends with the process that made it, and something random. */
+/** With what the name of the folder begins that an engine lies in. */
 export const ENGINE_PREFIX = 'brickyard-docker-';
 
 /** Kills what runs in containers of an engine that is not there any more; gives what it was. */
@@ -171,10 +174,9 @@ async function unmountAll(folder: string): Promise<void> {
   for (const target of mountsBelow(folder).reverse()) await run(['umount', '--lazy', target]);
 }
 
-function leftOf(folder: string, owner: number): string[] {
+function leftOf(folder: string): string[] {
   const processes = pidsWith(folder).map((pid) => `process ${pid}: ${commandLine(pid)}`);
-  const bridges = bridgesOf(owner).map((name) => `bridge ${name}`);
-  return [...processes, ...bridges, ...mountsBelow(folder).map((target) => `mount ${target}`)];
+  return [...processes, ...mountsBelow(folder).map((target) => `mount ${target}`)];
 }
 
 const BRIDGE = /^byc(\d+)-[a-z]$/;
@@ -187,11 +189,15 @@ function bridgesOf(pid: number): string[] {
 }
 
 /** What runs that were killed have left: networks outlive their engine. */
-async function removeAbandonedBridges(): Promise<void> {
-  for (const name of readdirSync('/sys/class/net')) {
+function abandonedBridges(): string[] {
+  return readdirSync('/sys/class/net').filter((name) => {
     const pid = BRIDGE.exec(name)?.[1];
-    if (pid !== undefined && !existsSync(`/proc/${pid}`)) await run(['ip', 'link', 'delete', name]);
-  }
+    return pid !== undefined && !existsSync(`/proc/${pid}`);
+  });
+}
+
+async function removeBridges(names: readonly string[]): Promise<void> {
+  for (const name of names) await run(['ip', 'link', 'delete', name]);
 }
 
 function commandLine(pid: string): string {

@@ -57,11 +57,14 @@ export interface Machine {
   end(): Promise<readonly string[]>;
 }
 
+/** Where the file system of one lies. */
+export const machineIn = (folder: string): string => join(folder, 'root');
+
 /** Makes the file system of one, with these packages and this Node, without starting anything. */
-export async function installMachine(folder: string, cache: string, packages: readonly string[]): Promise<string> {
-  const root = join(folder, 'root');
+export async function installMachine(folder: string, packages: readonly string[]): Promise<string> {
+  const root = machineIn(folder);
   mkdirSync(root);
-  await run(['tar', '--extract', '--file', await bareSystem(cache), '--directory', root]);
+  await run(['tar', '--extract', '--file', await bareSystem(), '--directory', root]);
   chmodSync(root, 0o755); // Users of services must get through it.
   writeFileSync(join(root, 'usr/sbin/policy-rc.d'), '#!/bin/sh\nexit 101\n', { mode: 0o755 });
   writeFileSync(join(root, 'etc/hostname'), 'host1\n');

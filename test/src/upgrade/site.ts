@@ -5,9 +5,9 @@ import { readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
+import { REPOSITORY } from '../repository';
 
 const run = promisify(execFile);
-const REPOSITORY = join(__dirname, '../../..');
 /** For one step, on a machine that does much else. */
 const PATIENCE_MS = 60_000;
 const PACKING_MS = 200_000;
