@@ -163,8 +163,19 @@ describe('brickyard, the command', () => {
       devices: [device(host), '/dev/plain'],
     });
     const file = join(folder, 'topology.json');
-    await writeFile(file, JSON.stringify({ clusters: [{ nodes: [node('cli-1', 1), node('cli-2', 2)] }] }));
-    const loaded = await said('topology', 'load', `--json=${file}`);
+    const [one, two] = [node('cli-1', 1), node('cli-2', 2)];
+    await writeFile(file, JSON.stringify({ clusters: [{ nodes: [one, two] }] }));
+    const odd = join(folder, 'odd.json');
+    const taken = { ...node('cli-9', 1), node: { hostnames: { manage: ['cli-9'], storage: ['cli-1'] }, zone: 1 } };
+    const nodes = [one, taken, { ...two, devices: ['sdz', ...two.devices] }];
+    await writeFile(odd, JSON.stringify({ clusters: [{ nodes }] }));
+    const loaded = await said('topology', 'load', `--json=${odd}`);
+    expect(loaded).toMatch(
+      /\tCreating node cli-9 \.\.\. Unable to create node: Hostname cli-1 already used by node with id [0-9a-f]{32}\n/,
+    );
+    expect(loaded).toContain(
+      '\t\tAdding device sdz ... Unable to add device: validation failed: name: must be in a valid format.\n',
+    );
     const clusterId = cut(loaded, 'ID');
     expect(loaded).toMatch(/^Creating cluster ... ID: [0-9a-f]{32}\n\tAllowing file volumes on cluster.\n/);
     expect(loaded.match(/\t\tAdding device .* ... OK\n/g)).toHaveLength(4);
@@ -226,6 +237,17 @@ describe('brickyard, the command', () => {
     expect(await said('device', 'delete', deviceId)).toBe(`Device ${deviceId} deleted\n`);
     expect(await said('node', 'delete', nodeId)).toBe(`Node ${nodeId} deleted\n`);
     expect(await heketi('cluster', 'delete', clusterId)).toMatchObject({ code: 255 });
+
+    const list = join(folder, 'storage.json');
+    expect(await said('setup-kubernetes-heketi-storage', `--listfile=${list}`)).toBe(`Saving ${list}\n`);
+    const { items } = z
+      .object({ items: z.array(z.object({ kind: z.string() })) })
+      .parse(JSON.parse(await readFile(list, 'utf8')));
+    expect(items.map(({ kind }) => kind)).toEqual(['Secret', 'Endpoints', 'Service', 'Job']);
+    expect(await heketi('setup-kubernetes-heketi-storage', `--listfile=${list}`)).toMatchObject({
+      code: 255,
+      err: 'Error: Volume heketidbstorage already exists\n',
+    });
   });
 
   it('checks before a start, and says what is missing', async () => {
@@ -277,7 +299,7 @@ describe('brickyard, the command', () => {
     const report = await data(Report, 'audit', 'verify', ...proof, '--api', system.stack.apiUrl);
     expect(report.checks.filter(({ findings, done }) => findings.length > 0 || !done)).toEqual([]);
     expect(report.checks.find(({ name }) => name === 'api')?.said).toMatch(
-      /^1[0-9] clusters, nodes, devices and volumes/,
+      /^20 clusters, nodes, devices and volumes/,
     );
     expect(report.ok).toBe(true);
     const bundle = join(folder, 'bundle.ndjson');

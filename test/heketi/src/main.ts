@@ -37,7 +37,9 @@ async function main(): Promise<number> {
       if (isDue) results.push(await runRow(row, bench));
     }
   }
-  for (const [id, where] of Object.entries(elsewhere)) process.stdout.write(`${id.padEnd(8)} -     ${where}\n`);
+  for (const [id, proofs] of Object.entries(elsewhere)) {
+    for (const { spec, title } of proofs) process.stdout.write(`${id.padEnd(8)} ${'-'.padEnd(8)} ${spec}: ${title}\n`);
+  }
   const count = (result: string): number => results.filter((one) => one === result).length;
   process.stdout.write(
     `\n${String(count('ok'))} ok, ${String(count('failed'))} failed, ${String(count('skipped'))} skipped\n`,

@@ -24,7 +24,10 @@ export interface Bench {
 }
 
 export interface Row {
+  /** Of the checklist; with a letter behind it, one more test of the same row. */
   readonly id: string;
+  /** Other rows of the checklist that this one proves as well. */
+  readonly also?: readonly string[];
   readonly title: string;
   /** Needs the tests' hands on the system, or the key of `user`. */
   readonly needs?: 'control' | 'user';

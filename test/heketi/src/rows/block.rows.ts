@@ -20,7 +20,7 @@ const restrict = (server: HeketiServer, volume: Json, restriction: string): Prom
 
 export const blockRows = (): readonly Row[] => [
   {
-    id: 'B00',
+    id: 'B01b',
     title: 'block volumes are listed, and checked before they are made',
     run: async ({ server, shared }) => {
       await shared();
@@ -193,6 +193,13 @@ export const blockRows = (): readonly Row[] => [
       await restrict(server, first, '');
       const back = await makeBlock(server, cluster, { size: 1 });
       assert.equal(back.text('blockhostingvolume'), first.text('id'));
+      const file = await makeVolume(server, cluster, { size: 1 });
+      const text = 'Failed to set block restriction: Block restrictions can only be set on block hosting volumes';
+      expectText(
+        await server.post(`/volumes/${file.text('id')}/block-restriction`, { restriction: 'locked' }),
+        500,
+        text,
+      );
     }),
   },
   {
@@ -207,7 +214,7 @@ export const blockRows = (): readonly Row[] => [
     }),
   },
   {
-    id: 'B11',
+    id: 'B01c',
     title: 'a cluster without the flag takes no block volume',
     run: async ({ server }) => {
       const site = await makeSite(server, { zones: [1, 2, 3], devices: 1, block: false });

@@ -310,7 +310,8 @@ export const queueRows = (): readonly Row[] => [
   },
   {
     id: 'J02',
-    title: 'J03 J06 a poll is pending, then tells the result, and tells it once',
+    also: ['J03', 'J06'],
+    title: 'a poll is pending, then tells the result, and tells it once',
     needs: 'control',
     run: withSite({ zones: [1], devices: 1 }, async ({ server, control }, { cluster }) => {
       await control?.hold('CreateBrick');
@@ -349,7 +350,8 @@ export const queueRows = (): readonly Row[] => [
   },
   {
     id: 'J07',
-    title: 'J08 J09 eight operations at once, not nine; others go on',
+    also: ['J08', 'J09'],
+    title: 'eight operations at once, not nine; others go on',
     needs: 'control',
     run: withSite({ zones: [1, 2], devices: 1 }, async ({ server, control }, { cluster, nodes }) => {
       await control?.hold('CreateBrick');

@@ -144,7 +144,8 @@ export const volumeRows = (): readonly Row[] => [
   },
   {
     id: 'V06',
-    title: 'V24 room for snapshots is between 1 and 100, and counts only when asked for',
+    also: ['V24'],
+    title: 'room for snapshots is between 1 and 100, and counts only when asked for',
     run: withSite({ zones: [1], devices: 1 }, async ({ server }, site) => {
       const { cluster } = site;
       for (const snapshot of [{ enable: true, factor: 0.5 }, { enable: true, factor: 101 }, { enable: true }]) {
@@ -406,8 +407,38 @@ export const sizeRows = (): readonly Row[] => [
     }),
   },
   {
+    id: 'S06',
+    title: 'an arbiter has room for names, as many as files of the average size fill its brick',
+    run: withSite({ zones: [1, 2, 3], devices: 1 }, async ({ server }, site) => {
+      const { cluster } = site;
+      const average = (kib: number): string => `user.heketi.average-file-size ${String(kib)}`;
+      const arbiter = (size: number, ...more: readonly string[]): object => ({
+        size,
+        ...replica(3),
+        glustervolumeoptions: ['user.heketi.arbiter true', ...more],
+      });
+      for (const [size, more, smallest] of [
+        [10, [], 163_840],
+        [100, [average(1_024)], 102_400],
+        [1, [average(1_024)], 16_384],
+      ] as const) {
+        const volume = await makeVolume(server, cluster, arbiter(size, ...more));
+        const sizes = volume.list('bricks').map((one) => one.number('size'));
+        const data = size * 1_048_576;
+        assert.deepEqual(
+          sizes.sort((one, other) => one - other),
+          [smallest, data, data],
+        );
+        await expectDone(server, 'DELETE', `/volumes/${volume.text('id')}`);
+      }
+      const text = 'Failed to allocate new volume: Average file size (2000000) is greater than Brick size (1048576)';
+      await expectNoVolume(server, { ...arbiter(1, average(2_000_000)), clusters: [cluster] }, 500, text);
+      assert.deepEqual(await usedKib(server, site), [0, 0, 0]);
+    }),
+  },
+  {
     id: 'S07',
-    title: 'B09 a block hosting volume keeps two of a hundred, more with each expansion, and can be locked',
+    title: 'a block hosting volume keeps two of a hundred, more with each expansion, and can be locked',
     run: withSite({}, async ({ server }, { cluster }) => {
       const volume = await makeVolume(server, cluster, { size: 200, block: true, ...replica(3) });
       assert.equal(volume.text('block'), 'true');
@@ -421,13 +452,6 @@ export const sizeRows = (): readonly Row[] => [
       assert.deepEqual(open.at('blockinfo').names, ['freesize', 'reservedsize']);
       const bad = await server.post(`${path}/block-restriction`, { restriction: 'locked-by-update' });
       expectText(bad, 400, 'validation failed: restriction: must be a valid value.');
-      const file = await makeVolume(server, cluster, { size: 1 });
-      const text = 'Failed to set block restriction: Block restrictions can only be set on block hosting volumes';
-      expectText(
-        await server.post(`/volumes/${file.text('id')}/block-restriction`, { restriction: 'locked' }),
-        500,
-        text,
-      );
     }),
   },
 ];
@@ -477,6 +501,40 @@ export const placeRows = (): readonly Row[] => [
       await makeVolume(server, cluster, { size: 1, ...replica(3), ...option('user.heketi.zone-checking', 'none') });
       await makeVolume(server, cluster, { size: 1, ...replica(3) });
     }),
+  },
+  {
+    id: 'P05',
+    title: 'arbiters go where tags want them, data where they do not, and a device’s own tag counts',
+    run: withSite(
+      { zones: [1, 2, 3, 4], devices: 1, tags: (index) => (index === 0 ? { arbiter: 'required' } : {}) },
+      async ({ server }, { cluster, nodes }) => {
+        const request = {
+          size: 10,
+          ...replica(3),
+          glustervolumeoptions: ['user.heketi.arbiter true', 'user.heketi.zone-checking none'],
+        };
+        const [first, second, third, fourth] = nodes.map(({ devices }) => devices[0] ?? '');
+        const tag = (device: string | undefined, arbiter: string): Promise<unknown> =>
+          server.post(`/devices/${device ?? ''}/tags`, { change_type: 'set', tags: { arbiter } });
+        const placesOf = async (): Promise<{ readonly arbiter: string; readonly data: readonly string[] }> => {
+          const bricks = (await makeVolume(server, cluster, request)).list('bricks');
+          const [arbiter, ...data] = bricks.toSorted((one, other) => one.number('size') - other.number('size'));
+          return { arbiter: arbiter?.text('device') ?? '', data: data.map((one) => one.text('device')).sort() };
+        };
+        assert.equal((await placesOf()).arbiter, first);
+        await tag(second, 'disabled');
+        await tag(third, 'disabled');
+        assert.deepEqual(await placesOf(), { arbiter: first, data: [second, third].sort() });
+        await tag(first, 'supported');
+        await tag(fourth, 'required');
+        assert.deepEqual(await placesOf(), { arbiter: fourth, data: [second, third].sort() });
+        for (const device of [first, fourth]) await tag(device, 'disabled');
+        await expectNoVolume(server, { ...request, clusters: [cluster] }, 500, NO_SPACE);
+        // A volume without arbiters does not mind.
+        for (const device of [first, second, third, fourth]) await tag(device, 'required');
+        assert.equal((await makeVolume(server, cluster, { size: 10, ...replica(3) })).list('bricks').length, 3);
+      },
+    ),
   },
   {
     id: 'P06',

@@ -27,11 +27,11 @@ const answer = (body: string, ret = 0, error = ''): string =>
   `<?xml version="1.0"?><cliOutput><opRet>${String(ret)}</opRet><opErrno>0</opErrno>` +
   `<opErrstr>${error}</opErrstr>${body}</cliOutput>`;
 
-const info = (bricks: readonly BrickLocation[], status = 'Started'): string => {
+const info = (bricks: readonly BrickLocation[], status = 'Started', replicas = 2): string => {
   const named = bricks.map(({ host, path }) => `${host}:${path}`);
   return answer(
     `<volInfo><volumes><volume><name>data</name><id>u</id><statusStr>${status}</statusStr>` +
-      '<replicaCount>2</replicaCount><disperseCount>0</disperseCount><bricks>' +
+      `<replicaCount>${String(replicas)}</replicaCount><disperseCount>0</disperseCount><bricks>` +
       named.map((name) => `<brick>${name}<name>${name}</name><hostUuid>h</hostUuid></brick>`).join('') +
       `</bricks><options><option><name>user.brickyard.id</name><value>${VOLUME}</value></option></options>` +
       '</volume></volumes></volInfo>',
@@ -54,7 +54,77 @@ function lateAfter(looks: number): { readonly run: HostCommand; readonly changes
   return { run, changes };
 }
 
+/** What the heal daemon says of the bricks of a set: how much is to be healed from each; undefined for one that is down. */
+const healOf = (pending: readonly (number | undefined)[]): string =>
+  answer(
+    '<healInfo><bricks>' +
+      pending
+        .map((entries, index) => {
+          const { host, path } = brick(String(index + 1));
+          const isDown = entries === undefined;
+          return (
+            `<brick hostUuid="h"><name>${host}:${path}</name>` +
+            `<status>${isDown ? 'Transport endpoint is not connected' : 'Connected'}</status>` +
+            `<numberOfEntriesInHealPending>${isDown ? '-' : String(entries)}</numberOfEntriesInHealPending></brick>`
+          );
+        })
+        .join('') +
+      '</bricks></healInfo>',
+  );
+
+/** A set of three copies, the first of which is to be replaced by a fourth. */
+async function replaceFirstOf(pending: readonly (number | undefined)[], healCheck: GlusterReplacement['healCheck']) {
+  const changes: string[] = [];
+  const copies = [brick('1'), brick('2'), brick('3')];
+  const replacement = brick('4');
+  let bricks = copies;
+  const run: HostCommand = (argv) => {
+    const words = argv.slice(4).join(' ');
+    let out = answer('');
+    if (words === 'volume info data') out = info(bricks, 'Started', 3);
+    else if (words.startsWith('volume heal')) out = healOf(pending);
+    else {
+      changes.push(words);
+      bricks = [replacement, ...copies.slice(1)];
+    }
+    return Promise.resolve({ argv, exit: 0, out, err: '' });
+  };
+  const driver = convergingVolumeDriver(glusterCli({ run, stateDirectory: '/nonexistent' }), { patience: PATIENCE });
+  const outcome = await driver.ensureReplaced({
+    ...change(healCheck),
+    durability: { kind: 'replicate', replica: 3 },
+    leaving: brick('1'),
+    replacement,
+    others: copies.slice(1),
+  });
+  return { said: outcome.ok ? 'done' : outcome.failure.detail, changes: changes.length };
+}
+
 describe('the replacement of a brick', () => {
+  const LEAVING_ID = LEAVING.brickId;
+
+  it('is refused when others are healed from the brick, unless nobody is to look', async () => {
+    const source = `Cannot replace brick ${LEAVING_ID} as it is source brick for data to be healed`;
+    expect(await replaceFirstOf([1, 0, 0], 'enable')).toEqual({ said: source, changes: 0 });
+    expect(await replaceFirstOf([1, 0, 0], 'disable')).toEqual({ said: 'done', changes: 1 });
+    // What is to be healed from another copy does not hold this one.
+    expect(await replaceFirstOf([0, 1, 0], 'enable')).toEqual({ said: 'done', changes: 1 });
+  });
+
+  it.each([
+    ['both are down', [0, undefined, undefined], 'only 0 of 2'],
+    ['one is down', [0, 0, undefined], 'only 1 of 2'],
+    ['itself and one are down', [undefined, 0, undefined], 'only 1 of 2'],
+  ] as const)('is refused when too few of the others are up: %s', async (_, pending, count) => {
+    const text = `Cannot replace brick ${LEAVING_ID} as ${count} required peer bricks are online`;
+    expect(await replaceFirstOf(pending, 'enable')).toEqual({ said: text, changes: 0 });
+    expect(await replaceFirstOf(pending, 'disable')).toEqual({ said: 'done', changes: 1 });
+  });
+
+  it('is done when the others are up and it is not', async () => {
+    expect(await replaceFirstOf([undefined, 0, 0], 'enable')).toEqual({ said: 'done', changes: 1 });
+  });
+
   const cases = ([0, 1, 2] as const).flatMap((looks) => [
     { looks, healCheck: 'disable' as const },
     ...(looks < 2 ? [{ looks, healCheck: 'enable' as const }] : []),
