@@ -51,7 +51,7 @@ const USER_MODE: Machine = {
   diskPrefix: '/dev/ubd',
   hosts: 1,
   bootMs: 3 * 60_000,
-  runMs: 30 * 60_000,
+  runMs: 2 * 60 * 60_000,
 };
 /** Goes everywhere, twenty times slower. */
 const EMULATION: Machine = {

@@ -5,9 +5,7 @@ import { deriveId } from '../placement/derive-id';
 import { isVisible, volumeNameKey, type ControlState, type Volume } from './control.state';
 import type { ControlDecision } from './decisions.types';
 
-/**
- *
- */
+/** The clone as it is planned; its bricks have no place until Gluster has told where it made them. */
 export function cloneVolume(command: CommandOf<'CloneVolume'>, state: ControlState): ControlDecision {
   const { operationId, volumeId, originId, name } = command;
   if (state.volumes.has(volumeId)) return accepted(); // The same request, delivered twice.

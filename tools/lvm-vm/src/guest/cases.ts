@@ -19,15 +19,25 @@ export const say = (text: string): void => {
   process.stdout.write(`${text}\n`);
 };
 
-/** Runs the cases one after the other, each followed by `after`. */
-export async function runCases(cases: readonly Case[], after: () => void = () => undefined): Promise<Tally> {
+/** How cases are run. */
+export interface CaseOptions {
+  /** Follows each of them. */
+  readonly after?: () => void;
+  readonly timeoutMs?: number;
+}
+
+/** Runs the cases one after the other. */
+export async function runCases(
+  cases: readonly Case[],
+  { after = () => undefined, timeoutMs = CASE_TIMEOUT_MS }: CaseOptions = {},
+): Promise<Tally> {
   let failed = 0;
   for (const { name, run } of cases) {
     const began = performance.now();
     const seconds = (): string => `${((performance.now() - began) / 1_000).toFixed(1).padStart(6)} s`;
     try {
       try {
-        await withinTime(run());
+        await withinTime(run(), timeoutMs);
       } finally {
         after();
       }
@@ -41,12 +51,12 @@ export async function runCases(cases: readonly Case[], after: () => void = () =>
   return { passed: cases.length - failed, failed };
 }
 
-async function withinTime(work: Promise<void>): Promise<void> {
+async function withinTime(work: Promise<void>, timeoutMs: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      reject(new Error(`took longer than ${String(CASE_TIMEOUT_MS / 1_000)} s`));
-    }, CASE_TIMEOUT_MS);
+      reject(new Error(`took longer than ${String(timeoutMs / 1_000)} s`));
+    }, timeoutMs);
   });
   try {
     await Promise.race([work, late]);

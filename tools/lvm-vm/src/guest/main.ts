@@ -39,10 +39,11 @@ async function firstBoot({ node, depth, part }: Arguments): Promise<Tally> {
     return true;
   };
   const tallies: Tally[] = [];
-  if (isWanted('contract', 'the contract of brick drivers')) tallies.push(await runCases(contractCases, cleanScene));
-  if (isWanted('layout', 'what only LVM bricks promise')) tallies.push(await runCases(lvmCases, cleanScene));
+  if (isWanted('contract', 'the contract of brick drivers'))
+    tallies.push(await runCases(contractCases, { after: cleanScene }));
+  if (isWanted('layout', 'what only LVM bricks promise')) tallies.push(await runCases(lvmCases, { after: cleanScene }));
   if (isWanted('kill', 'the driver is killed at every command')) {
-    tallies.push(...(await runCrashCases(node, depth, (cases) => runCases(cases, cleanScene))));
+    tallies.push(...(await runCrashCases(node, depth, (cases) => runCases(cases, { after: cleanScene }))));
   }
   if (!isWanted('power', 'the power is cut')) return sum(...tallies);
   await beforeCuts();
