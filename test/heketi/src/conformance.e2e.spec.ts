@@ -41,7 +41,7 @@ describe('heketi’s checklist, on simulated hosts', () => {
     const { stack } = under;
     const address = { url: stack.apiUrl, adminKey: stack.adminKey, userKey: stack.userKey };
     const server = new HeketiServer(address);
-    bench = { server, control: controlOf(under, faultsFile, server), shared: sharedSite(server) };
+    bench = { server, control: controlOf(under, faultsFile, server), shared: sharedSite(server).get };
   }, START_MS);
 
   afterAll(async () => {

@@ -28,15 +28,14 @@ async function main(): Promise<number> {
   }
   const address = { url, adminKey, userKey: values['user-key'] ?? process.env['HEKETI_USER_KEY'] };
   const server = new HeketiServer(address, values.hosts === undefined ? madeUpHosts : hostPool(hostsIn(values.hosts)));
-  const bench: Bench = { server, shared: sharedSite(server) };
-  const wanted = values.row;
+  const shared = sharedSite(server);
+  const bench: Bench = { server, shared: shared.get };
+  const due = rows.filter(({ id }) => values.row?.includes(id) ?? true);
+  const [first, last] = [due.filter(({ leaves }) => leaves !== true), due.filter(({ leaves }) => leaves === true)];
   const results: string[] = [];
-  for (const isLast of [false, true]) {
-    for (const row of rows) {
-      const isDue = (row.leaves ?? false) === isLast && (wanted?.includes(row.id) ?? true);
-      if (isDue) results.push(await runRow(row, bench));
-    }
-  }
+  for (const row of first) results.push(await runRow(row, bench));
+  if (last.length === 0) await shared.giveBack();
+  for (const row of last) results.push(await runRow(row, bench));
   for (const [id, proofs] of Object.entries(elsewhere)) {
     for (const { spec, title } of proofs) process.stdout.write(`${id.padEnd(8)} ${'-'.padEnd(8)} ${spec}: ${title}\n`);
   }

@@ -69,7 +69,10 @@ export async function makeSite(server: HeketiServer, shape: SiteShape = {}): Pro
     return makeNode(server, host, { cluster, zone: zones[index], tags });
   });
   if (first === undefined) return { cluster, nodes: [] };
-  const head = await first();
+  const head = await first().catch(async (error: unknown) => {
+    await server.ask('DELETE', `/clusters/${cluster}`);
+    throw error;
+  });
   const made = await Promise.allSettled(others.map((make) => make()));
   const nodes = [head, ...made.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))];
   const failure = made.find((one) => one.status === 'rejected');
@@ -105,20 +108,31 @@ async function makeNode(server: HeketiServer, host: SpareHost, { cluster, zone, 
   return { id, host: address, devices, names: shown.map((one) => one.text('name')) };
 }
 
-/** The site that many rows share: made when it is wanted, and taken away where its hosts are wanted more. */
-export function sharedSite(server: HeketiServer): () => Promise<Site> {
+/** The site that many rows share: made when it is wanted. */
+export interface SharedSite {
+  readonly get: () => Promise<Site>;
+  /** Takes it away if it was made; fails when something in it has to stay. */
+  readonly giveBack: () => Promise<void>;
+}
+
+/** Also taken away where its hosts are wanted more. */
+export function sharedSite(server: HeketiServer): SharedSite {
   let site: Promise<Site> | undefined;
-  server.hosts.onShortage(async () => {
+  const giveBack = async (): Promise<void> => {
     const had = await site;
     site = undefined;
     if (had !== undefined) await removeSite(server, had);
-  });
-  return () => {
-    site ??= makeSite(server).catch((error: unknown) => {
-      site = undefined;
-      throw error;
-    });
-    return site;
+  };
+  server.hosts.onShortage(giveBack);
+  return {
+    giveBack,
+    get: () => {
+      site ??= makeSite(server).catch((error: unknown) => {
+        site = undefined;
+        throw error;
+      });
+      return site;
+    },
   };
 }
 
