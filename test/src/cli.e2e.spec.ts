@@ -298,9 +298,7 @@ describe('brickyard, the command', () => {
     const proof = ['--keys', keys, '--checkpoints', checkpoints];
     const report = await data(Report, 'audit', 'verify', ...proof, '--api', system.stack.apiUrl);
     expect(report.checks.filter(({ findings, done }) => findings.length > 0 || !done)).toEqual([]);
-    expect(report.checks.find(({ name }) => name === 'api')?.said).toMatch(
-      /^20 clusters, nodes, devices and volumes/,
-    );
+    expect(report.checks.find(({ name }) => name === 'api')?.said).toMatch(/^20 clusters, nodes, devices and volumes/);
     expect(report.ok).toBe(true);
     const bundle = join(folder, 'bundle.ndjson');
     expect(await brickyard('audit', 'export', '--out', bundle, ...proof.slice(0, 2))).toMatchObject({ code: 0 });

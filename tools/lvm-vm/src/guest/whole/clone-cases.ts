@@ -175,11 +175,11 @@ async function killWhen(
   end: Promise<unknown>,
   isSo: (host: StorageHost) => Promise<boolean>,
 ): Promise<void> {
-  let isOver = false;
+  const over = new AbortController();
   void end.finally(() => {
-    isOver = true;
+    over.abort();
   });
-  while (!isOver) {
+  while (!over.signal.aborted) {
     for (const host of site.lab.hosts) {
       if (!(await isSo(host))) continue;
       for (const { name } of site.lab.hosts) site.stack.service(`node-agent-${name}`).kill('SIGKILL');
