@@ -94,6 +94,10 @@ describe('preflight', () => {
       devices: ['/d'],
     });
     const file = TopologyFile.parse({ clusters: [{ nodes: [entry('here'), entry('away')] }] });
+    // Before the first load of a file nothing is wrong with there being no cluster.
+    expect(clusterFindings(empty, file)).toEqual([
+      { about: 'clusters', ok: true, says: 'there is none yet; the file makes 1' },
+    ]);
     expect(fileFindings(file, empty, status)).toEqual([
       { about: 'host here', ok: true, says: 'can be added, with /d' },
       expect.objectContaining({ about: 'host away', ok: false }),

@@ -71,8 +71,10 @@ function serverFindings({ position, leader, problem }: StatusAnswer): Finding[] 
 /** Whether volumes of three copies could be placed at all. */
 type Pool = Pick<TopologyLines, 'clusters' | 'nodes'>;
 
-export function clusterFindings({ clusters, nodes }: Pool): Finding[] {
+export function clusterFindings({ clusters, nodes }: Pool, file?: TopologyFile): Finding[] {
   if (clusters.length === 0) {
+    const count = file?.clusters.length ?? 0;
+    if (count > 0) return [well('clusters', `there is none yet; the file makes ${String(count)}`)];
     return [bad('clusters', 'there is none', 'brickyard topology load FILE, or brickyard cluster create')];
   }
   return clusters.map(({ id, file }) => {
@@ -128,8 +130,9 @@ async function look(context: Context, file: string | undefined): Promise<Finding
     ];
   }
   const topology = await context.get('/v1/topology?brief=true', TopologyLines);
-  const wanted = file === undefined ? [] : fileFindings(await readTopology(file), topology, status);
-  return [...serverFindings(status), ...clusterFindings(topology), ...status.nodes.map(nodeFinding), ...wanted];
+  const wanted = file === undefined ? undefined : await readTopology(file);
+  const hosts = wanted === undefined ? [] : fileFindings(wanted, topology, status);
+  return [...serverFindings(status), ...clusterFindings(topology, wanted), ...status.nodes.map(nodeFinding), ...hosts];
 }
 
 const lineOf = ({ about, ok, says, remedy }: Finding): string[] => [

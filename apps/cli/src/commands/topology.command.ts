@@ -4,8 +4,11 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { Topology, TopologyLines } from '../answers';
 import { UsageError } from '../exit-codes';
+import { goTopology } from '../heketi/go-topology';
 import { topologyText } from '../heketi/texts';
 import { humanKib } from '../sizes';
+import { parseTemplate } from '../template/parse';
+import { fillTemplate } from '../template/run';
 import { act, type Shell } from './act';
 import { loadTopology, summaryOf, TopologyFile } from './topology-load';
 import { durabilityText } from './volume.tell';
@@ -90,10 +93,12 @@ export function topologyCommands(program: Command, shell: Shell): void {
   const info = topology
     .command('info')
     .description('everything as a tree')
-    .option('-T, --template <file>', 'not taken: use --json and a program that reads it');
+    .option('-T, --template <text>', 'a template in the language of Go to fill, as heketi-cli takes it');
   act(shell, info, InfoFlags, async (context, _, { template }) => {
     if (template !== undefined) {
-      throw new UsageError('templates in the language of Go are not understood; use --json with a program such as jq');
+      parseTemplate(template); // What is wrong with it is told before the server is asked.
+      context.outside.out(fillTemplate(template, goTopology(await context.get('/v1/topology', Topology))));
+      return undefined;
     }
     if (!context.isHeketi && !context.options.json) {
       const brief = await context.get('/v1/topology?brief=true', TopologyLines);

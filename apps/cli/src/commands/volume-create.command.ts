@@ -88,7 +88,11 @@ export const shapeOptions = (command: Command): Command =>
   command
     .requiredOption('--size <size>', 'such as 10GiB or 1.5TiB')
     .option('--name <name>', 'made from its id when absent')
-    .option('--durability <kind>', DURABILITIES.join(', '), 'replicate')
+    .option(
+      '--durability <kind>',
+      `${DURABILITIES.join(', ')}; arbiters: --option "user.heketi.arbiter true"`,
+      'replicate',
+    )
     .option('--replica <copies>', 'with replicate; 3 when absent')
     .option('--data <bricks>', 'with disperse; 4 when absent')
     .option('--disperse-data <bricks>', 'the same, as heketi-cli calls it')

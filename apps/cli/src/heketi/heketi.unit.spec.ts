@@ -2,6 +2,8 @@ import { BlockVolume, Cluster, Device, Node, PendingOperation, Volume } from '..
 import { runCli } from '../cli';
 import { databaseOptions } from '../commands/kubernetes.command';
 import { createRequest } from '../commands/volume-create.command';
+import { fillTemplate } from '../template/run';
+import { goTopology } from './go-topology';
 import { endpointPatch, persistentVolume, storageList } from './kubernetes';
 import * as texts from './texts';
 
@@ -134,6 +136,34 @@ describe("heketi-cli's words", () => {
   });
 });
 
+describe('the topology for templates', () => {
+  it('has the names that heketi-cli gives it', () => {
+    const tree = goTopology({
+      clusters: [cluster, { ...cluster, id: 'other' }],
+      nodes: [{ ...node, tags: { rack: 'r1' } }],
+      volumes: [{ ...volume, snapshot: { enable: true, factor: 1.5 } }],
+    });
+    const template = `
+{{- range .ClusterList}}{{.Id}} {{.File}} {{.Block}}
+{{range .Volumes}}{{.Name}} {{.Size}} {{.Durability.Type}} {{.Durability.Replicate.Replica}} {{.Mount.GlusterFS.MountPoint}}
+{{- range $k, $v := .Mount.GlusterFS.Options}} {{$k}}={{$v}}{{end}}{{if .Snapshot.Enable}} {{.Snapshot.Factor | printf "%.2f"}}{{end}} {{len .Bricks}}
+{{end}}
+{{- range .Nodes}}{{join .Hostnames.Manage ","}} {{.Zone}} {{.State}} {{.Tags.rack}}
+{{range .DevicesInfo}}{{.Name}} {{kibToGib .Storage.Total}} {{range .Bricks}}{{.Path}}{{end}}
+{{end}}{{end}}{{end}}`;
+    expect(fillTemplate(template, tree)).toBe(
+      [
+        `c ${String(cluster.file)} ${String(cluster.block)}`,
+        `vol_a 2 replicate 3 10.0.0.2:vol_a backup-volfile-servers=10.0.0.4 1.50 ${String(volume.bricks.length)}`,
+        `m1 ${String(node.zone)} ${node.state} r1`,
+        `/dev/sdb 500 ${device.bricks[0]?.path ?? ''}`,
+        `other ${String(cluster.file)} ${String(cluster.block)}`,
+        '',
+      ].join('\n'),
+    );
+  });
+});
+
 describe('heketi-cli', () => {
   async function heketi(argv: readonly string[]) {
     let [out, err] = ['', ''];
@@ -155,6 +185,10 @@ describe('heketi-cli', () => {
     expect(await heketi(['volume', 'expand', '--expand-size=1'])).toMatchObject({ code: 255, out: '' });
     expect(await heketi(['topology', 'load'])).toMatchObject({ code: 255, err: 'Error: Missing configuration file\n' });
     expect(await heketi(['volume', 'nothing'])).toMatchObject({ code: 255 });
+    expect(await heketi(['topology', 'info', '-T', '{{end}}'])).toMatchObject({
+      code: 255,
+      err: 'Error: template: {{end}} without a beginning\n',
+    });
     expect(await heketi(['--version'])).toMatchObject({
       code: 0,
       out: expect.stringMatching(/^heketi-cli \d/) as string,

@@ -89,17 +89,7 @@ async function cloneTwice(site: Site): Promise<void> {
   assert.deepEqual(contentOf(cloneAt), atClone, 'the clone is not what its origin was');
   assert.deepEqual(await site.usedKib(), charged);
 
-  change(join(cloneAt, 'changed-in-clone'));
-  const ofClone = contentOf(cloneAt);
-  assert.deepEqual(differences(ofClone, atClone), ['changed-in-clone']);
-  assert.deepEqual(await contentAnew(site, origin), atClone, 'the origin changed with its clone');
-  change(join(originAt, 'changed-in-origin'));
-  rmSync(join(originAt, 'deleted-in-origin'));
-  writeFileSync(join(originAt, 'new-in-origin'), 'of the origin');
-  const ofOrigin = contentOf(originAt);
-  assert.deepEqual(differences(ofOrigin, atClone), ['changed-in-origin', 'deleted-in-origin', 'new-in-origin']);
-  assert.deepEqual(await contentAnew(site, clone), ofClone, 'the clone changed with its origin');
-  assert.deepEqual(await contentAnew(site, origin), ofOrigin);
+  const { ofOrigin, ofClone } = await writeToBoth(site, origin, clone);
   say('  what is written to one of them stays there');
 
   const second = await site.clone(clone, 'clone2');
@@ -122,6 +112,30 @@ async function cloneTwice(site: Site): Promise<void> {
   await takeAway(site, second);
   assert.deepEqual(await site.usedKib(), before);
   assert.deepEqual(await site.traces(), []);
+}
+
+/** What each of two volumes holds. */
+interface Contents {
+  readonly ofOrigin: Content;
+  readonly ofClone: Content;
+}
+
+/** Writes to a clone, then to its origin, in files that both have; sees that neither changes with the other. */
+async function writeToBoth(site: Site, origin: VolumeInfo, clone: VolumeInfo): Promise<Contents> {
+  const [originAt, cloneAt] = [site.placeOf(origin), site.placeOf(clone)];
+  const atClone = contentOf(cloneAt);
+  change(join(cloneAt, 'changed-in-clone'));
+  const ofClone = contentOf(cloneAt);
+  assert.deepEqual(differences(ofClone, atClone), ['changed-in-clone']);
+  assert.deepEqual(await contentAnew(site, origin), atClone, 'the origin changed with its clone');
+  change(join(originAt, 'changed-in-origin'));
+  rmSync(join(originAt, 'deleted-in-origin'));
+  writeFileSync(join(originAt, 'new-in-origin'), 'of the origin');
+  const ofOrigin = contentOf(originAt);
+  assert.deepEqual(differences(ofOrigin, atClone), ['changed-in-origin', 'deleted-in-origin', 'new-in-origin']);
+  assert.deepEqual(await contentAnew(site, clone), ofClone, 'the clone changed with its origin');
+  assert.deepEqual(await contentAnew(site, origin), ofOrigin);
+  return { ofOrigin, ofClone };
 }
 
 /** A moment of a clone, by what Gluster has noted of it. */
@@ -206,8 +220,11 @@ function change(file: string): void {
   appendFileSync(file, 'and more');
 }
 
+/** Files by their names. */
+type Content = Readonly<Record<string, string>>;
+
 /** Every file of a mounted volume, with its size, its mode and the sum of what it holds. */
-function contentOf(directory: string): Readonly<Record<string, string>> {
+function contentOf(directory: string): Content {
   const names = readdirSync(directory, { recursive: true, encoding: 'utf8' }).sort();
   const files = names.filter((name) => !name.startsWith('.trashcan') && statSync(join(directory, name)).isFile());
   return Object.fromEntries(
@@ -219,13 +236,13 @@ function contentOf(directory: string): Readonly<Record<string, string>> {
 }
 
 /** As a new client sees it, from the bricks and not from what this machine remembers. */
-async function contentAnew(site: Site, volume: VolumeInfo): Promise<Readonly<Record<string, string>>> {
+async function contentAnew(site: Site, volume: VolumeInfo): Promise<Content> {
   await site.unmount(volume);
   return contentOf(await site.mount(volume));
 }
 
 /** Names of files that are not the same in both. */
-function differences(one: Readonly<Record<string, string>>, other: Readonly<Record<string, string>>): string[] {
+function differences(one: Content, other: Content): string[] {
   const names = new Set([...Object.keys(one), ...Object.keys(other)]);
   return [...names].filter((name) => one[name] !== other[name]).sort();
 }

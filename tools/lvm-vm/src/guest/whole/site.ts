@@ -46,6 +46,8 @@ export interface Site {
   /** Whatever bricks, snapshots and volumes have left on any host; empty when there are none. */
   traces(): Promise<string[]>;
   mount(volume: VolumeInfo): Promise<string>;
+  /** Where it is mounted, when it is. */
+  placeOf(volume: VolumeInfo): string;
   unmount(volume: VolumeInfo): Promise<void>;
   until(what: string, isSo: () => Promise<boolean>): Promise<void>;
   end(): Promise<void>;
@@ -131,6 +133,7 @@ function siteOf(stack: RunningStack, lab: HostLab, api: ApiClient): Site {
       await lab.mount(volume.name, target(volume));
       return target(volume);
     },
+    placeOf: target,
     unmount: (volume) => lab.unmount(target(volume)),
     until: (what, isSo) =>
       eventually(what, PATIENCE_MS, async () => {
