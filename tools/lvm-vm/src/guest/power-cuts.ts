@@ -56,7 +56,7 @@ export const afterCut = (cut: Cut): Case => ({
   run: async () => {
     const driver = newDriver();
     const [state] = await driver.readBricks();
-    assert.deepEqual(state, { path: kept.path, mounted: false, problem: 'not mounted' });
+    assert.deepEqual(state, { path: kept.path, mounted: false, problem: 'not mounted', sizeKib: kept.sizeKib });
     const states = await driver.ensureMounted();
     assert.deepEqual(
       states.find(({ path }) => path === kept.path),
@@ -65,7 +65,7 @@ export const afterCut = (cut: Cut): Case => ({
     assert.equal(readFileSync(join(kept.path, 'file'), 'utf8'), CONTENT);
     await converge(() => driver[cut.call](other));
     if (cut.call === 'ensureBrick') await converge(() => driver.ensureNoBrick(other));
-    assert.deepEqual(await driver.readBricks(), [{ path: kept.path, mounted: true }]);
+    assert.deepEqual(await driver.readBricks(), [{ path: kept.path, mounted: true, sizeKib: kept.sizeKib }]);
     assert.deepEqual(
       traces().filter((trace) => trace.includes(other.brickId)),
       [],
