@@ -73,7 +73,10 @@ describe('brickyard, the command', () => {
     expect(volume).toMatchObject({ name: 'data', size: 2 });
     const made = await position();
     const taken = await brickyard(...create);
-    expect(taken).toMatchObject({ code: EXIT.refused, out: '', err: expect.stringContaining('data') as string });
+    const why = /^brickyard: .*data.*\n(?: {2}→ .*\n)* {2}→ why: brickyard explain refusal ([0-9a-f]+)\n$/;
+    expect(taken).toMatchObject({ code: EXIT.refused, out: '', err: expect.stringMatching(why) as string });
+    const refused = await brickyard('explain', 'refusal', why.exec(taken.err)?.[1] ?? '');
+    expect(refused).toMatchObject({ code: EXIT.fine, out: expect.stringContaining('data') as string });
 
     const list = await brickyard('volume', 'list');
     expect(list.out).toMatch(new RegExp(`^VOLUME .*\\n${volume.id} +data +2 GiB +replicate 3 +3 `));

@@ -1,5 +1,5 @@
 /** The command line: what there is to say and how it ends. */
-import { describeError } from '@brickyard/service-host/client';
+import { ApiError, describeError } from '@brickyard/service-host/client';
 import { Command, CommanderError } from 'commander';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -51,6 +51,14 @@ function inherit(command: Command, from: Command): void {
   }
 }
 
+/** What would have helped, and where more is told of it: heketi-cli's users do not expect either. */
+function adviceOf(error: unknown): string {
+  if (!(error instanceof ApiError)) return '';
+  const { remedy, refusal } = error.advice;
+  const lines = [remedy, refusal === undefined ? undefined : `why: brickyard explain refusal ${refusal}`];
+  return lines.map((line) => (line === undefined ? '' : `  → ${line}\n`)).join('');
+}
+
 const usageOf = ({ style }: Outside): ExitCode => (style === 'heketi' ? EXIT.heketi : EXIT.usage);
 
 /** Runs one command line, without the program's own name; resolves with the exit code, problems told. */
@@ -71,7 +79,7 @@ export async function runCli(argv: readonly string[], outside: Outside): Promise
       outside.err(`Error: ${describeError(error)}\n`);
       return EXIT.heketi;
     }
-    outside.err(`brickyard: ${describeError(error)}\n`);
+    outside.err(`brickyard: ${describeError(error)}\n${adviceOf(error)}`);
     return exitCodeOf(error);
   }
 }

@@ -143,11 +143,14 @@ describe('createApiClient', () => {
     expect(isPassing(failure)).toBe(false);
   });
 
-  it('hands on what the API refuses, with its text and time to retry', async () => {
-    await serve({ 'POST /volumes': [passing] });
+  it('hands on what the API refuses, with its text, its advice and time to retry', async () => {
+    const headers = { 'x-brickyard-remedy': 'add a device', 'x-brickyard-refusal': 'r1' };
+    await serve({ 'POST /volumes': [passing, { status: 500, headers, body: 'No space\n' }] });
     const refusal: unknown = await client.post('/volumes', {}).catch((error: unknown) => error);
-    expect(refusal).toMatchObject({ status: 503, message: 'no leader', retryAfterMs: 2_000 });
+    expect(refusal).toMatchObject({ status: 503, message: 'no leader', retryAfterMs: 2_000, advice: {} });
     expect(isPassing(refusal)).toBe(true);
+    const advice = { remedy: 'add a device', refusal: 'r1' };
+    await expect(client.post('/volumes', {})).rejects.toMatchObject({ status: 500, message: 'No space', advice });
     await expect(client.get('/volumes/none')).rejects.toMatchObject({ status: 404, message: 'Id not found' });
   });
 

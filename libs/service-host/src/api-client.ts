@@ -77,12 +77,21 @@ export interface ApiClient {
   close(): void;
 }
 
+/** What Brickyard tells of a refusal beside its text. */
+export interface Advice {
+  /** The smallest change that would have helped. */
+  readonly remedy?: string;
+  /** What `explain refusal` takes. */
+  readonly refusal?: string;
+}
+
 /** The API refused a request or an operation failed; the message is the API's own text. */
 export class ApiError extends Error {
   constructor(
     readonly status: number,
     text: string,
     readonly retryAfterMs?: number,
+    readonly advice: Advice = {},
   ) {
     super(text === '' ? `status ${String(status)} without a message` : text);
     this.name = 'ApiError';
@@ -285,10 +294,15 @@ async function readAll(message: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
+function adviceIn(headers: Readonly<Record<string, string>>): Advice {
+  const { 'x-brickyard-remedy': remedy, 'x-brickyard-refusal': refusal } = headers;
+  return { ...(remedy === undefined ? {} : { remedy }), ...(refusal === undefined ? {} : { refusal }) };
+}
+
 function readAnswer({ message, text }: Exchanged): ApiAnswer {
   const status = message.statusCode ?? 0;
   const headers = Object.fromEntries(Object.entries(message.headers).map(([name, value]) => [name, String(value)]));
-  if (status >= 400) throw new ApiError(status, text.trim(), retryAfterOf(headers));
+  if (status >= 400) throw new ApiError(status, text.trim(), retryAfterOf(headers), adviceIn(headers));
   const isJson = (headers['content-type'] ?? '').includes('json');
   const body: unknown = text.trim() === '' ? undefined : isJson ? JSON.parse(text) : text;
   const { location } = message.headers;
