@@ -3,6 +3,7 @@ import { MessagePattern, Payload } from '@nestjs/microservices';
 import {
   CommandBatch,
   COMMANDS,
+  quick,
   type CommandBatchReply,
   type CommandEnvelope,
   type CommandReply,
@@ -20,6 +21,7 @@ import {
 import type { ControlWriter } from './control-writer';
 import { CONTROL_WRITER, LOGGER, REFUSALS } from './tokens';
 
+const Batch = quick(CommandBatch);
 const RETRY_AFTER_MS = 500;
 /** NATS refuses messages over 1 MiB by default. */
 const REPLIES_CHARACTERS_MAX = 400_000;
@@ -35,7 +37,7 @@ export class CommandConsumer {
 
   @MessagePattern(COMMANDS)
   async take(@Payload() payload: unknown): Promise<CommandBatchReply> {
-    const { commands } = CommandBatch.parse(payload);
+    const { commands } = Batch.parse(payload);
     return { replies: withinMessage(await Promise.all(commands.map((envelope) => this.answer(envelope)))) };
   }
 

@@ -2,6 +2,7 @@
 import {
   type HostName,
   type Outcome,
+  quick,
   TaskAnswer,
   TaskEnvelope,
   type TaskOutcome,
@@ -25,6 +26,7 @@ import type { Lease } from './lease';
 import type { TaskLedger } from './ledger';
 import { outcomePublisher, type PublishOutcome } from './outcome.publisher';
 
+const TaskAtDoor = quick(TaskEnvelope);
 /** Silence after which a task is given to the agent again; a living agent says more often that it is at work. */
 const ACK_WAIT_MS = 30_000;
 const QUESTION_TIMEOUT_MS = 2_000;
@@ -132,7 +134,7 @@ class TaskConsumer {
   }
 
   private async takeOne(message: DurableMessage): Promise<void> {
-    const parsed = TaskEnvelope.safeParse(message.payload);
+    const parsed = TaskAtDoor.safeParse(message.payload);
     if (!parsed.success) return this.reject(message, parsed.error.message);
     const envelope = parsed.data;
     if (!this.options.isOurs(envelope.host)) return this.reject(message, `it is for host ${envelope.host}`);

@@ -12,6 +12,7 @@ export * from './agent/agent.outcomes';
 export * from './agent/node-facts';
 export * from './operation/operation.events';
 export * from './events';
+export { quick, type QuickSchema } from './matching';
 export * from './command-envelope';
 export * from './committed-events';
 export * from './subjects';

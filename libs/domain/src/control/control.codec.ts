@@ -1,11 +1,18 @@
 /** The log's door: between events as they are stored and events as the domain sees them. */
-import { checkEvent, currentVersionOf, isFoldable, streamOf, upcast, type ControlEvent } from '@brickyard/contracts';
+import {
+  checkEventData,
+  currentVersionOf,
+  isFoldable,
+  streamOf,
+  upcast,
+  type ControlEvent,
+} from '@brickyard/contracts';
 import { canonical, type JsonObject, type NewEvent, type Recorded, type StoredEvent } from '@brickyard/event-sourcing';
 
 /** A fact on its way into the log; one that breaks its own schema is a defect and stops here. */
 export function newEvent(event: ControlEvent): NewEvent {
-  checkEvent(event);
   const { type, version, ...data } = event;
+  checkEventData(type, version, data);
   const { value, text } = canonical<JsonObject>(data);
   return { streamId: streamOf(event), type, version, data: value, text };
 }
