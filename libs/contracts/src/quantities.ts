@@ -11,11 +11,14 @@ export type Gib = z.infer<typeof Gib>;
 /** KiB in one GiB. */
 export const KIB_PER_GIB = 1_048_576;
 
+/** What both schemas ask; they are left to say what is wrong. */
+const isWhole = (value: number): boolean => Number.isSafeInteger(value) && value >= 0;
+
 /** Takes a whole, non-negative number as KiB. */
-export const kib = (value: number): Kib => Kib.parse(value);
+export const kib = (value: number): Kib => (isWhole(value) ? (value as Kib) : Kib.parse(value));
 
 /** Takes a whole, non-negative number as GiB. */
-export const gib = (value: number): Gib => Gib.parse(value);
+export const gib = (value: number): Gib => (isWhole(value) ? (value as Gib) : Gib.parse(value));
 
 /** The same size in KiB. */
 export const kibOf = (size: Gib): Kib => kib(size * KIB_PER_GIB);

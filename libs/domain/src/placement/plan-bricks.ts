@@ -1,6 +1,5 @@
 /** Which bricks a volume gets, where, and why there. Says everything a node agent needs; leaves nothing to choose. */
 import {
-  BrickId,
   kib,
   type Brick,
   type ClusterRefusal,
@@ -38,7 +37,7 @@ function brickAt(planning: Planning, dataKib: number, set: number, place: number
   if (on === undefined || device === undefined) return [];
   const { nodeId, deviceId } = on;
   const brickKib = sizeAt(planning, dataKib, place);
-  const brickId = BrickId.parse(brickIdOf(request.seed, set, place));
+  const brickId = brickIdOf(request.seed, set, place);
   const { poolKib, metadataKib } = brickFootprint(brickKib, request.snapshotFactor, device.extentKib);
   const sizes = { sizeKib: kib(brickKib), poolKib: kib(poolKib), metadataKib: kib(metadataKib) };
   return [{ brickId, nodeId, deviceId, path: brickPath(deviceId, brickId), ...sizes, set, place }];

@@ -1,5 +1,5 @@
 /** All sets of one brick size, or none. */
-import { bricksPerSet, type DeviceId } from '@brickyard/contracts';
+import { bricksPerSet, type BrickId, type DeviceId } from '@brickyard/contracts';
 import type { PersistentMap } from '@brickyard/event-sourcing';
 import type { Device } from '../../control/control.state';
 import { deriveId } from '../derive-id';
@@ -63,8 +63,8 @@ export type PlacedSets =
   | { readonly kind: 'no-space'; readonly failed: Walk };
 
 /** The id of a brick: it follows from what is planned and its place in it. */
-export const brickIdOf = (seed: string, set: number, place: number): string =>
-  deriveId(seed, `brick/${String(set)}/${String(place)}`);
+export const brickIdOf = (seed: string, set: number, place: number): BrickId =>
+  deriveId(seed, `brick/${String(set)}/${String(place)}`) as BrickId;
 
 /** Where a set's walk begins: as in heketi, the id of its first brick says so. */
 export const ringStart = (seed: string, set: number, ringSize: number): number =>
