@@ -148,10 +148,10 @@ class Watcher implements DriftWatcher {
   offer(events: readonly StoredEvent[]): void {
     // What was taken over was unknown until now, and hosts tell only what is news to them.
     if (events.some(({ type }) => type.endsWith('Adopted'))) this.askAll();
-    for (const { data } of events) {
-      for (const [driftId, { finding }] of this.candidates) {
-        if (isAbout(finding, data)) this.candidates.delete(driftId);
-      }
+    if (this.candidates.size === 0) return;
+    const told = new Set(events.flatMap(({ data }) => SUBJECTS.map((name) => data[name])));
+    for (const [driftId, { finding }] of this.candidates) {
+      if (isAbout(finding, told)) this.candidates.delete(driftId);
     }
   }
 
@@ -280,11 +280,13 @@ const isSame = (one: DriftFinding, other: DriftFinding): boolean =>
 const isKnown = (drift: Drift | undefined, finding: DriftFinding): boolean =>
   drift !== undefined && (drift.operationId !== undefined || isSame(drift, finding));
 
-/** Whether an event is about what a finding is about. */
-function isAbout({ subject }: DriftFinding, data: StoredEvent['data']): boolean {
-  return (['volumeId', 'deviceId', 'nodeId'] as const).some(
-    (name) => name in subject && data[name] !== undefined && data[name] === (subject as Record<string, unknown>)[name],
-  );
+/** What events and findings are about. */
+const SUBJECTS = ['volumeId', 'deviceId', 'nodeId'] as const;
+
+/** Whether a finding is about one of these; ids of different things are never alike. */
+function isAbout({ subject }: DriftFinding, ids: ReadonlySet<unknown>): boolean {
+  const own: Readonly<Record<string, unknown>> = subject;
+  return SUBJECTS.some((name) => own[name] !== undefined && ids.has(own[name]));
 }
 
 /** Who sets a node or device offline is at work on it: nothing is mounted under his hands. */
