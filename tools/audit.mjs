@@ -15,6 +15,8 @@ const LICENCES = new Set([
 const FOR_TOOLS = new Set(['MPL-2.0', 'Python-2.0', 'CC-BY-3.0', 'CC-BY-4.0']);
 const SEVERE = new Set(['high', 'critical']);
 const EXACT = /^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$/;
+/** One package under the name of another, so that two versions of it are there. */
+const ALIAS = /^npm:(@?[^@]+)@(.+)$/;
 const SHA512 = /^sha512-[A-Za-z0-9+/]{86}==$/;
 const ADVISORIES_MS = 30_000;
 
@@ -32,12 +34,14 @@ export function problemsOf(lock, manifests, allowScripts) {
 /** A range would let an installation differ from the one that was tested. */
 function inexact(path, manifest, lock) {
   const wanted = Object.entries({ ...manifest.dependencies, ...manifest.devDependencies });
-  return wanted.flatMap(([name, version]) => {
+  return wanted.flatMap(([name, told]) => {
     if (name.startsWith('@brickyard/')) return [];
-    if (!EXACT.test(version)) return [`${path}: ${name} is ${version}, which is no exact version`];
+    const [, real = name, version = told] = ALIAS.exec(told) ?? [];
+    if (!EXACT.test(version)) return [`${path}: ${name} is ${told}, which is no exact version`];
     const locked = lock.packages[`${dirname(path)}/node_modules/${name}`] ?? lock.packages[`node_modules/${name}`];
-    if (locked?.version === version) return [];
-    return [`${path}: ${name} is ${version}, and ${locked?.version ?? 'nothing'} in package-lock.json`];
+    if (locked?.version === version && (locked.name ?? name) === real) return [];
+    const found = locked === undefined ? 'nothing' : `${locked.name ?? ''} ${locked.version}`.trim();
+    return [`${path}: ${name} is ${told}, and ${found} in package-lock.json`];
   });
 }
 

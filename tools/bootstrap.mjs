@@ -182,10 +182,17 @@ function isExecutable(file) {
   }
 }
 
+/**
+ * The native compiler. The linters, and whoever else reads sources as a program does, need the interface of the one before it,
+ * which is `typescript` itself; what either of them has built, the other one builds again.
+ */
+const TSC = join(root, 'node_modules/typescript-7/bin/tsc');
+
 /** Compiles projects and what they refer to; only what has changed since the last time costs. No projects: all. */
 export async function build(projects = []) {
-  const tsc = join(root, 'node_modules/typescript/bin/tsc');
-  const { code, output } = await quietly([process.execPath, tsc, '-b', ...projects.map((name) => join(root, name))]);
+  // Several checkers of one project would each look at what they all need.
+  const argv = [process.execPath, TSC, '-b', '--checkers', '1', ...projects.map((name) => join(root, name))];
+  const { code, output } = await quietly(argv);
   if (code !== 0) throw new Problem(`the build failed:\n${output}`);
 }
 

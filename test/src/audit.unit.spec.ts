@@ -20,11 +20,19 @@ describe('the audit of dependencies', () => {
     expect(problemsOf({})).toEqual([]);
     expect(problemsOf({ license: '(MIT OR GPL-3.0)' })).toEqual([]);
     expect(problemsOf({ license: 'MPL-2.0', dev: true })).toEqual([]);
+    expect(problemsOf({ name: '@far/right' }, 'npm:@far/right@1.2.3')).toEqual([]);
   });
 
   it.each([
     ['a range', {}, '^1.2.3', 'package.json: left is ^1.2.3, which is no exact version'],
     ['another version', { version: '1.2.4' }, '1.2.3', 'package.json: left is 1.2.3, and 1.2.4 in package-lock.json'],
+    ['a range of an alias', {}, 'npm:right@1', 'package.json: left is npm:right@1, which is no exact version'],
+    [
+      'another package than the alias says',
+      { name: 'wrong' },
+      'npm:right@1.2.3',
+      'package.json: left is npm:right@1.2.3, and wrong 1.2.3 in package-lock.json',
+    ],
     ['no checksum', { integrity: '' }, '1.2.3', 'left 1.2.3: the checksum is not SHA-512'],
     ['an old checksum', { integrity: 'sha1-aaaa' }, '1.2.3', 'left 1.2.3: the checksum is not SHA-512'],
     ['a licence', { license: 'GPL-3.0' }, '1.2.3', 'left 1.2.3: licence GPL-3.0'],

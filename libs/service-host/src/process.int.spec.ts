@@ -13,7 +13,7 @@ const ROOT = join(LIBRARY, '../..');
 const started: ChildProcess[] = [];
 
 beforeAll(() => {
-  execFileSync(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-b', LIBRARY], { cwd: ROOT });
+  execFileSync(process.execPath, [join(ROOT, 'node_modules/typescript-7/bin/tsc'), '-b', LIBRARY], { cwd: ROOT });
 }, TIMEOUT_MS);
 
 afterEach(() => {
