@@ -87,7 +87,8 @@ export async function loopsBelow(directory: string): Promise<LoopDevice[]> {
   return ownLoops(await readLoops(), { directory, identities: identitiesBelow(directory) });
 }
 
-async function readLoops(): Promise<LoopDevice[]> {
+/** All loop devices of this machine, as they are now. */
+export async function readLoops(): Promise<LoopDevice[]> {
   const columns = 'NAME,MAJ:MIN,BACK-FILE,BACK-INO,BACK-MAJ:MIN';
   return parseLosetup(await mustRun(['losetup', '--json', '--list', '--output', columns]));
 }
