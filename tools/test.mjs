@@ -1,7 +1,7 @@
 /**
  * `npm test`: everything that must hold, from a fresh clone: build, audit of the dependencies, lint, unit, integration and
- * whole-system tests. `npm test -- unit int` runs only these parts, after a build. Two more parts run only when they are
- * named: `systemd`, a release on a machine with systemd, and `compose`, the containers in a Docker engine of their own.
+ * whole-system tests, a release on a machine with systemd, and the containers in a Docker engine of their own.
+ * `npm test -- unit int` runs only these parts, after a build.
  *
  * The linters, and the making of images and of the machine with systemd, work beside the unit and integration tests, with
  * what these leave of the processor. Whole systems, with their time limits, come after them: beside a third one their heals
@@ -27,8 +27,6 @@ const running = new Set();
 let cleaning;
 
 const PARTS = ['audit', 'lint', 'unit', 'int', 'e2e', 'systemd', 'compose'];
-/** With these everything would take more than 25 minutes on two cores. */
-const WHEN_NAMED = new Set(['systemd', 'compose']);
 /** What may run beside the linters, and beside what makes images and machines. */
 const BESIDE_NICED = new Set(['audit', 'unit', 'int']);
 /** Each is one file that waits more than it computes; what they begin with takes long to make, and is made before. */
@@ -83,7 +81,7 @@ function wantedParts() {
   const asked = process.argv.slice(2);
   const unknown = asked.find((name) => !PARTS.includes(name));
   if (unknown !== undefined) throw new Problem(`the parts are ${PARTS.join(', ')}, not "${unknown}"`);
-  return PARTS.filter((name) => (asked.length === 0 ? !WHEN_NAMED.has(name) : asked.includes(name)));
+  return asked.length === 0 ? PARTS : PARTS.filter((name) => asked.includes(name));
 }
 
 /** All parts one after the other, but for what works in the background, and for the last two, which are one file each. */
