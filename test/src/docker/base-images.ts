@@ -12,6 +12,8 @@ import { run } from './program';
 
 /** Below what npm ci empties: it is small, and a fresh clone makes it anew. */
 const CACHE = join(REPOSITORY, 'node_modules/.cache/brickyard-images');
+/** On a machine that does much else: alone it takes a minute. */
+const BOOTSTRAP_MS = 900_000;
 const MIRROR = 'http://deb.debian.org/debian';
 const AUTHORITIES = '/etc/ssl/certs/ca-certificates.crt';
 
@@ -102,7 +104,7 @@ export async function bareSystem(): Promise<string> {
   const root = await mkdtemp(join(CACHE, 'root-'));
   try {
     const options = ['--variant=minbase', '--include=ca-certificates'];
-    await run(['debootstrap', ...options, 'bookworm', root, MIRROR]);
+    await run(['debootstrap', ...options, 'bookworm', root, MIRROR], { timeoutMs: BOOTSTRAP_MS });
     writeFileSync(join(root, 'etc/dpkg/dpkg.cfg.d/brickyard'), DPKG_SETTINGS);
     writeFileSync(join(root, 'etc/apt/apt.conf.d/brickyard'), APT_SETTINGS);
     for (const path of ['var/cache/apt/archives', 'usr/share/doc', 'usr/share/man', 'usr/share/locale']) {
