@@ -35,8 +35,17 @@ const servers = {
   globalTeardown: '<rootDir>/tools/servers/src/jest-teardown.ts',
 };
 
+/** Whole systems are made of compiled programs. */
+const compiled = { globalSetup: '<rootDir>/tools/servers/src/jest-compile.ts' };
+
 module.exports = {
   // A busy machine takes its time; specs that need more say so.
   testTimeout: 60_000,
-  projects: [project('unit'), project('int', servers), project('e2e'), project('systemd'), project('compose')],
+  projects: [
+    project('unit'),
+    project('int', servers),
+    project('e2e', compiled),
+    project('systemd', compiled),
+    project('compose', compiled),
+  ],
 };

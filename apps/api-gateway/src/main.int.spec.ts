@@ -1,14 +1,9 @@
 /** The compiled process, as far as it can be seen without Postgres and NATS. */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
 const TIMEOUT_MS = 60_000;
 const APP = join(__dirname, '..');
-const ROOT = join(APP, '../..');
-
-beforeAll(() => {
-  execFileSync(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-b', APP], { cwd: ROOT });
-}, TIMEOUT_MS);
 
 describe('the gateway', () => {
   it(

@@ -77,9 +77,6 @@ describeWhenPossible('agents on real storage hosts', () => {
 
   beforeAll(async () => {
     loopsBefore = loopDevices();
-    execFileSync(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-b', 'apps/node-agent'], {
-      cwd: ROOT,
-    });
     lab = await prepareHosts({ directory: mkdtempSync(join(tmpdir(), 'brickyard-agents-')), count: 3 });
     bench = await agentBench(lab.clientAddress);
     await lab.boot();

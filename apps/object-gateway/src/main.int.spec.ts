@@ -1,5 +1,5 @@
 /** The compiled process: started, asked, killed at any moment, stopped. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -17,8 +17,7 @@ let child: ChildProcess | undefined;
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'brickyard-objects-'));
-  execFileSync(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-b', APP], { cwd: ROOT });
-}, TIMEOUT_MS);
+});
 
 afterEach(() => child?.kill('SIGKILL'));
 

@@ -1,5 +1,5 @@
 /** The compiled process: started, asked, stopped. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,13 +8,11 @@ import { createInterface } from 'node:readline';
 
 const TIMEOUT_MS = 60_000;
 const APP = join(__dirname, '..');
-const ROOT = join(APP, '../..');
 let folder: string;
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'brickyard-registry-'));
-  execFileSync(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-b', APP], { cwd: ROOT });
-}, TIMEOUT_MS);
+});
 
 afterAll(() => {
   rmSync(folder, { recursive: true });

@@ -1,5 +1,5 @@
 /** Runs the compiled library in processes of its own: signals, exit codes and telemetry cannot be seen from inside. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -9,12 +9,7 @@ import { text } from 'node:stream/consumers';
 
 const TIMEOUT_MS = 60_000;
 const LIBRARY = join(__dirname, '..');
-const ROOT = join(LIBRARY, '../..');
 const started: ChildProcess[] = [];
-
-beforeAll(() => {
-  execFileSync(process.execPath, [join(ROOT, 'node_modules/typescript-7/bin/tsc'), '-b', LIBRARY], { cwd: ROOT });
-}, TIMEOUT_MS);
 
 afterEach(() => {
   for (const child of started) child.kill('SIGKILL');

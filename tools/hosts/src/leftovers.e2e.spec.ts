@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,14 +13,6 @@ describe('a killed run', () => {
   const directory = join(folder, 'killed');
   const other = join(folder, 'living');
   const everything = /process .*glusterd.*loop device.*interface.*namespace/;
-  beforeAll(() => {
-    const compiled = spawnSync(
-      process.execPath,
-      [join(REPOSITORY, 'node_modules/typescript/bin/tsc'), '-b', 'tools/hosts'],
-      { cwd: REPOSITORY },
-    );
-    expect(compiled.status).toBe(0);
-  }, MINUTE);
   afterAll(() => {
     rmSync(folder, { recursive: true, force: true });
   });

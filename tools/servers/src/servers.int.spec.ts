@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -94,9 +94,6 @@ describe('startPostgres', () => {
     async () => {
       const dataDir = folder();
       const root = join(__dirname, '../../..');
-      execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-b', 'tools/servers'], {
-        cwd: root,
-      });
       const script = `require(${JSON.stringify(join(root, 'tools/servers'))}).startPostgres({ dataDir: ${JSON.stringify(dataDir)} })
         .then(({ pid }) => console.log(pid))`;
       const parent = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });

@@ -1,5 +1,5 @@
 /** The compiled registry as a process of its own, over servers of its own: whatever it needs can be taken away. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { chmod } from 'node:fs/promises';
@@ -9,7 +9,6 @@ import { createInterface } from 'node:readline';
 import { ensureDatabase, type NatsServer, type PostgresServer, startNats, startPostgres } from '@brickyard/servers';
 
 const APP = join(__dirname, '../..');
-const ROOT = join(APP, '../..');
 
 /** A process that listens. */
 export interface RegistryProcess {
@@ -32,7 +31,6 @@ export class RegistryPlace {
   ) {}
 
   static async make(): Promise<RegistryPlace> {
-    execFileSync(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-b', APP], { cwd: ROOT });
     const folder = mkdtempSync(join(tmpdir(), 'brickyard-registry-'));
     await chmod(folder, 0o711); // Postgres runs as a user of its own.
     const postgres = await startPostgres({ dataDir: join(folder, 'postgres') });
