@@ -18,7 +18,7 @@ import {
 } from '../mounts';
 import { DONE, failureOf, learned, outcomeOf, presence, refusal, StepFailed, unless } from '../step-failure';
 import { type Fstab, openFstab } from './fstab';
-import { type Lvm, lvmTools, pvUuidOf } from './lvm-tools';
+import { type Lvm, lvmTools, pvUuidOf, type ThinVolume } from './lvm-tools';
 
 const MKFS_TIMEOUT_MS = 300_000;
 const LOOK_TIMEOUT_MS = 60_000;
@@ -165,7 +165,7 @@ class LvmThinBrickDriver {
     if (wasThere) await this.lvm.activate(`${groupOf(deviceId)}/${volumeOf(brickId)}`);
     else {
       const place = { group: groupOf(deviceId), pool: poolOf(brickId), name: volumeOf(brickId) };
-      await this.lvm.createThin({ ...place, sizeKib, poolKib, metadataKib, tag: `brickyard.brick=${brickId}` });
+      await this.makeThin({ ...place, sizeKib, poolKib, metadataKib, tag: `brickyard.brick=${brickId}` });
     }
     await this.ensureFileSystem(device, brick);
     await this.fstab.ensure({ device, target }, FSTAB_OPTIONS);
@@ -174,6 +174,18 @@ class LvmThinBrickDriver {
     if (brick.gid !== 0) {
       await chown(brick.path, (await stat(brick.path)).uid, brick.gid);
       await chmod(brick.path, 0o2775);
+    }
+  }
+
+  /** An earlier lvcreate that was killed may have left the pool without its volume, and LVM refuses to make it again. */
+  private async makeThin(thin: ThinVolume): Promise<void> {
+    try {
+      await this.lvm.createThin(thin);
+    } catch (error) {
+      const pool = `${thin.group}/${thin.pool}`;
+      if ((await this.lvm.thinCount(pool)) !== 0) throw error;
+      await this.lvm.removeVolume(pool);
+      await this.lvm.createThin(thin);
     }
   }
 

@@ -152,6 +152,22 @@ describe('lvm-thin brick driver', () => {
     expect(made.fstab().split('\n')).toHaveLength(2);
   });
 
+  it('makes a brick anew whose pool a killed lvcreate left without a volume', async () => {
+    const made = host(absent);
+    let refusals = 0;
+    const run: HostCommand = async (argv, limits) => {
+      const answer = await made.run(argv, limits);
+      if (argv[0] === 'lvcreate' && refusals++ === 0) {
+        return { ...answer, exit: 5, err: `Logical Volume "tp_${BRICK}" already exists in volume group "${VG}"` };
+      }
+      return argv.includes('--options=thin_count') ? { ...answer, exit: 0, out: '  0\n', err: '' } : answer;
+    };
+    const driver = lvmThinBrickDriver({ run, fstab: join(made.mountRoot, '../fstab'), mountRoot: made.mountRoot });
+    expect(await driver.ensureBrick(brick(made))).toMatchObject({ ok: true });
+    const create = expect.stringMatching(/^lvcreate .*--thin /) as string;
+    expect(made.changes.slice(0, 3)).toEqual([create, `lvremove --autobackup=n -f ${VG}/tp_${BRICK}`, create]);
+  });
+
   it('takes back what it began when the group is full', async () => {
     const made = host([...absent, ['lvcreate', 5, '', 'Volume group has insufficient free space']]);
     const outcome = await made.driver.ensureBrick(brick(made));
