@@ -207,6 +207,8 @@ export async function usedKib(server: HeketiServer, { nodes }: Site): Promise<re
 export const replica = (count: number): object => ({
   durability: { type: 'replicate', replicate: { replica: count } },
 });
+/** A volume option, as a request asks for it. */
+export const option = (key: string, value: string): object => ({ glustervolumeoptions: [`${key} ${value}`] });
 export const disperse = (data: number, redundancy: number): object => ({
   durability: { type: 'disperse', disperse: { data, redundancy } },
 });

@@ -3,9 +3,10 @@ import { authRows, clusterRows, httpRows } from './rows/http.rows';
 import { blockRows } from './rows/block.rows';
 import { clientRows } from './rows/client.rows';
 import { evacuationRows } from './rows/evacuation.rows';
+import { placeRows, sizeRows } from './rows/placement.rows';
 import { operationRows, serverRows } from './rows/server.rows';
 import { deviceRows, nodeRows, queueRows } from './rows/topology.rows';
-import { placeRows, sizeRows, volumeRows } from './rows/volume.rows';
+import { volumeRows } from './rows/volume.rows';
 import type { Proof, RowId } from './checklist';
 import type { Row } from './row';
 
