@@ -84,7 +84,8 @@ describe('LedgerReader', () => {
   it('is told of passing trouble as Unavailable, and goes on by itself', async () => {
     await sql(
       url,
-      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'brickyard-writer'`,
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+       WHERE application_name = 'brickyard-writer' AND datname = current_database()`,
     );
     const [first] = await Promise.allSettled([reader.head()]);
     if (first.status === 'rejected') expect(first.reason).toBeInstanceOf(Unavailable);
@@ -112,7 +113,9 @@ describe('LedgerReader', () => {
       await guard.query('BEGIN; LOCK TABLE es.events IN ACCESS EXCLUSIVE MODE');
       const rejected = expect(one.readStream('s')).rejects.toBeInstanceOf(Unavailable);
       // The statement is under way when it waits for the lock.
-      while ((await guard.query('SELECT FROM pg_locks WHERE NOT granted')).rowCount === 0);
+      const waits = `SELECT FROM pg_locks WHERE NOT granted AND relation = 'es.events'::regclass
+                     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
+      while ((await guard.query(waits)).rowCount === 0);
       for (const socket of sockets) socket.resetAndDestroy();
       await rejected;
       await guard.query('ROLLBACK');
