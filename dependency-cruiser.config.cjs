@@ -36,7 +36,7 @@ module.exports = {
           '/src/postgres/index\\.ts$',
           '/src/registry/index\\.ts$',
           '/src/client\\.ts$',
-          '/src/thread-pool\\.ts$',
+          '/src/process-settings\\.ts$',
         ],
       },
     },

@@ -1,5 +1,5 @@
 /** The object gateway as a process: it claims and mounts a volume and serves S3's protocol from it. */
-import '@brickyard/volume-storage/thread-pool';
+import '@brickyard/volume-storage/process-settings';
 import '@brickyard/service-host/register';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';

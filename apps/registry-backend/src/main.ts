@@ -2,7 +2,7 @@
  * The registry backend as a process: it claims and mounts the volume that container images are stored on and serves the
  * OCI distribution protocol from it.
  */
-import '@brickyard/volume-storage/thread-pool';
+import '@brickyard/volume-storage/process-settings';
 import '@brickyard/service-host/register';
 import 'reflect-metadata';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';

@@ -2,7 +2,7 @@
 import type { PartFile } from './part-file';
 
 /** Large enough that a write costs little, small enough for many uploads at once. */
-const WRITE_BYTES = 1024 * 1024;
+const WRITE_BYTES = 512 * 1024;
 
 /** How a body ended. */
 export interface Received {
