@@ -9,10 +9,19 @@ export function packChunk(chunk: string): Promise<Buffer> {
   return compress(chunk, { level: constants.Z_BEST_SPEED });
 }
 
-/** As much as a chunk has as a rule: zlib's own 16 KiB would be gathered piece by piece. */
-const UNPACKED_BYTES = 1024 * 1024;
+/** A longer text is gathered from pieces of this size, whatever gzip says: what is stored may have been damaged. */
+const PIECE_BYTES_MAX = 4 * 1024 * 1024;
 
 /** The text that was packed. */
 export async function unpackChunk(packed: Buffer): Promise<string> {
-  return (await decompress(packed, { chunkSize: UNPACKED_BYTES })).toString('utf8');
+  return (await decompress(packed, { chunkSize: pieceBytes(packed) })).toString('utf8');
+}
+
+/**
+ * As many bytes as gzip's last four say, and one, so that the end is seen at once. A megabyte for each of a hundred chunks
+ * is more than V8 lets a program have beside its heap before it looks for garbage, at every further buffer anew.
+ */
+function pieceBytes(packed: Buffer): number {
+  const unpackedBytes = packed.length < 4 ? 0 : packed.readUInt32LE(packed.length - 4);
+  return Math.min(PIECE_BYTES_MAX, Math.max(constants.Z_MIN_CHUNK, unpackedBytes + 1));
 }
