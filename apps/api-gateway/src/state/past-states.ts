@@ -8,7 +8,8 @@ type At = StateAt<ControlState>;
 /** States share almost everything with their neighbours, so keeping one here and there costs little. */
 const KEEP_EVERY = 1_000;
 const KEPT_MAX = 256;
-const RECENT_MAX = 8;
+/** Those from different snapshots share nothing: with 20,000 volumes each holds 60 MB, and all are walked when V8 looks for garbage. */
+const RECENT_MAX = 3;
 /** Folding this many events takes less time than reading a snapshot. */
 const NEAR = 2_000;
 /** Folds at once: each one holds a core while it runs. */
