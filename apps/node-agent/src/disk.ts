@@ -23,7 +23,8 @@ export interface Disk {
   syncDirectory(path: string): void;
   /** With everything above it. */
   makeDirectories(path: string): void;
-  openAppend(path: string, mode: number): Promise<AppendFile>;
+  /** Without `sync` nobody will ask for it: what is appended need only outlive the process. */
+  openAppend(path: string, options: { readonly mode: number; readonly sync: boolean }): Promise<AppendFile>;
   makeDirectory(path: string): Promise<void>;
   removeFile(path: string): Promise<void>;
   /** Refused while it holds anything. */

@@ -37,7 +37,7 @@ export async function openJournal(
   const { disk = nodeDisk } = options;
   disk.makeDirectories(dirname(path));
   const length = disk.exists(path) ? replayFile(disk, path, replay) : 0;
-  const file = await disk.openAppend(path, MODE);
+  const file = await disk.openAppend(path, { mode: MODE, sync: options.sync });
   return new FileJournal(path, options, disk, { file, size: await file.size() }, length);
 }
 
@@ -139,7 +139,7 @@ class FileJournal implements Journal {
       const lines = snapshot();
       replaceFile(this.path, lines.map((line) => `${JSON.stringify(line)}\n`).join(''), MODE, this.disk);
       const former = this.written.file;
-      const file = await this.disk.openAppend(this.path, MODE);
+      const file = await this.disk.openAppend(this.path, { mode: MODE, sync: this.options.sync });
       this.written = { file, size: await file.size() };
       this.lines = lines.length + this.waiting.length;
       await former.close();
