@@ -71,7 +71,12 @@ export async function stackUnderTest(
 }
 
 /** Runs a program on this machine and gives its output; a failure rejects with what it said. */
-export async function command(file: string, argv: readonly string[], timeoutMs = 60_000): Promise<string> {
-  const { stdout } = await run(file, [...argv], { timeout: timeoutMs });
+export async function command(
+  file: string,
+  argv: readonly string[],
+  timeoutMs = 60_000,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<string> {
+  const { stdout } = await run(file, [...argv], { timeout: timeoutMs, env });
   return stdout;
 }
