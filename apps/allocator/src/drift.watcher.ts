@@ -24,8 +24,10 @@ import type { StoredEvent } from '@brickyard/event-sourcing';
 import type { Bus, Gauge, Logger, Metrics, Subscription } from '@brickyard/service-host';
 
 const LOOK_EVERY_MS = 5_000;
-/** A report older than this counts no more, and is asked for again. */
-const REPORT_AGE_MAX_MS = 60_000;
+/** A report older than this is asked for again: its host tells one a minute unasked, and a look costs it several programs. */
+const REPORT_OVERDUE_MS = 75_000;
+/** A report older than this counts no more. */
+const REPORT_AGE_MAX_MS = 90_000;
 /** Between two attempts to heal the same thing: first, and longest. */
 const HEAL_PAUSE_MS = 10_000;
 const HEAL_PAUSE_MAX_MS = 10 * 60_000;
@@ -36,7 +38,7 @@ const FINDINGS_MAX = 200;
 export type HealPolicy = 'none' | 'trivial';
 
 export interface DriftOptions {
-  readonly bus: Bus;
+  readonly bus: Pick<Bus, 'publish' | 'subscribe'>;
   readonly log: Logger;
   readonly state: () => ControlState;
   readonly policy: HealPolicy;
@@ -239,8 +241,8 @@ class Watcher implements DriftWatcher {
     if (driftsWithoutSubject(state).length > 0) this.record([], []);
     for (const node of state.nodes.values()) {
       const heard = this.heard.get(hostOf(node));
-      const isOld = heard === undefined || !this.isFresh(heard) || this.now() - heard.at > REPORT_AGE_MAX_MS / 2;
-      if (node.lostSince === undefined && isOld && heard?.report?.simulated !== true) this.ask(node);
+      const isOverdue = heard === undefined || this.now() - heard.at > REPORT_OVERDUE_MS;
+      if (node.lostSince === undefined && isOverdue && heard?.report?.simulated !== true) this.ask(node);
     }
     this.heal();
     this.count(state);

@@ -1,4 +1,4 @@
-/** What the agent says unasked: that it lives, and what its host looks like when that has changed. */
+/** What the agent says unasked: that it lives, and what its host looks like, when that has changed and once a minute. */
 import {
   factsOf,
   factsWantedOf,
@@ -11,26 +11,28 @@ import {
 } from '@brickyard/contracts';
 import { type Bus, describeError, type Logger, type Subscription, Unavailable } from '@brickyard/service-host';
 import type { AgentMetrics } from './agent-metrics';
-import type { Drivers } from './execute';
 import { hasHealEntries } from './heal-index';
-import { lookAtHost, messagesOf } from './host-facts';
+import { type HostReaders, lookAtHost, messagesOf } from './host-facts';
 
 export const HEARTBEAT_MS = 2_000;
 /** A probe is answered within a second, if need be with what was known a moment ago. */
 const HEALTH_PATIENCE_MS = 700;
-/** What nothing announces (a device that grew) is found when nobody has looked for so long: a look starts several programs. */
-const FACTS_MS = 60_000;
+/**
+ * What nothing announces (a device that grew) is found when nobody has looked for so long, and told anyhow, so that nobody
+ * need ask: a look starts several programs. Short of a minute, since a difference counts at the second look.
+ */
+const FACTS_MS = 55_000;
 const SIGNATURE_MS = 1_000;
-const HEAL_MS = 60_000;
+const HEAL_MS = 50_000;
 
 /** The host to speak for. */
 export interface FactsOptions {
-  readonly bus: Bus;
+  readonly bus: Pick<Bus, 'connected' | 'onConnected' | 'publish' | 'published' | 'respond' | 'subscribe'>;
   readonly log: Logger;
   readonly host: HostName;
   readonly incarnation: string;
   readonly simulated: boolean;
-  readonly drivers: Drivers;
+  readonly drivers: HostReaders;
   /** The newest order this host has seen. */
   readonly seenGeneration: () => number;
   /** Absent: nobody counts. */
@@ -178,7 +180,7 @@ class HostFacts implements FactsPublisher {
   private lookInAWhile(): void {
     clearTimeout(this.regular);
     this.regular = setTimeout(() => {
-      this.touch();
+      this.tell();
     }, FACTS_MS);
   }
 

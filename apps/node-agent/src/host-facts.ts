@@ -1,7 +1,8 @@
 /** What a host looks like, as its drivers tell it, in messages that the bus takes. */
 import type { HostLook, HostName, NodeFacts, VolumeFact } from '@brickyard/contracts';
+import type { BrickDriver } from './drivers/brick.driver';
 import type { Ground } from './drivers/grounds';
-import type { Volume } from './drivers/volume.driver';
+import type { Volume, VolumeDriver } from './drivers/volume.driver';
 import type { Drivers } from './execute';
 
 /** Who looks. */
@@ -13,13 +14,20 @@ export interface HostIdentity {
   readonly seenGeneration: number;
 }
 
+/** What of a host's drivers tells about it, and changes nothing. */
+export interface HostReaders {
+  readonly bricks: Pick<BrickDriver, 'kind' | 'clones' | 'readBricks' | 'readDevices'>;
+  readonly volumes: Pick<VolumeDriver, 'readHeal' | 'readHealth' | 'readIdle' | 'readPeers' | 'readVolumes'>;
+  readonly grounds?: Drivers['grounds'];
+}
+
 /** NATS takes 1 MiB by default; a message stays well below. */
 const MESSAGE_CHARACTERS_MAX = 500_000;
 
 /** Looks at everything of a host. Healing is asked for elsewhere, since it costs a process a volume. */
 export async function lookAtHost(
   identity: HostIdentity,
-  { bricks, volumes, grounds }: Drivers,
+  { bricks, volumes, grounds }: HostReaders,
   glusterd: 'running' | 'stopped',
   healPending: ReadonlyMap<string, number> = new Map(),
 ): Promise<HostLook> {

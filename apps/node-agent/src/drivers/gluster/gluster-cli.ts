@@ -27,11 +27,8 @@ const GRACE_MS = 15_000;
 const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
 const STATE_FILE = 'brickyard-state';
 const READS_AT_ONCE = 2;
-/**
- * How long an answering socket is taken for a ready daemon: longer than from one look at the host to the next while somebody
- * asks for them, as a look shows it, too.
- */
-const READY_FOR_MS = 45_000;
+/** How long an answering socket is taken for a ready daemon: longer than from one look at the host to the next, which shows it, too. */
+const READY_FOR_MS = 75_000;
 /** A glusterd is the same member of its pool for as long as it runs, unless somebody gives it another identity. */
 const SELF_FOR_MS = 5 * 60_000;
 /**
