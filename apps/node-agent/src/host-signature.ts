@@ -3,7 +3,6 @@
  * to look at every second. Small files of this machine's own are read on the spot: each of them by the thread pool would cost
  * ten times as much.
  */
-import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HostCommand } from './drivers/host-command';
@@ -29,7 +28,7 @@ export async function hostSignature({ glusterdDirectory, brickPids, elsewhere }:
   const mounts = elsewhere === undefined ? textOf(MOUNT_TABLE) : await mountTableOf(elsewhere);
   const gluster = glusterdDirectory === undefined ? [] : glusterdFiles(glusterdDirectory);
   const running = brickPids === undefined ? [] : brickProcesses(brickPids);
-  return createHash('sha256').update(mounts).update(gluster.join('\n')).update(running.join('\n')).digest('hex');
+  return [mounts, ...gluster, ...running].join('\n');
 }
 
 const mountTableOf = async (elsewhere: HostCommand): Promise<string> =>

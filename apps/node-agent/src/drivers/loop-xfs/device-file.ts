@@ -33,15 +33,18 @@ export async function sizeOf(name: string): Promise<number> {
 export async function readBeginning(name: string): Promise<Beginning> {
   const file = await open(name, 'r');
   try {
-    const buffer = Buffer.alloc(LOOKED_AT_BYTES);
-    const { bytesRead } = await file.read(buffer, 0, LOOKED_AT_BYTES, 0);
-    const bytes = buffer.subarray(0, bytesRead);
-    if (bytes.every((byte) => byte === 0)) return { kind: 'empty' };
-    const deviceId = deviceIdIn(bytes.subarray(0, MARK_BYTES));
-    return deviceId === undefined ? { kind: 'foreign' } : { kind: 'ours', deviceId };
+    const deviceId = deviceIdIn(await read(file, MARK_BYTES));
+    if (deviceId !== undefined) return { kind: 'ours', deviceId };
+    const isEmpty = (await read(file, LOOKED_AT_BYTES)).every((byte) => byte === 0);
+    return { kind: isEmpty ? 'empty' : 'foreign' };
   } finally {
     await file.close();
   }
+}
+
+async function read(file: FileHandle, bytes: number): Promise<Buffer> {
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(bytes), 0, bytes, 0);
+  return buffer.subarray(0, bytesRead);
 }
 
 function deviceIdIn(bytes: Buffer): string | undefined {
