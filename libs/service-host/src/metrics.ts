@@ -25,11 +25,19 @@ export interface Metrics {
 /** Each look wakes the process up: the default, a hundred times a second, is most of what an idle service would do. */
 const EVENT_LOOP_LOOK_MS = 100;
 
-/** Makes the metrics of a service, those of the Node process and its event loop included. */
+/**
+ * Makes the metrics of a service, and those of the Node process and its event loop. The event loop is watched from the first
+ * scrape on: also ten looks a second are much of what an idle service does, and for nothing while nobody reads them.
+ */
 export function createMetrics(service: string): Metrics {
   const registry = new Registry();
   registry.setDefaultLabels({ service });
-  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: EVENT_LOOP_LOOK_MS });
+  let isWatched = false;
+  const watchProcess = (): void => {
+    if (isWatched) return;
+    isWatched = true;
+    collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: EVENT_LOOP_LOOK_MS });
+  };
   const registers = [registry];
   const settings = <Label extends string>({ name, help, labels = [] }: MetricOptions<Label>) => ({
     name,
@@ -42,7 +50,10 @@ export function createMetrics(service: string): Metrics {
     gauge: (options) => new Gauge(settings(options)),
     histogram: ({ buckets, ...options }) =>
       new Histogram({ ...settings(options), ...(buckets === undefined ? {} : { buckets: [...buckets] }) }),
-    text: () => registry.metrics(),
+    text: () => {
+      watchProcess();
+      return registry.metrics();
+    },
     contentType: registry.contentType,
   };
 }
