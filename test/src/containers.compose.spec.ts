@@ -25,12 +25,12 @@ const READY_MS = READY_S * 1_000;
 /** What an operator with a machine for the stack alone waits for, from `up` to the first volume. */
 const FIRST_VOLUME_MS = 90_000;
 const MIB = 1024 * 1024;
-/** Longer than each host is left alone by drift detection, which has it looked at every half minute. */
-const IDLE_SECONDS = 33;
+/** Longer than an agent lets pass between two looks at its host. */
+const IDLE_SECONDS = 58;
 /** Windows to come to rest in: after a change, Gluster's daemons and heals have something left to do. */
 const IDLE_WINDOWS = 3;
-/** Of one core, all services together; measured on a machine that did much else: 7.8, of which each storage host 1.4. */
-const IDLE_PERCENT_MAX = 10;
+/** Of one core, all services together; 5 on a machine of its own. Measured on one that did much else: 4.6, of which each storage host 1.0. */
+const IDLE_PERCENT_MAX = 6;
 const HOSTS = ['storage-1', 'storage-2', 'storage-3'];
 const CONTROL = ['allocator-1', 'allocator-2', 'gateway-1', 'gateway-2'];
 const SERVICES = ['postgres', 'nats', ...CONTROL, ...HOSTS, 'registry'];
