@@ -16,6 +16,7 @@ const MANY_VOLUMES = Number(process.env['BENCH_MANY'] ?? 10_000);
 /** A folder for a CPU profile of every service (see `profile.ts`); absent: none is made, as it costs time itself. */
 const PROFILES = process.env['BENCH_PROFILES'];
 const WINDOW = 600;
+const WARM_UP_WINDOWS = 3;
 const ACKNOWLEDGED_SHARE = 0.5;
 const FLATNESS = 1.2;
 const READY_PER_SECOND = 200;
@@ -27,12 +28,14 @@ function expectAll(told: readonly Told[], status: number): void {
   if (other !== undefined) throw new Error(`answered ${String(other.status)} instead of ${String(status)}`);
 }
 
-async function volumeCount(stack: RunningStack): Promise<number> {
+async function volumesOf(stack: RunningStack): Promise<readonly string[]> {
   const client = stack.client();
   const { body } = await client.get('/volumes');
   client.close();
-  return (body as { readonly volumes: readonly string[] }).volumes.length;
+  return (body as { readonly volumes: readonly string[] }).volumes;
 }
+
+const volumeCount = async (stack: RunningStack): Promise<number> => (await volumesOf(stack)).length;
 
 const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20));
 
@@ -102,8 +105,26 @@ async function windows(stack: RunningStack, times: number): Promise<readonly Win
   return all;
 }
 
+async function deleteAll(stack: RunningStack): Promise<void> {
+  const volumes = await volumesOf(stack);
+  const client = stack.client();
+  const { told } = await storm(CLIENTS, volumes.length, async (number) => {
+    const { status } = await client.delete(`/volumes/${volumes[number] ?? ''}`);
+    return { status, location: undefined };
+  });
+  client.close();
+  expectAll(told, 204);
+}
+
+/** The first requests of each kind are compiled while they are served: both are as many, and no volume is left of them. */
+async function warmUp(stack: RunningStack): Promise<void> {
+  await emptyPosts(stack, WARM_UP_WINDOWS * WINDOW);
+  for (let turn = 0; turn < WARM_UP_WINDOWS; turn++) await createMany(stack, WINDOW);
+  await deleteAll(stack);
+}
+
 async function measure(stack: RunningStack, say: (text: string) => void): Promise<readonly Figure[]> {
-  await emptyPosts(stack, 2_000); // Warm up: the first requests are compiled while they are served.
+  await warmUp(stack);
   await createMany(stack, FEW_VOLUMES);
   const few = await windows(stack, 3);
   const empties = [await emptyPosts(stack, 4_000), await emptyPosts(stack, 4_000), await emptyPosts(stack, 4_000)];
@@ -159,6 +180,10 @@ async function measure(stack: RunningStack, say: (text: string) => void): Promis
     cpuFigure(
       `a creation, to its answer, at ${String(FEW_VOLUMES)}`,
       few.map(({ acknowledgedCpu }) => acknowledgedCpu),
+    ),
+    cpuFigure(
+      `a creation, to its answer, at ${String(MANY_VOLUMES)}`,
+      many.map(({ acknowledgedCpu }) => acknowledgedCpu),
     ),
     cpuFigure(
       `a creation, to ready, at ${String(FEW_VOLUMES)}`,
