@@ -4,6 +4,7 @@ import {
   FACTS_ALL,
   factsWantedOf,
   NodeFacts,
+  quick,
   wholeLook,
   type CommandOf,
   type DriftFinding,
@@ -23,6 +24,7 @@ import {
 import type { StoredEvent } from '@brickyard/event-sourcing';
 import type { Bus, Gauge, Logger, Metrics, Subscription } from '@brickyard/service-host';
 
+const FactsAtDoor = quick(NodeFacts);
 const LOOK_EVERY_MS = 5_000;
 /** A report older than this is asked for again: its host tells one a minute unasked, and a look costs it several programs. */
 const REPORT_OVERDUE_MS = 75_000;
@@ -158,7 +160,7 @@ class Watcher implements DriftWatcher {
   }
 
   private hear(payload: unknown): void {
-    const parsed = NodeFacts.safeParse(payload);
+    const parsed = FactsAtDoor.safeParse(payload);
     if (!parsed.success) return; // An agent of another release.
     const facts = parsed.data;
     const heard = this.heard.get(facts.host) ?? { at: 0, parts: [] };

@@ -1,10 +1,12 @@
 /** The fold as a standby keeps it: a snapshot, the rest of the log, then every batch that is announced. */
-import { CommittedEvents, eventsOf } from '@brickyard/contracts';
+import { CommittedEvents, eventsOf, quick } from '@brickyard/contracts';
 import { decodeSnapshot, emptyControlState, FOLD_VERSION, type ControlState } from '@brickyard/domain';
 import type { LedgerReader, StateAt } from '@brickyard/event-sourcing/postgres';
 import { describeError, type Bus, type Logger } from '@brickyard/service-host';
 import { evolveForLog } from './control-writer';
 import { LaterRelease } from './later-release';
+
+const EventsAtDoor = quick(CommittedEvents);
 
 export interface LedgerFollower {
   /** The fold as far as it has come. */
@@ -73,7 +75,7 @@ export async function followLedger(reader: LedgerReader, bus: Bus, log: Logger):
   };
   const readOn = (): Promise<void> => (reading ??= readAll().finally(() => (reading = undefined)));
   const subscription = bus.subscribe(eventsOf(reader.ledger), (payload) => {
-    const last = CommittedEvents.parse(payload).events.at(-1);
+    const last = EventsAtDoor.parse(payload).events.at(-1);
     if (last === undefined) return;
     announced = Math.max(announced, last.position);
     if (fold.position < announced && fold.obstacle === undefined) void readOn();

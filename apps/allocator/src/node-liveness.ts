@@ -3,6 +3,7 @@ import {
   Heartbeat,
   heartbeatOf,
   HEARTBEATS_ALL,
+  quick,
   type HostName,
   type InternalCommand,
   type NodeId,
@@ -10,6 +11,7 @@ import {
 import type { ControlState, Node } from '@brickyard/domain';
 import type { Bus, Subscription } from '@brickyard/service-host';
 
+const BeatAtDoor = quick(Heartbeat);
 const LOOK_EVERY_MS = 1_000;
 /** A node that speaks is asked again to give up what abandoned operations left on it: soon at first, then ever later. */
 const RESIDUE_PAUSE_MS = 30_000;
@@ -91,7 +93,7 @@ export function watchNodes(options: LivenessOptions): NodeLiveness {
   let heardBusAt = now();
 
   const hear = (payload: unknown, subject: string): void => {
-    const beat = Heartbeat.safeParse(payload);
+    const beat = BeatAtDoor.safeParse(payload);
     if (!beat.success || subject !== heartbeatOf(beat.data.host)) return; // Nobody speaks for another host.
     const { host, incarnation, simulated } = beat.data;
     const before = heard.get(host);

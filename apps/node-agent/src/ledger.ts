@@ -1,6 +1,6 @@
 /** What the agent must remember of its tasks over a crash: how new the newest was, and what became of each. */
 import { z } from 'zod';
-import { TaskOutcome, type TaskEnvelope } from '@brickyard/contracts';
+import { quick, TaskOutcome, type TaskEnvelope } from '@brickyard/contracts';
 import type { Disk } from './disk';
 import { type Journal, openJournal } from './journal';
 
@@ -8,6 +8,7 @@ const Line = z.discriminatedUnion('is', [
   z.strictObject({ is: z.literal('accepted'), resource: z.string(), generation: z.int() }),
   z.strictObject({ is: z.literal('done'), key: z.string(), outcome: TaskOutcome }),
 ]);
+const LineAtDoor = quick(Line);
 
 /** How the ledger is kept. */
 export interface LedgerOptions {
@@ -49,7 +50,7 @@ const resourceOf = ({ host, resource }: TaskEnvelope): string => `${host} ${reso
 export async function openLedger(options: LedgerOptions): Promise<TaskLedger> {
   const memory = new LedgerMemory(options.outcomesMax ?? OUTCOMES_MAX, options.resourcesMax ?? RESOURCES_MAX);
   const journal = await openJournal(options.file, options, (line) => {
-    memory.replay(Line.parse(line));
+    memory.replay(LineAtDoor.parse(line));
   });
   return {
     outcomeOf: (envelope) => memory.outcomes.get(keyOf(envelope)),

@@ -176,9 +176,14 @@ function lazy({ getter }: DefOf<'lazy'>): Matches {
   };
 }
 
+/** Of the formats only times are known here: they are all their pattern says. */
 function string(def: DefOf<'string'>): Matches {
   const passes = passing(def);
-  return 'format' in def || def.coerce === true ? never : (value) => typeof value === 'string' && passes(value);
+  const { format, pattern, coerce } = def as Partial<Check> & Pick<typeof def, 'coerce'>;
+  if (coerce === true) return never;
+  if (format === undefined) return (value) => typeof value === 'string' && passes(value);
+  if (format !== 'datetime' || pattern === undefined) return never;
+  return (value) => typeof value === 'string' && pattern.test(value) && passes(value);
 }
 
 const makers: Makers = {

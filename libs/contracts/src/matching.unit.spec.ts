@@ -75,6 +75,12 @@ describe('a quick look', () => {
     ['limits of lists', z.array(z.string()).min(1).max(2), [['a'], ['a', 'b']], [[], ['a', 'b', 'c'], [1], 'a']],
     ['patterns', z.string().regex(/^a/), ['a'], ['b']],
     ['words', z.enum(['a', 'b']), ['a', 'b'], ['c', 1]],
+    [
+      'times',
+      z.iso.datetime({ precision: 3 }),
+      ['2026-01-01T00:00:00.000Z', '2024-02-29T23:59:59.999Z'],
+      ['2026-02-29T00:00:00.000Z', '2026-01-01T00:00:00Z', '2026-01-01T00:00:00.000+01:00', 'soon', '', 1, null],
+    ],
     ['what may be null', z.string().nullable(), ['a', null], [undefined, 1]],
     ['any JSON', z.json(), [1.5, 'a', null, true, [{ a: [] }]], [undefined, Number.NaN, [undefined]]],
     ['records', z.record(z.string(), z.int()), [{}, { a: 1 }], [{ a: 'a' }, [], new Map()]],
@@ -102,7 +108,7 @@ describe('a quick look', () => {
     ['conditions', z.string().refine((text) => text !== '')],
     ['conditions on objects', z.strictObject({}).refine(() => false)],
     ['coercion', z.coerce.string()],
-    ['formats', z.iso.datetime()],
+    ['formats', z.iso.date()],
     ['unions of what strips and what does not', z.union([z.object({}), z.strictObject({ a: z.string() })])],
   ])('leaves %s to the schema', (_, schema) => {
     for (const value of ['1', {}, { a: '' }, '2026-01-01T00:00:00Z']) expect(matcherOf(schema)(value)).toBe(false);
