@@ -87,9 +87,13 @@ describe('LedgerReader', () => {
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
        WHERE application_name = 'brickyard-writer' AND datname = current_database()`,
     );
-    const [first] = await Promise.allSettled([reader.head()]);
-    if (first.status === 'rejected') expect(first.reason).toBeInstanceOf(Unavailable);
-    expect((await reader.head()).position).toBe(times.length);
+    const askAgain = async (): Promise<number> => {
+      const [asked] = await Promise.allSettled([reader.head()]);
+      if (asked.status === 'fulfilled') return asked.value.position;
+      expect(asked.reason).toBeInstanceOf(Unavailable);
+      return askAgain(); // Each connection of the pool may be found dead once.
+    };
+    expect(await askAgain()).toBe(times.length);
     const nowhere = openLedgerReader({ url: 'postgresql://nobody@127.0.0.1:1/none', ledger: LEDGER });
     await expect(nowhere.head()).rejects.toBeInstanceOf(Unavailable);
     await nowhere.close();
