@@ -16,7 +16,9 @@ const IMAGE = `${ORIGIN}/library/app:1`;
 const NOWHERE = '127.0.0.1:1';
 
 describe('images of another registry, by way of its mirror', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'by-mirrors-'));
+  const folder = mkdtempSync(join(tmpdir(), 'brickyard-mirrors-'));
+  /** podman and buildah take no longer name than 50 characters for it. */
+  const runRoot = mkdtempSync('/tmp/by-podman-');
   const programs: ChildProcess[] = [];
   let under: StackUnderTest;
   let mirror: string;
@@ -41,7 +43,7 @@ describe('images of another registry, by way of its mirror', () => {
   afterAll(async () => {
     for (const program of programs) await stop(program, 'SIGTERM');
     await under.end();
-    rmSync(folder, { recursive: true, force: true });
+    for (const made of [folder, runRoot]) rmSync(made, { recursive: true, force: true });
   }, MINUTE);
 
   const fileOf = (name: string): string => join(folder, name);
@@ -76,7 +78,7 @@ describe('images of another registry, by way of its mirror', () => {
   async function push(): Promise<string> {
     writeFileSync(fileOf('layer'), randomBytes(3_000_000));
     writeFileSync(fileOf('Containerfile'), 'FROM scratch\nCOPY layer /layer\n');
-    const store = ['--storage-driver', 'vfs', '--root', fileOf('made'), '--runroot', fileOf('run')];
+    const store = ['--storage-driver', 'vfs', '--root', fileOf('made'), '--runroot', join(runRoot, 'made')];
     const name = `${origin}/library/app:1`;
     await command(
       'buildah',
@@ -127,7 +129,7 @@ describe('images of another registry, by way of its mirror', () => {
 
   /** With a store that holds nothing yet; what podman then has. */
   async function pullByPodman(store: string): Promise<string> {
-    const argv = ['--storage-driver', 'vfs', '--root', fileOf(store), '--runroot', fileOf(`${store}-run`)];
+    const argv = ['--storage-driver', 'vfs', '--root', fileOf(store), '--runroot', join(runRoot, store)];
     const env = { ...process.env, CONTAINERS_REGISTRIES_CONF: fileOf('registries.conf') };
     await command('podman', [...argv, '--cgroup-manager', 'cgroupfs', 'pull', IMAGE], MINUTE, env);
     return (await command('podman', [...argv, 'image', 'inspect', '--format', '{{.Digest}}', IMAGE], MINUTE)).trim();
