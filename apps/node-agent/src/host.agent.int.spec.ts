@@ -25,12 +25,13 @@ import type { Agent } from './agent';
 import { MOUNT_ROOT } from './brick-path';
 import { AgentConfig } from './config';
 import { DONE, outcomeOf } from './drivers/step-failure';
+import type { Drivers } from './execute';
 import { ALWAYS_HEARD, assertHeard, LEASE_MS, openLease } from './lease';
 import { openLedger } from './ledger';
 import { NodeAgentModule } from './node-agent.module';
 import { consumeTasks } from './task.consumer';
 import { type AgentBench, agentBench } from './testing/agent-bench';
-import { AGENT } from './tokens';
+import { AGENT, DRIVERS } from './tokens';
 
 const HOST = HostName.parse('10.0.0.1');
 const DEVICE = DeviceId.parse('d'.repeat(32));
@@ -66,7 +67,10 @@ beforeEach(async () => {
 });
 afterEach(() => bench.close());
 
-async function hostAgent(name = 'agent'): Promise<{ agent: Agent; bus: Bus; end: () => Promise<void> }> {
+async function hostAgent(
+  name = 'agent',
+  prepared: (drivers: Drivers) => void = () => undefined,
+): Promise<{ agent: Agent; bus: Bus; end: () => Promise<void> }> {
   const bus = await bench.connect(name);
   const config = AgentConfig.parse({
     BRICKYARD_NATS_URL: bench.nats.url,
@@ -79,6 +83,7 @@ async function hostAgent(name = 'agent'): Promise<{ agent: Agent; bus: Bus; end:
     logger: false,
     abortOnError: false,
   });
+  prepared(app.get<Drivers>(DRIVERS));
   const agent = app.get<Agent>(AGENT);
   await agent.start();
   return {
@@ -134,6 +139,22 @@ describe('the agent of a host', () => {
     expect(found).toEqual([present(true)]);
     expect(await facts).toMatchObject({ bricks: [{ path, mounted: true }], volumes: [{ name: 'vol_5' }] });
     await end();
+  });
+
+  it('has bricks served in the end when Gluster is busy with something else as it comes up', async () => {
+    const answers = [['Another transaction is in progress'], ['Another transaction is in progress'], []];
+    let served: () => void = () => undefined;
+    const isServed = new Promise<void>((resolve) => (served = resolve));
+    const { end } = await hostAgent('agent', ({ volumes }) => {
+      jest.spyOn(volumes, 'ensureServing').mockImplementation(() => {
+        const problems = answers.shift();
+        if (problems?.length === 0) served();
+        return Promise.resolve(problems ?? []);
+      });
+    });
+    await isServed;
+    await end();
+    expect(answers).toEqual([]);
   });
 
   it('does a task once, however often it is sent, also after a new start, and tells the same of it', async () => {

@@ -15,7 +15,9 @@ import type { TaskLedger } from './ledger';
 import { consumeTasks } from './task.consumer';
 
 const TASKS_AT_ONCE = 4;
-const GLUSTERD_LOOK_MS = 5_000;
+/** Between two attempts to have bricks served: doubled each time. */
+const SERVE_PAUSE_MS = 250;
+const SERVE_PAUSE_MS_MAX = 30_000;
 /** How soon a block volume whose daemon has died is offered again, at most. */
 const TARGETS_LOOK_MS = 3_000;
 
@@ -50,6 +52,7 @@ class HostAgent implements Agent {
   private unmounted: readonly string[] = ['(not looked at yet)'];
   private withheld: readonly TargetState[] = [];
   private keeping: Promise<void> | undefined;
+  private serving = new AbortController();
 
   constructor(private readonly options: HostAgentOptions) {
     this.lease = options.lease ?? openLease();
@@ -110,18 +113,33 @@ class HostAgent implements Agent {
     });
   }
 
-  /** glusterd has come up: bricks that were not mounted when it did are served now; nothing but mounted ones. */
+  /**
+   * glusterd has come up: bricks that were not mounted when it did are served now; nothing but mounted ones. Gluster refuses
+   * while the pool does something else with the volume or its peers are not connected yet, so this goes on until all are served.
+   */
   private async serve(): Promise<void> {
-    const { drivers, log } = this.options;
+    this.serving.abort(); // Of a start before this one.
+    this.serving = new AbortController();
+    const signal = AbortSignal.any([this.stopping.signal, this.serving.signal]);
+    let told = '';
+    for (let pauseMs = SERVE_PAUSE_MS; !signal.aborted; pauseMs = Math.min(SERVE_PAUSE_MS_MAX, pauseMs * 2)) {
+      const problems = await this.serveOnce();
+      if (problems.length === 0) return;
+      const news = problems.join('; ');
+      if (news !== told) this.options.log.error(`bricks are not served yet: ${news}`);
+      told = news;
+      // Hosts that came up together would go on meeting each other.
+      await pause(pauseMs * (0.5 + Math.random()), undefined, { signal, ref: false }).catch(() => undefined);
+    }
+  }
+
+  private async serveOnce(): Promise<readonly string[]> {
+    const { bricks, volumes } = this.options.drivers;
     try {
-      const mounted = new Set(
-        (await drivers.bricks.readBricks()).filter((brick) => brick.mounted).map(({ path }) => path),
-      );
-      const problems = await drivers.volumes.ensureServing((path) => mounted.has(path));
-      for (const problem of problems) log.error(problem);
+      const mounted = new Set((await bricks.readBricks()).filter((brick) => brick.mounted).map(({ path }) => path));
+      return await volumes.ensureServing((path) => mounted.has(path));
     } catch (error) {
-      log.warn({ err: error }, `bricks were not looked after: ${describeError(error)}`);
-      if (!this.stopping.signal.aborted) setTimeout(() => void this.serve(), GLUSTERD_LOOK_MS).unref();
+      return [describeError(error)];
     }
   }
 
