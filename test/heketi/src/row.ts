@@ -188,6 +188,9 @@ export async function expectDone(server: HeketiServer, method: string, path: str
 export const makeVolume = (server: HeketiServer, cluster: string, body: object): Promise<Json> =>
   server.make('/volumes', { clusters: [cluster], ...body });
 
+/** The refusal of a volume for which no devices have room. */
+export const NO_SPACE = 'Failed to allocate new volume: No space';
+
 /** A volume that is refused, with the whole text of the refusal. */
 export async function expectNoVolume(
   server: HeketiServer,

@@ -7,6 +7,7 @@ import {
   expectText,
   makeSite,
   makeVolume,
+  NO_SPACE,
   option,
   removeSite,
   replica,
@@ -14,8 +15,6 @@ import {
   usedKib,
   withSite,
 } from '../row';
-
-const NO_SPACE = 'Failed to allocate new volume: No space';
 
 const BRICKS: readonly (readonly [body: object, used: number])[] = [
   [{ size: 1 }, 1_056_768],

@@ -9,14 +9,13 @@ import {
   expectText,
   makeCluster,
   makeVolume,
+  NO_SPACE,
   option,
   replica,
   type Row,
   usedKib,
   withSite,
 } from '../row';
-
-const NO_SPACE = 'Failed to allocate new volume: No space';
 
 export const volumeRows = (): readonly Row[] => [
   {
