@@ -8,7 +8,7 @@ import {
   type LedgerStorage,
   type Relay,
 } from '@brickyard/event-sourcing/postgres';
-import { encodeSnapshot, FOLD_VERSION, type ControlState } from '@brickyard/domain';
+import { FOLD_VERSION, snapshotParts, type ControlState } from '@brickyard/domain';
 import { describeError, type Bus, type ChapKeys, type Logger, type Metrics } from '@brickyard/service-host';
 import { startCheckpointKeeper, type CheckpointKeeper, type CheckpointOptions } from './checkpoint.keeper';
 import { decideForLog, evolveForLog, type ControlWriter } from './control-writer';
@@ -83,7 +83,7 @@ export async function lead(options: LeaderOptions): Promise<Leadership> {
   const keeper = createSnapshotKeeper<ControlState>({
     reader,
     foldVersion: FOLD_VERSION,
-    encode: encodeSnapshot,
+    encode: snapshotParts,
     everyEvents: options.snapshotEvents,
     from: writer.position,
     kept: SNAPSHOTS_KEPT,

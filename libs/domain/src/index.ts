@@ -12,7 +12,7 @@ export type {
   PlannedMove,
 } from './evacuation/evacuation.types';
 export { sagas } from './operation/sagas/registry';
-export { FOLD_VERSION, decodeSnapshot, encodeSnapshot } from './control/snapshot';
+export { FOLD_VERSION, decodeSnapshot, encodeSnapshot, snapshotParts } from './control/snapshot';
 export { withBricksGivenBack } from './control/volume.folds';
 export { newEvent, recordedEvent } from './control/control.codec';
 export { evolveStored } from './control/control.evolve';

@@ -15,6 +15,7 @@ import type {
   ReadRange,
   RecordedAnswer,
   Snapshot,
+  SnapshotToSave,
   Transaction,
 } from '@brickyard/event-sourcing/postgres';
 import type { Kernel, Proc } from './kernel';
@@ -421,9 +422,11 @@ class SimulatedReader implements LedgerReader {
     );
   }
 
-  saveSnapshot(snapshot: Snapshot): Promise<void> {
+  saveSnapshot({ chunks, ...snapshot }: SnapshotToSave): Promise<void> {
+    const texts = chunks.map((chunk) => (typeof chunk === 'string' ? chunk : chunk.text()));
     return this.ask(({ snapshots }) => {
-      if (!snapshots.some(({ position }) => position === snapshot.position)) snapshots.push(snapshot);
+      if (snapshots.some(({ position }) => position === snapshot.position)) return;
+      snapshots.push({ ...snapshot, chunks: texts });
     });
   }
 

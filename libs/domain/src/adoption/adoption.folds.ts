@@ -61,13 +61,17 @@ export function deviceAdopted(state: ControlState, { event }: Recorded<EventOf<'
   return withRingRefreshed({ ...state, devices, nodes }, nodeId, [deviceId]);
 }
 
-export function volumeAdopted(state: ControlState, { event }: Recorded<EventOf<'VolumeAdopted'>>): ControlState {
+export function volumeAdopted(
+  state: ControlState,
+  { event, position }: Recorded<EventOf<'VolumeAdopted'>>,
+): ControlState {
   const { volumeId, clusterId, spec, sizeKib, bricks, options, hosting } = event;
   const adopted = {
     ...state,
     volumes: state.volumes.set(volumeId, {
       volumeId,
       clusterId,
+      plannedAt: position,
       spec,
       sizeKib,
       bricks,

@@ -43,8 +43,8 @@ const settled = (block: BlockVolume): BlockVolume => {
 /** The operation begins with the block volume's own fact, in the same commit. */
 export const hostingVolumePlanned = (
   state: ControlState,
-  { event }: Recorded<EventOf<'HostingVolumePlanned'>>,
-): ControlState => withNewVolume(state, event);
+  recorded: Recorded<EventOf<'HostingVolumePlanned'>>,
+): ControlState => withNewVolume(state, recorded);
 
 export function blockVolumePlanned(
   state: ControlState,

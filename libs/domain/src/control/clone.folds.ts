@@ -12,7 +12,8 @@ export function volumeClonePlanned(
 ): ControlState {
   const { operationId, volumeId, originId, clusterId, spec, bricks } = recorded.event;
   const { sizeKib, name } = spec;
-  const clone = { volumeId, clusterId, spec, sizeKib, bricks, moves: [], status: 'creating', operationId } as const;
+  const made = { volumeId, clusterId, plannedAt: recorded.position, spec, sizeKib, bricks, moves: [] } as const;
+  const clone = { ...made, status: 'creating', operationId } as const;
   const busy = changed(state.volumes, originId, (origin) => ({ ...origin, status: 'cloning' as const, operationId }));
   const planned = {
     ...state,

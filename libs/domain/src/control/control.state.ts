@@ -108,6 +108,8 @@ export interface BrickMove {
 export interface Volume {
   readonly volumeId: VolumeId;
   readonly clusterId: ClusterId;
+  /** Position of the event that planned it, or took it over. */
+  readonly plannedAt: number;
   readonly spec: VolumeSpec;
   /** KiB; grows when an expansion is done. */
   readonly sizeKib: number;

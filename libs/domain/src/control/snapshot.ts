@@ -3,7 +3,7 @@
  * rings, which brick lies where) is left out and made again.
  */
 import type { BrickId, ClusterId, DeviceId, NodeId, OperationId, TaskId, VolumeId } from '@brickyard/contracts';
-import { persistentMap } from '@brickyard/event-sourcing';
+import { persistentMap, type SnapshotPart } from '@brickyard/event-sourcing';
 import { isEvacuation, type EndedOperation, type Operation, type TaskState } from '../operation/operation.state';
 import type { Drift } from '../drift/drift.state';
 import {
@@ -23,10 +23,12 @@ import { ringDevice } from './fold-tools';
 import { sharedPoolsOf } from './shared-pools';
 
 /** Changes with every change of the folding code that gives another state for the same events; then old snapshots are not read. */
-export const FOLD_VERSION = 'control-5';
+export const FOLD_VERSION = 'control-6';
 
 /** How many things stand in one line: enough to parse fast, few enough to stay near a megabyte. */
 const ITEMS_PER_LINE = 500;
+/** How many events may have planned the volumes of one line: at eleven for each new volume, as many as a line holds. */
+const VOLUMES_RANGE = 5_000;
 
 type Plain<T, Left extends keyof T> = Omit<T, Left>;
 type PlainOperation = Plain<Operation, 'current'> & {
@@ -52,49 +54,75 @@ interface Lines {
 
 type Kind = keyof Lines;
 
-const sortedValues = <V>(map: { entries(): IterableIterator<readonly [string, V]> }): V[] =>
-  [...map.entries()].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, value]) => value);
+/** A thing and the number that says in which line it stands. */
+type Numbered<V> = readonly [number, V];
 
-function* linesOf<K extends Kind>(kind: K, items: readonly Lines[K][]): Generator<string> {
-  for (let from = 0; from < items.length; from += ITEMS_PER_LINE) {
-    yield JSON.stringify({ kind, items: items.slice(from, from + ITEMS_PER_LINE) });
+const byNumber = ([one]: Numbered<unknown>, [other]: Numbered<unknown>): number => one - other;
+
+/** By key, and numbered so. */
+const sortedValues = <V>(map: { entries(): IterableIterator<readonly [string, V]> }): Numbered<V>[] =>
+  [...map.entries()]
+    .sort(([one], [other]) => (one < other ? -1 : 1))
+    .map(([, value], number) => [number, value] as const);
+
+/** Things that never change their numbers stand in the same lines for ever: whatever comes later stands behind them. */
+function* partsOf<K extends Kind, V>(
+  kind: K,
+  things: readonly Numbered<V>[],
+  plain: (thing: V, number: number) => Lines[K],
+  range = ITEMS_PER_LINE,
+): Generator<SnapshotPart> {
+  const rangeOf = (index: number): number => Math.floor((things[index]?.[0] ?? Infinity) / range);
+  for (let from = 0, to = 0; from < things.length; from = to) {
+    while (to - from < ITEMS_PER_LINE && rangeOf(to) === rangeOf(from)) to += 1;
+    const line = things.slice(from, to);
+    yield {
+      name: `${kind} from ${String(line[0]?.[0])}`,
+      of: line.map(([, thing]) => thing),
+      text: () => JSON.stringify({ kind, items: line.map(([number, thing]) => plain(thing, number)) }),
+    };
   }
 }
+
+const asIs = <V>(thing: V): V => thing;
+const numbered = <V>(...things: readonly V[]): Numbered<V>[] => things.map((thing, number) => [number, thing]);
 
 function plainOperation({ current, ...operation }: Operation): PlainOperation {
   return current === undefined ? operation : { ...operation, current: { ...current, tasks: [...current.tasks] } };
 }
 
-const endedInOrder = (state: ControlState): [string, EndedOperation][] =>
-  [...state.endedOrder.entries()].flatMap(([number, operationId]) => {
-    const ended = state.ended.get(operationId);
-    return ended === undefined ? [] : [[number, ended] as [string, EndedOperation]];
-  });
+const volumesInOrder = ({ volumes }: ControlState): Numbered<Volume>[] =>
+  [...volumes.values()].map((volume) => [volume.plannedAt, volume] as const).sort(byNumber);
+
+const endedInOrder = (state: ControlState): Numbered<EndedOperation>[] =>
+  [...state.endedOrder.entries()]
+    .flatMap(([number, operationId]) => {
+      const ended = state.ended.get(operationId);
+      return ended === undefined ? [] : [[Number(number), ended] as const];
+    })
+    .sort(byNumber);
+
+/** The state in parts, each a line of JSON; equal states give equal lines, and most lines outlive a change of the state. */
+export function* snapshotParts(state: ControlState): Generator<SnapshotPart> {
+  const { endedCount, generationOffset, hold } = state;
+  yield* partsOf('clusters', sortedValues(state.clusters), ({ ring: _, volumeIds: __, ...cluster }) => cluster);
+  yield* partsOf('nodes', sortedValues(state.nodes), asIs);
+  yield* partsOf('devices', sortedValues(state.devices), ({ bricks: _, ...device }) => device);
+  yield* partsOf('volumes', volumesInOrder(state), asIs, VOLUMES_RANGE);
+  yield* partsOf('blockVolumes', sortedValues(state.blockVolumes), asIs);
+  yield* partsOf('operations', sortedValues(state.operations), plainOperation);
+  yield* partsOf('ended', endedInOrder(state), (ended, number) => [String(number), ended]);
+  yield* partsOf('endedCount', numbered(endedCount), asIs);
+  // Only what is not as ever, so that states from before there were modes give the lines they always gave.
+  yield* partsOf('adminMode', numbered(...modesOf(state)), asIs);
+  yield* partsOf('drift', sortedValues(state.drift), asIs);
+  yield* partsOf('generationOffset', generationOffset === 0 ? [] : numbered(generationOffset), asIs);
+  yield* partsOf('hold', hold === undefined ? [] : numbered(hold), asIs);
+}
 
 /** The state as lines of JSON; equal states give equal lines. */
 export function* encodeSnapshot(state: ControlState): Generator<string> {
-  yield* linesOf(
-    'clusters',
-    sortedValues(state.clusters).map(({ ring: _, volumeIds: __, ...cluster }) => cluster),
-  );
-  yield* linesOf('nodes', sortedValues(state.nodes));
-  yield* linesOf(
-    'devices',
-    sortedValues(state.devices).map(({ bricks: _, ...device }) => device),
-  );
-  yield* linesOf('volumes', sortedValues(state.volumes));
-  yield* linesOf('blockVolumes', sortedValues(state.blockVolumes));
-  yield* linesOf('operations', sortedValues(state.operations).map(plainOperation));
-  yield* linesOf(
-    'ended',
-    endedInOrder(state).sort(([one], [other]) => Number(one) - Number(other)),
-  );
-  yield* linesOf('endedCount', [state.endedCount]);
-  // Only what is not as ever, so that states from before there were modes give the lines they always gave.
-  yield* linesOf('adminMode', modesOf(state));
-  yield* linesOf('drift', sortedValues(state.drift));
-  yield* linesOf('generationOffset', state.generationOffset === 0 ? [] : [state.generationOffset]);
-  yield* linesOf('hold', state.hold === undefined ? [] : [state.hold]);
+  for (const { text } of snapshotParts(state)) yield text();
 }
 
 /** Lines of a snapshot, sorted by kind. */

@@ -58,7 +58,7 @@ export function withoutVolume(state: ControlState, volumeId: VolumeId): ControlS
 /** The state with a volume that an operation is about to make. */
 export function withNewVolume(
   state: ControlState,
-  event: EventOf<'VolumePlanned'> | EventOf<'HostingVolumePlanned'>,
+  { event, position }: Recorded<EventOf<'VolumePlanned'> | EventOf<'HostingVolumePlanned'>>,
 ): ControlState {
   const { operationId, volumeId, clusterId, spec, bricks } = event;
   const planned = {
@@ -66,6 +66,7 @@ export function withNewVolume(
     volumes: state.volumes.set(volumeId, {
       volumeId,
       clusterId,
+      plannedAt: position,
       spec,
       sizeKib: spec.sizeKib,
       bricks,
@@ -86,7 +87,7 @@ export function withNewVolume(
 export function volumePlanned(state: ControlState, recorded: Recorded<EventOf<'VolumePlanned'>>): ControlState {
   const { policy, volumeId } = recorded.event;
   const plan = { kind: 'create-volume', volumeId, ...(policy === undefined ? {} : { policy }) } as const;
-  return startOperation(withNewVolume(state, recorded.event), recorded, plan);
+  return startOperation(withNewVolume(state, recorded), recorded, plan);
 }
 
 export function volumeReplanned(state: ControlState, { event }: Recorded<EventOf<'VolumeReplanned'>>): ControlState {

@@ -25,6 +25,7 @@ function volumeIn(state: ControlState, durability: Durability, sizeGib: number):
   return {
     volumeId: volumeId(),
     clusterId: clusterId(),
+    plannedAt: 1,
     spec,
     sizeKib: spec.sizeKib,
     bricks,

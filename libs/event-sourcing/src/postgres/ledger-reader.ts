@@ -5,9 +5,17 @@ import { findAnswers } from './answers';
 import { asUnavailable, connectionConfig } from './connection';
 import { CHANGE_COLUMNS, changeFrom, EVENT_COLUMNS, type EventRow, eventFrom, hexFrom, RAW } from './event-rows';
 import { type EventFilter, type Found, searchEvents, type SearchRange } from './event-search';
-import { packChunk, unpackChunk } from './snapshots';
+import { SnapshotPacker, unpackChunk } from './snapshots';
 import { positionsToDrop } from './thinning';
-import type { Head, LedgerReader, LedgerReaderOptions, ReadRange, RecordedAnswer, Snapshot } from './types';
+import type {
+  Head,
+  LedgerReader,
+  LedgerReaderOptions,
+  ReadRange,
+  RecordedAnswer,
+  Snapshot,
+  SnapshotToSave,
+} from './types';
 
 const CONNECTIONS_MAX = 4;
 const PAGE_SIZE = 1_000;
@@ -41,6 +49,7 @@ const ignoreBrokenConnection = (): void => undefined;
 class PostgresLedgerReader implements LedgerReader {
   readonly ledger: string;
   private readonly pool: Pool;
+  private readonly packer = new SnapshotPacker();
 
   constructor(options: LedgerReaderOptions) {
     this.ledger = options.ledger;
@@ -110,8 +119,8 @@ class PostgresLedgerReader implements LedgerReader {
     return { position: Number(first.position), foldVersion, chunks };
   }
 
-  async saveSnapshot({ position, foldVersion, chunks }: Snapshot): Promise<void> {
-    const packed = await Promise.all((chunks.length === 0 ? [''] : chunks).map(packChunk));
+  async saveSnapshot({ position, foldVersion, chunks }: SnapshotToSave): Promise<void> {
+    const packed = await this.packer.pack(chunks.length === 0 ? [''] : chunks);
     await this.guarded(async (client) => {
       await client.query('BEGIN');
       for (const [chunkNo, chunk] of packed.entries()) {

@@ -1,6 +1,7 @@
 /** Saves the fold now and then, in slices, so that a start need not fold everything and no command waits for it. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ChainEnd } from '../event-log';
+import type { SnapshotPart } from '../fold';
 import type { LedgerReader } from './types';
 
 /** What to save, how often, and whom to tell. */
@@ -8,8 +9,8 @@ export interface SnapshotKeeperOptions<State> {
   /** Must have role `writer`. */
   readonly reader: LedgerReader;
   readonly foldVersion: string;
-  /** The lines of the state that the event at `end` led to. */
-  readonly encode: (state: State, end: ChainEnd) => Iterable<string>;
+  /** The state that the event at `end` led to, as lines or in parts. */
+  readonly encode: (state: State, end: ChainEnd) => Iterable<string | SnapshotPart>;
   readonly everyEvents: number;
   /** Position of the snapshot there is, or of the first event that counts. */
   readonly from: number;
@@ -37,10 +38,10 @@ export function createSnapshotKeeper<State>(options: SnapshotKeeperOptions<State
   const save = async (end: ChainEnd, state: State): Promise<void> => {
     const { position } = end;
     try {
-      const chunks: string[] = [];
-      for (const line of encode(state, end)) {
-        chunks.push(line);
-        await nextTurn();
+      const chunks: (string | SnapshotPart)[] = [];
+      for (const part of encode(state, end)) {
+        chunks.push(part);
+        if (typeof part === 'string') await nextTurn(); // Parts are written out when they are packed.
       }
       await reader.saveSnapshot({ position, foldVersion, chunks });
       await reader.pruneSnapshots(kept);

@@ -1,4 +1,5 @@
-import { packChunk, unpackChunk } from './snapshots';
+import type { SnapshotPart } from '../fold';
+import { packChunk, SnapshotPacker, unpackChunk } from './snapshots';
 
 const LONGER_THAN_A_PIECE = 'ü0123456789'.repeat(500_000);
 
@@ -14,5 +15,37 @@ describe('a packed chunk', () => {
     ['it is something else', () => Buffer.from('no')],
   ])('is refused when %s', async (_, damage) => {
     await expect(unpackChunk(damage(await packChunk('{"kind":"nodes","items":[]}')))).rejects.toThrow();
+  });
+});
+
+describe('the parts of a snapshot', () => {
+  const one = { id: 1 };
+  const other = { id: 2 };
+  const partOf = (name: string, ...of: readonly unknown[]): SnapshotPart & { readonly text: jest.Mock } => ({
+    name,
+    of,
+    text: jest.fn(() => `${name}: ${JSON.stringify(of)}`),
+  });
+
+  it('are written out again only when what they are made of has changed', async () => {
+    const packer = new SnapshotPacker();
+    await packer.pack([partOf('a', one), partOf('b', one, other), partOf('c', 5), 'plain']);
+    const [same, shorter, changed, added] = [partOf('a', one), partOf('b', one), partOf('c', 6), partOf('d', one)];
+    const packed = await packer.pack([same, shorter, changed, added, 'other']);
+    expect(await Promise.all(packed.map(unpackChunk))).toEqual([
+      'a: [{"id":1}]',
+      'b: [{"id":1}]',
+      'c: [6]',
+      'd: [{"id":1}]',
+      'other',
+    ]);
+    expect([same, shorter, changed, added].map(({ text }) => text.mock.calls.length)).toEqual([0, 1, 1, 1]);
+  });
+
+  it('are told from others of equal values, which may say something else', async () => {
+    const packer = new SnapshotPacker();
+    await packer.pack([partOf('a', { ...one })]);
+    const [packed = Buffer.alloc(0)] = await packer.pack([partOf('a', other)]);
+    expect(await unpackChunk(packed)).toBe('a: [{"id":2}]');
   });
 });

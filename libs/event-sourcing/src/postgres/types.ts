@@ -1,5 +1,6 @@
 import type { JsonObject, JsonValue } from '../canonical-json';
 import type { ChainEnd, EventMetadata, NewEvent, StoredChange, StoredEvent } from '../event-log';
+import type { SnapshotPart } from '../fold';
 import type { EventFilter, Found, SearchRange } from './event-search';
 
 /** The end of a ledger as Postgres has it, with the number of times leadership has changed. */
@@ -137,6 +138,11 @@ export interface Snapshot {
   readonly chunks: readonly string[];
 }
 
+/** A cached fold to be saved. A part that has not changed since this reader saved the one before is not written out again. */
+export interface SnapshotToSave extends Omit<Snapshot, 'chunks'> {
+  readonly chunks: readonly (string | SnapshotPart)[];
+}
+
 /** How to open a reader. */
 export interface LedgerReaderOptions {
   readonly url: string;
@@ -166,7 +172,7 @@ export interface LedgerReader {
   /** The newest snapshot of a fold version, not past a position. */
   latestSnapshot(wanted: { readonly foldVersion: string; readonly atOrBefore?: number }): Promise<Snapshot | undefined>;
   /** Needs role `writer`. Saving one that is there already changes nothing. */
-  saveSnapshot(snapshot: Snapshot): Promise<void>;
+  saveSnapshot(snapshot: SnapshotToSave): Promise<void>;
   /** Needs role `writer`. Keeps `keep` of each fold version, the newest and others evenly spread; returns how many it deleted. */
   pruneSnapshots(keep: number): Promise<number>;
   /** How far a named follower has come; 0 at first. */
