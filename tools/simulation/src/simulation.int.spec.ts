@@ -6,8 +6,8 @@ import { planted } from './sabotage';
 jest.setTimeout(400_000);
 
 /** As many as a run of all tests has time for (docs/simulation.md), in two processes. */
-const SEEDS = 1_000;
-const AT_ONCE = 500;
+const SEEDS = 2_000;
+const AT_ONCE = 1_000;
 
 const run = promisify(execFile);
 const main = join(__dirname, '..', 'dist', 'main.js');
