@@ -154,6 +154,25 @@ describe('createApiClient', () => {
     await expect(client.get('/volumes/none')).rejects.toMatchObject({ status: 404, message: 'Id not found' });
   });
 
+  it('says what our own routes refuse in words, and not in JSON', async () => {
+    const headers = { 'content-type': 'application/problem+json; charset=utf-8' };
+    const detail = "position 99 is beyond the end of the log, 'which' is 7";
+    const problem = (body: object): Reply => ({ status: 400, headers, body: JSON.stringify(body) });
+    await serve({ 'GET /v1/status': [problem({ type: 'about:blank', status: 400, detail }), problem({ title: 't' })] });
+    await expect(client.get('/v1/status')).rejects.toMatchObject({ status: 400, message: detail });
+    await expect(client.get('/v1/status')).rejects.toMatchObject({ status: 400, message: '{"title":"t"}' });
+  });
+
+  it('asks again with the same key, also where nobody waits for the end', async () => {
+    await serve({ 'POST /volumes': [broken, accepted] });
+    const how = { idempotencyKey: 'k', follow: false };
+    await expect(client.post('/volumes', {}, how)).resolves.toMatchObject({ location: '/queue/q1' });
+    expect(api.seen.map(({ headers }) => [headers['prefer'], headers['idempotency-key']])).toEqual([
+      [undefined, 'k'],
+      [undefined, 'k'],
+    ]);
+  });
+
   it('does not follow when told so, gives up a queue in time, and stops when told to', async () => {
     await serve({ 'POST /volumes': [accepted], 'GET /queue/q1': [pending] });
     await expect(client.post('/volumes', {}, { follow: false })).resolves.toMatchObject({ location: '/queue/q1' });
@@ -170,5 +189,6 @@ describe('createApiClient', () => {
     const error: unknown = await gone.get('/clusters').catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(Unavailable);
     expect(isPassing(error)).toBe(true);
+    expect((error as Error).message).toBe('no answer from http://127.0.0.1:1 to GET /clusters');
   });
 });

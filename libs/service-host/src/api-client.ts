@@ -4,7 +4,7 @@ import { Agent as HttpAgent, type IncomingMessage, request as httpRequest, type 
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { setTimeout as pause } from 'node:timers/promises';
 import { rootCertificates } from 'node:tls';
-import { describeError, Unavailable } from './errors';
+import { Unavailable } from './errors';
 
 /** What heketi's own clients wait between two looks at the queue. */
 const POLL_MS = 400;
@@ -43,8 +43,8 @@ export interface ApiTls {
 /** How one call is made. */
 export interface CallOptions {
   /**
-   * The same key again gets the first answer, never a second effect. So the server is asked to answer when the change is
-   * done and not when it has begun, and asked again when the connection breaks meanwhile.
+   * The same key again gets the first answer, never a second effect. So the server is asked again when the connection
+   * breaks meanwhile, and, where the change is followed, to answer when it is done and not when it has begun.
    */
   readonly idempotencyKey?: string;
   readonly signal?: AbortSignal;
@@ -129,9 +129,10 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     send: (path, headers) => send('GET', path, undefined, { ...withoutKey(call), headers }),
   });
   const begin = async (method: string, path: string, body: unknown, how: CallOptions): Promise<ApiAnswer> => {
-    if (how.idempotencyKey === undefined || how.follow === false) return send(method, path, body, how);
+    if (how.idempotencyKey === undefined) return send(method, path, body, how);
     const { pollMs = POLL_MS, timeoutMs = TIMEOUT_MS } = options;
-    const headers = { ...how.headers, ...waitHeader(Math.min(HOLD_MS, timeoutMs / 2)) };
+    const hold = how.follow === false ? {} : waitHeader(Math.min(HOLD_MS, timeoutMs / 2));
+    const headers = { ...how.headers, ...hold };
     try {
       return await send(method, path, body, { ...how, headers });
     } catch (error) {
@@ -238,7 +239,7 @@ async function sendOnce(
   } catch (error) {
     call.signal?.throwIfAborted();
     if (error instanceof ApiError) throw error;
-    throw new Unavailable(`${method} ${path}: ${describeError(error)}`, { cause: error });
+    throw new Unavailable(`no answer from ${target.base.origin} to ${method} ${path}`, { cause: error });
   }
 }
 
@@ -302,11 +303,18 @@ function adviceIn(headers: Readonly<Record<string, string>>): Advice {
 function readAnswer({ message, text }: Exchanged): ApiAnswer {
   const status = message.statusCode ?? 0;
   const headers = Object.fromEntries(Object.entries(message.headers).map(([name, value]) => [name, String(value)]));
-  if (status >= 400) throw new ApiError(status, text.trim(), retryAfterOf(headers), adviceIn(headers));
+  if (status >= 400) throw new ApiError(status, errorText(headers, text), retryAfterOf(headers), adviceIn(headers));
   const isJson = (headers['content-type'] ?? '').includes('json');
   const body: unknown = text.trim() === '' ? undefined : isJson ? JSON.parse(text) : text;
   const { location } = message.headers;
   return { status, body, headers, ...(location === undefined ? {} : { location }) };
+}
+
+/** What an error says: heketi's routes in plain words, ours as the `detail` of a problem (RFC 9457). */
+function errorText(headers: Readonly<Record<string, string>>, text: string): string {
+  if (!(headers['content-type'] ?? '').startsWith('application/problem+json')) return text.trim();
+  const { detail } = JSON.parse(text) as { readonly detail?: unknown };
+  return typeof detail === 'string' ? detail : text.trim();
 }
 
 function retryAfterOf(headers: Readonly<Record<string, string>>): number | undefined {

@@ -1,5 +1,6 @@
 /** Sends a change and stays with it until the hosts have done it, showing what it is at. */
 import type { ApiAnswer, CallOptions } from '@brickyard/service-host/client';
+import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Operation } from '../answers';
 import type { Context } from '../context';
@@ -19,8 +20,10 @@ export async function change(
 ): Promise<ApiAnswer> {
   context.refuseAt();
   const { progress } = context.outside;
-  if (!wait || progress === undefined) return send({ follow: wait });
-  const answer = await send({ follow: false });
+  // Asked for again when the connection breaks: with the same key that makes no second volume.
+  const idempotencyKey = randomUUID();
+  if (!wait || progress === undefined) return send({ follow: wait, idempotencyKey });
+  const answer = await send({ follow: false, idempotencyKey });
   if (answer.status !== 202 || answer.location === undefined) return answer;
   const done = new AbortController();
   const shown = showSteps(context, operationOf(answer), progress, done.signal);

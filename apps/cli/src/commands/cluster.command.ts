@@ -6,6 +6,7 @@ import { UsageError } from '../exit-codes';
 import { each } from '../picture/api-picture';
 import { clusterListText, clusterText } from '../heketi/texts';
 import { act, idFrom, NoFlags, type Shell } from './act';
+import { change } from './change';
 
 const yesNo = (flag: boolean): string => (flag ? 'yes' : 'no');
 
@@ -64,7 +65,8 @@ export function clusterCommands(program: Command, shell: Shell): void {
     context.refuseAt();
     if (file === 'false' && block === 'false')
       throw new UsageError('a cluster takes file volumes, block volumes or both');
-    const answer = await context.api.post('/clusters', { file: file === 'true', block: block === 'true' });
+    const flags = { file: file === 'true', block: block === 'true' };
+    const answer = await change(context, (how) => context.api.post('/clusters', flags, how));
     const made = parseAnswer(Cluster, answer);
     context.tell({ data: answer.body, lines: () => infoLines(made), heketi: () => `Cluster id: ${made.id}\n` });
     return undefined;

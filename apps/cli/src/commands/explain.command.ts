@@ -1,7 +1,7 @@
 /** `brickyard explain|what-if|events`: why things are as they are, what would be, and the log itself. */
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { type Context, parseAnswer } from '../context';
+import { type Context, parseAnswer, parseMoment } from '../context';
 import { UsageError } from '../exit-codes';
 import {
   EventPage,
@@ -148,6 +148,8 @@ function explainCommand(program: Command, shell: Shell): void {
   });
 }
 
+const Moment = z.string().transform(parseMoment);
+
 const EventFlags = z.object({
   stream: z.string().optional(),
   type: z.string().optional(),
@@ -155,8 +157,8 @@ const EventFlags = z.object({
   address: z.string().optional(),
   operation: z.string().optional(),
   mentions: z.string().optional(),
-  from: z.string().optional(),
-  to: z.string().optional(),
+  from: Moment.optional(),
+  to: Moment.optional(),
   limit: WholeNumber.default(100),
 });
 

@@ -131,7 +131,7 @@ export function serverCommands(program: Command, shell: Shell): void {
   act(shell, evict, EvictFlags, async (context, args, { wait, expertOptionDisableHealCheck }) => {
     const id = idFrom(args);
     const request = expertOptionDisableHealCheck ? { healcheck: 'disable' } : {};
-    await change(context, (how) => context.api.post(`/bricks/${id}/evict`, request, how), wait);
+    await change(context, (how) => context.api.post(`/bricks/to-evict/${id}`, request, how), wait);
     context.confirm({ id, evicted: wait }, `Brick ${id} ${wait ? 'evicted' : 'will be evicted'}`);
     return undefined;
   });

@@ -1,0 +1,161 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { openApiDocument } from '@brickyard/contracts';
+import { runCli } from '../cli';
+import { EXIT } from '../exit-codes';
+
+interface Asked {
+  readonly method: string;
+  readonly path: string;
+  readonly key: string | undefined;
+}
+
+const ID = 'a'.repeat(32);
+const DESCRIBED = Object.entries(openApiDocument().paths).flatMap(([path, methods]) =>
+  Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+);
+/** Served, too, but no part of the description. */
+const MORE = [
+  'GET /v1/history/actors/{name}',
+  'GET /v1/events',
+  ...['volumes', 'operations', 'refusals'].map((kind) => `GET /v1/explain/${kind}/{id}`),
+  'POST /v1/what-if',
+  ...['GET /v1/drift', 'GET /v1/drift/{id}', 'POST /v1/drift/{id}/accept', 'POST /v1/drift/{id}/restore'],
+];
+const ROUTES = [...DESCRIBED, ...MORE].map((route) => new RegExp(`^${route.replaceAll(/\{\w+\}/g, '[^/]+')}$`));
+
+describe('what commands ask of the API', () => {
+  let server: Server;
+  let url: string;
+  let asked: Asked[];
+  /** Connections that break before one is answered. */
+  let breaks: number;
+
+  beforeEach(async () => {
+    asked = [];
+    breaks = 0;
+    server = createServer((request, response) => {
+      const { method = '', url: target = '', headers } = request;
+      asked.push({ method, path: target.split('?')[0] ?? '', key: headers['idempotency-key'] as string | undefined });
+      if (asked.length <= breaks) response.destroy();
+      else if (method === 'GET') response.writeHead(404).end('Id not found\n');
+      else response.writeHead(204).end();
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    url = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`;
+  });
+  afterEach(async () => {
+    server.closeAllConnections();
+    server.close();
+    await once(server, 'close');
+  });
+
+  const cli = async (...argv: string[]): Promise<{ readonly code: number; readonly err: string }> => {
+    let err = '';
+    const code = await runCli(['--server', url, ...argv], {
+      env: {},
+      out: () => undefined,
+      err: (text) => (err += text),
+    });
+    return { code, err };
+  };
+
+  it.each([
+    'cluster list',
+    `cluster info ${ID}`,
+    'cluster create',
+    `cluster setflags ${ID} --file=true`,
+    `cluster delete ${ID}`,
+    'node list',
+    `node info ${ID}`,
+    `node add --zone 1 --cluster ${ID} --management-host-name m --storage-host-name s`,
+    `node disable ${ID}`,
+    `node settags ${ID} a:b`,
+    `node delete ${ID}`,
+    `device info ${ID}`,
+    `device add --name /dev/sdb --node ${ID}`,
+    `device remove ${ID}`,
+    `device resync ${ID}`,
+    `device rmtags ${ID} a`,
+    `device delete ${ID}`,
+    'volume list',
+    `volume info ${ID}`,
+    'volume create --size 1',
+    `volume expand ${ID} --size 1`,
+    `volume clone ${ID}`,
+    `volume set-block-hosting-restriction locked ${ID}`,
+    `volume delete ${ID}`,
+    'blockvolume list',
+    `blockvolume info ${ID}`,
+    'blockvolume create --size 1',
+    `blockvolume expand ${ID} --new-size 2`,
+    `blockvolume delete ${ID}`,
+    `brick evict ${ID}`,
+    'server mode get',
+    'server mode set normal',
+    'server operations info',
+    'server operations list',
+    `server operations info ${ID}`,
+    'server operations cleanup',
+    'server state examine gluster',
+    'db dump',
+    'db check',
+    'loglevel get',
+    'loglevel set info',
+    'operation list',
+    `operation info ${ID}`,
+    `history volume ${ID}`,
+    `history brick ${ID}`,
+    'history actor admin',
+    `explain volume ${ID}`,
+    `explain operation ${ID}`,
+    `explain refusal ${ID}`,
+    'events',
+    'diff 1 2',
+    'status',
+    'topology info',
+    'what-if fill --size 1',
+    'drift list',
+    `drift info ${ID}`,
+    `drift restore ${ID}`,
+    `drift accept ${ID}`,
+    'restore status',
+    'restore confirm',
+    'import confirm',
+    'rebuild h1',
+    'adopt h1',
+  ])('brickyard %s asks for what there is', async (line) => {
+    await cli(...line.split(' '));
+    expect(asked.length).toBeGreaterThan(0);
+    const requests = asked.map(({ method, path }) => `${method} ${path}`);
+    expect(requests.filter((request) => !ROUTES.some((route) => route.test(request)))).toEqual([]);
+  });
+
+  it.each([
+    `volume delete ${ID}`,
+    `volume delete ${ID} --wait=false`,
+    `brick evict ${ID}`,
+    `node disable ${ID}`,
+    `device delete ${ID}`,
+  ])('brickyard %s asks once more when the connection breaks, as the same request', async (line) => {
+    breaks = 1;
+    expect(await cli(...line.split(' '))).toEqual({ code: EXIT.fine, err: '' });
+    expect(asked).toHaveLength(2);
+    expect(asked[0]?.key).toMatch(/^[\da-f-]{36}$/);
+    expect(asked[1]).toEqual(asked[0]);
+  });
+
+  it('is asked for events between times as people write them', async () => {
+    const seen: string[] = [];
+    server.on('request', ({ url: target = '' }: { url?: string }) => seen.push(target));
+    await cli('events', '--from', '2026-01-31', '--to', '2026-01-31 03:15');
+    const { searchParams } = new URL(seen[0] ?? '', url);
+    expect([searchParams.get('from'), searchParams.get('to')]).toEqual([
+      '2026-01-31T00:00:00.000Z',
+      '2026-01-31T03:15:00.000Z',
+    ]);
+    expect(await cli('events', '--from', 'soon')).toMatchObject({ code: EXIT.usage });
+  });
+});
