@@ -426,9 +426,28 @@ describe('brickyard audit verify', () => {
     expect(report.ok).toBe(true);
     expect(report.checks.find(({ name }) => name === 'checkpoints')?.said).toContain('signatures NOT checked');
     expect(report.checks.find(({ name }) => name === 'api')).toMatchObject({ done: false });
+    await sql(template, `INSERT INTO es.heads VALUES ('another', 0, decode('${GENESIS_HASH}', 'hex'), 1)`);
     const other = await verifyLedger({ pgUrl: template, ledger: 'another', checkpointFiles: [] });
+    await sql(template, `DELETE FROM es.heads WHERE ledger = 'another'`);
     expect(other).toMatchObject({ ok: true, head: { position: 0 } });
     expect(other.checks.find(({ name }) => name === 'fold')).toMatchObject({ done: false });
+  });
+
+  it('does not find a ledger fine that is not there: its name was misspelt', async () => {
+    for (const argv of [
+      ['verify', '--pg', template, '--ledger', 'contrl'],
+      ['export', '--pg', template, '--ledger', 'contrl', '--out', join(folder, 'none')],
+    ]) {
+      const ended = await cli('audit', ...argv);
+      expect(ended).toMatchObject({ code: EXIT.usage, out: '' });
+      expect(ended.err).toContain('this database has no ledger contrl; it has control');
+    }
+  });
+
+  it('misses a ledger whose every row is gone, when somebody holds a checkpoint of it', async () => {
+    const tables = ['events', 'heads', 'streams', 'checkpoints', 'cursors', 'commands', 'snapshots'];
+    const report = await tampered(...tables.map((table) => `DELETE FROM es.${table} WHERE ledger = 'control'`));
+    expect(found(report)).toContain('checkpoint-beyond-end@1');
   });
 });
 

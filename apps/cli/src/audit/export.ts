@@ -6,6 +6,7 @@ import { GENESIS_HASH, type Checkpoint, type HandOver } from '@brickyard/event-s
 import { openAuditSource, readKeyring, type AuditSource } from '@brickyard/event-sourcing/postgres';
 import { UsageError } from '../exit-codes';
 import { eventLine } from './event-line';
+import { refuseUnknown } from './verify';
 
 export interface ExportOptions {
   readonly pgUrl: string;
@@ -57,7 +58,9 @@ export async function exportBundle(options: ExportOptions): Promise<ExportReport
 type Written = Omit<ExportReport, 'bundle' | 'verifier'>;
 
 async function write(file: FileHandle, source: AuditSource, options: ExportOptions): Promise<Written> {
-  const { head, checkpoints, handOvers } = await source.standing();
+  const standing = await source.standing();
+  const { head, checkpoints, handOvers } = standing;
+  refuseUnknown(options.ledger, standing);
   const { from = 1, to = head.position, ledger } = options;
   if (from < 1 || to > head.position || from > to + 1) {
     throw new UsageError(

@@ -9,6 +9,7 @@ import {
   readKeyring,
   type LedgerStanding,
 } from '@brickyard/event-sourcing/postgres';
+import { UsageError } from '../exit-codes';
 import { changesBetween, type Change, type Picture } from '../picture/picture';
 import { pictureOfState } from '../picture/state-picture';
 import { walkChainAside, walkRegistryAside } from './aside';
@@ -61,6 +62,7 @@ export async function verifyLedger(options: VerifyOptions): Promise<VerifyReport
   const { head, strays, streams } = standing;
   const { checkpoints, handOvers } = standing;
   const sources = [{ name: TABLE, checkpoints, handOvers }, ...files.sources];
+  if (sources.every((source) => source.checkpoints.length === 0)) refuseUnknown(ledger, standing);
   const snapshotsOf = (version: string): number[] =>
     standing.snapshots.flatMap(({ foldVersion, position }) => (foldVersion === version ? [position] : []));
   const [chain, fold, registry] = await Promise.all([
@@ -90,6 +92,15 @@ export async function verifyLedger(options: VerifyOptions): Promise<VerifyReport
   ];
   const ok = checks.every(({ findings }) => findings.length === 0);
   return { ledger, head, ok, checks, tookMs: Math.round(performance.now() - startedAt) };
+}
+
+/** A name that nothing in Postgres bears is a slip of the hand, and nothing found wrong with it would be no finding. */
+export function refuseUnknown(ledger: string, standing: LedgerStanding): void {
+  const { ledgers, strays, streams, cursors, answeredUpTo, snapshots } = standing;
+  const traces = strays.length + streams.size + cursors.size + answeredUpTo + snapshots.length;
+  if (ledgers.includes(ledger) || traces > 0) return;
+  const known = ledgers.length === 0 ? 'none at all' : ledgers.join(', ');
+  throw new UsageError(`this database has no ledger ${ledger}; it has ${known}`);
 }
 
 async function readStanding(pgUrl: string, ledger: string): Promise<LedgerStanding> {

@@ -24,6 +24,8 @@ const STRAYS_MAX = 100;
 
 /** Everything Postgres says of a ledger besides its events, at one moment. */
 export interface LedgerStanding {
+  /** Names of the ledgers whose end is recorded; of one that is not there everything else is empty. */
+  readonly ledgers: readonly string[];
   readonly head: ChainEnd;
   /** Positions after the head at which events stand, the first hundred. */
   readonly strays: readonly number[];
@@ -122,6 +124,7 @@ async function readStanding(client: ClientBase, ledger: string): Promise<LedgerS
   };
   await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
   try {
+    const heads = await client.query<{ ledger: string }>('SELECT ledger FROM es.heads ORDER BY ledger');
     const [headRow] = await rows<[string, string]>('SELECT position, hash FROM es.heads WHERE ledger = $1');
     const head =
       headRow === undefined
@@ -143,6 +146,7 @@ async function readStanding(client: ClientBase, ledger: string): Promise<LedgerS
       'SELECT DISTINCT fold_version, position FROM es.snapshots WHERE ledger = $1 ORDER BY position',
     );
     return {
+      ledgers: heads.rows.map((row) => row.ledger),
       head,
       strays: strays.map(([position]) => Number(position)),
       streams: new Map(streams.map(([id, version]) => [id, Number(version)])),
