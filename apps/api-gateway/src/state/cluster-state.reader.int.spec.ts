@@ -63,7 +63,9 @@ describe('the state of the gateway', () => {
     expect([planning?.type, creation?.type]).toEqual(['VolumePlanned', 'VolumeCreated']);
     const time = encodeURIComponent(String(creation?.time));
     expect(await get(`/volumes?at=${time}`)).toEqual([200, list, String(created)]);
-    expect((await get('/volumes?at=2001-01-01T00:00:00%2B02:00')).slice(1)).toEqual(['{"volumes":[]}\n', '0']);
+    for (const before of ['2001-01-01T00:00:00%2B02:00', '0000-01-01T00:00:00Z', '0001-01-01T00:00:00%2B01:00']) {
+      expect(await get(`/volumes?at=${before}`)).toEqual([200, '{"volumes":[]}\n', '0']);
+    }
     expect((await get(`/volumes/${VOLUME}?at=${String(planned)}`)).slice(0, 2)).toEqual([404, 'Id not found\n']);
   });
 

@@ -55,6 +55,7 @@ export async function searchEvents(
   range: SearchRange,
 ): Promise<Found> {
   const { limit, newestFirst } = range;
+  if (isUnstorable(filter)) return { events: [] };
   const condition = conditionOf(filter, 6);
   const direction = newestFirst ? 'DESC' : 'ASC';
   // A stream is short and has an index of its own, which the order by position would keep Postgres from using.
@@ -78,6 +79,12 @@ export async function searchEvents(
   }
   if (from > to) return { events };
   return { events, next: newestFirst ? to : from };
+}
+
+/** Postgres has no text with U+0000, so no event has one. */
+function isUnstorable({ streamId, types = [], actor, address, correlationId, mentions, field }: EventFilter): boolean {
+  const texts = [streamId, ...types, actor, address, correlationId, mentions, field?.name, field?.value];
+  return texts.some((text) => text?.includes('\0'));
 }
 
 function conditionOf(

@@ -93,6 +93,7 @@ class PostgresLedgerReader implements LedgerReader {
   async positionAt(time: string): Promise<number> {
     const moment = new Date(time);
     if (Number.isNaN(moment.getTime())) throw new RangeError(`not a time: ${time}`);
+    if (moment.getTime() < 0) return 0; // Nothing was recorded then, and not every such year is one to Postgres.
     const [row] = await this.rows<[string]>('SELECT es.position_at($1, $2)', [this.ledger, moment.toISOString()]);
     return Number(row?.[0] ?? 0);
   }

@@ -122,6 +122,8 @@ describe('the log over HTTP', () => {
       expect(await positions(`?mentions=${NODE_1}&type=NodeAdded`)).toEqual([5]);
       expect(await positions('?actor=spec&from=3&to=4')).toEqual([3, 4]);
       expect(await positions('?actor=nobody')).toEqual([]);
+      expect(await positions('?actor=spec%00')).toEqual([]);
+      expect(await positions('?address=%00')).toEqual([]);
       expect(await positions('?address=10.9.8.7')).toEqual([]);
       expect(await positions('?from=3&at=4')).toEqual([3, 4]);
     });
@@ -222,6 +224,8 @@ describe('the log over HTTP', () => {
   it('tells what somebody did, and that nobody of that name did anything', async () => {
     const done = (await (await under.fetch('/v1/history/actors/spec?limit=2')).json()) as Page;
     expect(done.events.map(({ position }) => position)).toEqual([last - 1, last]);
-    expect((await under.fetch('/v1/history/actors/nobody')).status).toBe(404);
+    for (const name of ['nobody', 'spec%00']) {
+      expect((await under.fetch(`/v1/history/actors/${name}`)).status).toBe(404);
+    }
   });
 });
