@@ -189,9 +189,17 @@ describe('the command line', () => {
     expect({ code, out }).toEqual({ code: EXIT.usage, out: '' });
   });
 
-  it('says that nobody answers, and never the key', async () => {
+  it('says once who does not answer, and never the key', async () => {
     const { code, err } = await cli(['volume', 'list', '-s', 'http://127.0.0.1:1', '--secret', 'top-secret']);
     expect(code).toBe(EXIT.unavailable);
+    expect(err).toMatch(/^brickyard: no answer from http:..127.0.0.1:1 to GET .v1.volumes/);
+    expect(err.match(/\/v1\/volumes/g)).toHaveLength(1);
     expect(err).not.toContain('top-secret');
+  });
+
+  it('ends as documented when a file cannot be read', async () => {
+    const { code, err } = await cli(['topology', 'load', '/nowhere.json', '-s', 'http://127.0.0.1:1']);
+    expect(code).toBe(EXIT.unavailable);
+    expect(err).toMatch(/^brickyard: Unable to open config file \/nowhere.json: .*ENOENT/);
   });
 });

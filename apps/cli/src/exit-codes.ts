@@ -37,6 +37,6 @@ export function exitCodeOf(error: unknown): ExitCode {
 
 /** A key file is known by its error's name: the class comes with all of Postgres, which most commands do not need. */
 function isFileTrouble(error: unknown): boolean {
-  const { name, code } = (error ?? {}) as Partial<NodeJS.ErrnoException>;
-  return name === 'KeyFileError' || FILE_TROUBLE.has(String(code));
+  const { name, code, cause } = (error ?? {}) as Partial<NodeJS.ErrnoException>;
+  return name === 'KeyFileError' || FILE_TROUBLE.has(String(code)) || (cause !== undefined && isFileTrouble(cause));
 }

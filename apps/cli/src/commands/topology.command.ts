@@ -49,7 +49,7 @@ const heketiTree = ({ clusters, nodes, volumes }: Topology): object => ({
 /** Reads and checks a topology file. */
 export async function readTopology(file: string): Promise<TopologyFile> {
   const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    throw new UsageError(`Unable to open config file ${file}: ${error instanceof Error ? error.message : ''}`);
+    throw new Error(`Unable to open config file ${file}`, { cause: error });
   });
   let value: unknown;
   try {
