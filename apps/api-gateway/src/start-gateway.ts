@@ -66,7 +66,7 @@ export async function startGateway(settings: GatewaySettings, log: Logger): Prom
   const bus = new CommandBus(commandClient(settings.nats), undefined, () => reader.obstacle);
   const limit = new InFlightLimit(reader, settings.inFlightMax);
   const refusals = new Refusals();
-  const commands = new CommandSender({ bus, reader, limit, log, refusals });
+  const commands = new CommandSender({ bus, reader, ledger, limit, log, refusals });
   const probe = new NodeProbe(link);
   const streams = streamsOf(reader, ledger, log);
   const metrics = gatewayMetrics(reader, bus);

@@ -1,6 +1,7 @@
 /** From a request to an answered command: who asks, under which id, until when. */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { type ClientCommand, type CommandEnvelope, CommandId } from '@brickyard/contracts';
+import type { LedgerReader } from '@brickyard/event-sourcing/postgres';
 import { currentTraceparent, type Logger, Unavailable } from '@brickyard/service-host';
 import type { CommandBus } from '../command-bus';
 import { POSITION_HEADER } from '../http/answers';
@@ -17,6 +18,7 @@ export type AcceptedIds = Readonly<Record<string, string>>;
 export interface SenderParts {
   readonly bus: CommandBus;
   readonly reader: ClusterStateReader;
+  readonly ledger: Pick<LedgerReader, 'read'>;
   readonly limit: InFlightLimit;
   readonly log: Logger;
   readonly refusals: Refusals;
@@ -54,7 +56,7 @@ export class CommandSender {
     const bytes = Buffer.isBuffer(request.body) ? request.body.length : 0;
     if (bytes > COMMAND_BYTES_MAX) throw new TextError(413, 'request body too large');
     const leave = this.parts.limit.enter(command);
-    const correlationId = newId();
+    const correlationId = correlationIdOf(request, commandId);
     const answer = await this.ask(request, { commandId, correlationId, command }, bytes, leave);
     if (answer.kind === 'defect') {
       leave(0);
@@ -67,7 +69,26 @@ export class CommandSender {
       this.remember(request, command, correlationId, answer.position);
       throw new CommandRejected(command.type, answer.rejection, correlationId);
     }
+    if (answer.repeated) await this.refuseAnother(correlationId, answer.position);
     return answer.ids;
+  }
+
+  /** The answer to a key is the one to the first request under it; to another one it would be a lie. */
+  private async refuseAnother(correlationId: string, position: number): Promise<void> {
+    const first = await this.correlationIdAt(position);
+    if (first === undefined || first === correlationId) return;
+    if (first.slice(0, DIGEST_LENGTH) !== correlationId.slice(0, DIGEST_LENGTH)) return; // Drawn, by an earlier release.
+    throw new TextError(
+      422,
+      'Idempotency-Key was used before, for a request with another body; this one was not done: give it a key of its own',
+    );
+  }
+
+  private async correlationIdAt(position: number): Promise<string | undefined> {
+    for await (const [event] of this.parts.ledger.read({ after: position - 1, upTo: position })) {
+      return event?.metadata.correlationId;
+    }
+    return undefined;
   }
 
   private remember(request: GatewayRequest, command: ClientCommand, id: string, position: number): void {
@@ -112,6 +133,16 @@ function commandIdOf(request: GatewayRequest): CommandId {
   if (parsed.success) return parsed.data;
   throw badRequest('Idempotency-Key cannot be used with this path');
 }
+
+/** Of a request under a key the same each time: digests of the key and of the body, so that the log tells what was asked first. */
+function correlationIdOf({ headers, body }: GatewayRequest, commandId: CommandId): string {
+  if (headers['idempotency-key'] === undefined) return newId();
+  return `${digestOf(commandId)}${digestOf(Buffer.isBuffer(body) ? body : '')}`;
+}
+
+const DIGEST_LENGTH = 16;
+const digestOf = (text: string | Buffer): string =>
+  createHash('sha256').update(text).digest('hex').slice(0, DIGEST_LENGTH);
 
 function freshCommandId(request: GatewayRequest): CommandId {
   const id = newId();

@@ -25,7 +25,7 @@ const rejected = (rejection: Rejection): CommandReply => ({ kind: 'rejected', po
 describe('commands of the gateway', () => {
   let under: GatewayUnderTest;
   let heard: CommandEnvelope[] = [];
-  let answer: (envelope: CommandEnvelope) => CommandReply = accepted;
+  let answer: (envelope: CommandEnvelope) => CommandReply | Promise<CommandReply> = accepted;
 
   beforeAll(async () => {
     under = await GatewayUnderTest.start();
@@ -174,6 +174,33 @@ describe('commands of the gateway', () => {
     ]);
     expect(heard.map(({ commandId }) => commandId)).toEqual(Array(2).fill('anonymous:POST:/volumes:order-7'));
     expect((await post('/volumes', { size: 1 }, { 'idempotency-key': 'a b' })).status).toBe(400);
+  });
+
+  it('does not pass off the first answer to a key as the answer to another request', async () => {
+    const ids = { clusterId: CLUSTER };
+    const firsts = new Map<string, number>();
+    answer = async ({ commandId, correlationId }) => {
+      const known = firsts.get(commandId);
+      if (known !== undefined) return { kind: 'accepted', position: known, repeated: true, ids };
+      const position = await under.recordFor(
+        correlationId,
+        event('ClusterFlagsSet', { clusterId: CLUSTER, flags: { file: true, block: true } }),
+      );
+      firsts.set(commandId, position);
+      return { kind: 'accepted', position, repeated: false, ids };
+    };
+    const headers = { 'idempotency-key': 'one-cluster' };
+    expect((await post('/clusters', { file: true }, headers)).status).toBe(201);
+    expect((await post('/clusters', { file: true }, headers)).status).toBe(201);
+    const other = await post('/clusters', { block: true }, headers);
+    expect([other.status, await other.text()]).toEqual([
+      422,
+      expect.stringMatching(/^Idempotency-Key was used before.*give it a key of its own\n$/),
+    ]);
+    const [first] = firsts.values();
+    firsts.set('anonymous:POST:/clusters:of-an-earlier-release', first ?? 0);
+    const earlier = { 'idempotency-key': 'of-an-earlier-release' };
+    expect((await post('/clusters', { block: true }, earlier)).status).toBe(201);
   });
 
   it('tells a refusal in heketi’s words, and in a header what would help', async () => {

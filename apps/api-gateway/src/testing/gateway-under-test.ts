@@ -66,8 +66,13 @@ export class GatewayUnderTest {
   }
 
   /** Appends facts as the allocator would; resolves with the position of the last one. */
-  async record(...events: readonly ControlEvent[]): Promise<number> {
-    const metadata = { correlationId: 'spec', actor: { name: 'spec' } };
+  record(...events: readonly ControlEvent[]): Promise<number> {
+    return this.recordFor('spec', ...events);
+  }
+
+  /** The same, on behalf of a request. */
+  async recordFor(correlationId: string, ...events: readonly ControlEvent[]): Promise<number> {
+    const metadata = { correlationId, actor: { name: 'spec' } };
     return (await this.writer.submit({ command: events, metadata })).position;
   }
 
