@@ -20,7 +20,6 @@ import {
   VolumeId,
 } from '@brickyard/contracts';
 import type { Bus } from '@brickyard/service-host';
-import { NestFactory } from '@nestjs/core';
 import type { Agent } from './agent';
 import { MOUNT_ROOT } from './brick-path';
 import { AgentConfig } from './config';
@@ -65,7 +64,11 @@ let bench: AgentBench;
 beforeEach(async () => {
   bench = await agentBench();
 });
-afterEach(() => bench.close());
+afterEach(async () => {
+  const held = bench.held();
+  await bench.close();
+  expect(held).toEqual([]);
+});
 
 async function hostAgent(
   name = 'agent',
@@ -79,10 +82,7 @@ async function hostAgent(
     BRICKYARD_BRICK_DRIVER: 'directory',
     BRICKYARD_VOLUME_DRIVER: 'recorded',
   });
-  const app = await NestFactory.createApplicationContext(NodeAgentModule.of({ config, bus, log: bench.log }), {
-    logger: false,
-    abortOnError: false,
-  });
+  const app = await NodeAgentModule.open({ config, bus, log: bench.log });
   prepared(app.get<Drivers>(DRIVERS));
   const agent = app.get<Agent>(AGENT);
   await agent.start();

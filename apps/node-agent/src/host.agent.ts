@@ -194,6 +194,5 @@ class HostAgent implements Agent {
     await this.facts?.close();
     await this.keeping;
     await this.options.glusterd.stop();
-    await this.options.ledger.close();
   }
 }

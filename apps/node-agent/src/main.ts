@@ -1,6 +1,5 @@
 import '@brickyard/service-host/register';
 import 'reflect-metadata';
-import { NestFactory } from '@nestjs/core';
 import {
   busSettings,
   connectBus,
@@ -26,11 +25,7 @@ async function main(): Promise<void> {
   const log = createLogger({ service: 'node-agent', level: config.BRICKYARD_LOG_LEVEL });
   const bus = await connectBus({ ...busSettings(config), name: `node-agent ${name}`, log });
   const metrics = createMetrics('node-agent');
-  const options = { logger: false as const, abortOnError: false };
-  const app = await NestFactory.createApplicationContext(
-    NodeAgentModule.of({ config, bus, log, metrics: agentMetrics(metrics) }),
-    options,
-  );
+  const app = await NodeAgentModule.open({ config, bus, log, metrics: agentMetrics(metrics) });
   const agent = app.get<Agent>(AGENT);
   const health = await startHealthServer({
     port: config.BRICKYARD_HEALTH_PORT,

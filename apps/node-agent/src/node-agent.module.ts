@@ -1,6 +1,15 @@
 import { join } from 'node:path';
-import { type DynamicModule, Module, type Provider } from '@nestjs/common';
+import {
+  type DynamicModule,
+  type INestApplicationContext,
+  Inject,
+  Module,
+  type OnModuleDestroy,
+  type Provider,
+} from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
 import { type Bus, ConfigError, type Logger } from '@brickyard/service-host';
+import { type AgentFiles, openFiles } from './agent.files';
 import type { AgentMetrics } from './agent-metrics';
 import type { AgentConfig } from './config';
 import type { BrickDriver } from './drivers/brick.driver';
@@ -15,16 +24,14 @@ import { hostCommand } from './drivers/host-command';
 import { loopXfsBrickDriver } from './drivers/loop-xfs/loop-xfs.brick-driver';
 import { lvmThinBrickDriver } from './drivers/lvm/lvm-thin.brick-driver';
 import { directoryBrickDriver } from './drivers/simulated/directory.brick-driver';
-import { openRecordedBlocks, type RecordedBlocks } from './drivers/simulated/recorded.blocks';
-import { openRecordedGlusters, type RecordedGlusters } from './drivers/simulated/recorded.gluster';
+import type { RecordedBlocks } from './drivers/simulated/recorded.blocks';
+import type { RecordedGlusters } from './drivers/simulated/recorded.gluster';
 import type { VolumeDriver } from './drivers/volume.driver';
 import type { Drivers } from './execute';
-import { type FaultPlan, NO_FAULTS, watchFaults } from './faults';
 import { hostAgent } from './host.agent';
 import { hostSignature, type SignatureOptions } from './host-signature';
-import { openLedger, type TaskLedger } from './ledger';
 import { simulatedAgent } from './simulated.agent';
-import { AGENT, DRIVERS, FAULTS, GLUSTERD, LEDGER, RECORDED, RECORDED_BLOCKS } from './tokens';
+import { AGENT, DRIVERS, FILES, GLUSTERD } from './tokens';
 
 /** What the process brings along. */
 export interface AgentParts {
@@ -34,58 +41,37 @@ export interface AgentParts {
   readonly metrics?: AgentMetrics;
 }
 
-/** Binds the agent's ports to the drivers that its settings name. */
-@Module({})
-export class NodeAgentModule {
-  static of(parts: AgentParts): DynamicModule {
-    const isSimulated = parts.config.BRICKYARD_AGENT_SIMULATED === '1';
-    const own = isSimulated ? [simulated(parts)] : [glusterd(parts), drivers(parts), real(parts)];
-    return {
-      module: NodeAgentModule,
-      providers: [faults(parts), ledger(parts), recorded(parts), recordedBlocks(parts), ...own],
-    };
-  }
+interface OpenParts extends AgentParts {
+  readonly files: AgentFiles;
 }
 
-const faults = ({ config, log }: AgentParts): Provider => ({
-  provide: FAULTS,
-  useFactory: (): FaultPlan =>
-    config.BRICKYARD_FAULTS === undefined ? NO_FAULTS : watchFaults(config.BRICKYARD_FAULTS, log),
-});
+/** Binds the agent's ports to the drivers that its settings name. */
+@Module({})
+export class NodeAgentModule implements OnModuleDestroy {
+  constructor(@Inject(FILES) private readonly files: AgentFiles) {}
 
-const ledger = ({ config }: AgentParts): Provider => ({
-  provide: LEDGER,
-  useFactory: (): Promise<TaskLedger> =>
-    openLedger({
-      file: join(config.BRICKYARD_AGENT_DIR, 'tasks.journal'),
-      sync: config.BRICKYARD_AGENT_SIMULATED === '0',
-    }),
-});
+  /** The agent, made and not started; what it has opened is closed with the application, or at once when it is refused. */
+  static async open(parts: AgentParts): Promise<INestApplicationContext> {
+    const files = await openFiles(parts.config, parts.log);
+    try {
+      const module = NodeAgentModule.around({ ...parts, files });
+      return await NestFactory.createApplicationContext(module, { logger: false, abortOnError: false });
+    } catch (error) {
+      await files.close();
+      throw error;
+    }
+  }
 
-const recorded = ({ config }: AgentParts): Provider => ({
-  provide: RECORDED,
-  inject: [FAULTS],
-  useFactory: (plan: FaultPlan): Promise<RecordedGlusters | undefined> => {
-    const isUsed = config.BRICKYARD_AGENT_SIMULATED === '1' || config.BRICKYARD_VOLUME_DRIVER === 'recorded';
-    if (!isUsed) return Promise.resolve(undefined);
-    const file = join(config.BRICKYARD_AGENT_DIR, 'gluster.journal');
-    return openRecordedGlusters({ file, isDown: (host) => plan.isSilent(host) });
-  },
-});
+  private static around(parts: OpenParts): DynamicModule {
+    const isSimulated = parts.config.BRICKYARD_AGENT_SIMULATED === '1';
+    const own = isSimulated ? [simulated(parts)] : [glusterd(parts), drivers(parts), real(parts)];
+    return { module: NodeAgentModule, providers: [{ provide: FILES, useValue: parts.files }, ...own] };
+  }
 
-const recordedBlocks = ({ config }: AgentParts): Provider => ({
-  provide: RECORDED_BLOCKS,
-  inject: [RECORDED],
-  useFactory: (glusters: RecordedGlusters | undefined): Promise<RecordedBlocks | undefined> => {
-    const isUsed = glusters !== undefined || config.BRICKYARD_BLOCK_DRIVER === 'recorded';
-    if (!isUsed) return Promise.resolve(undefined);
-    return openRecordedBlocks({
-      file: join(config.BRICKYARD_AGENT_DIR, 'blocks.journal'),
-      isServed: async (host, { name }) =>
-        glusters === undefined || (await glusters.on(host).volume(name))?.status === 'started',
-    });
-  },
-});
+  onModuleDestroy(): Promise<void> {
+    return this.files.close();
+  }
+}
 
 const glusterd = ({ config, log }: AgentParts): Provider => ({
   provide: GLUSTERD,
@@ -100,14 +86,10 @@ const glusterd = ({ config, log }: AgentParts): Provider => ({
     }),
 });
 
-const drivers = ({ config }: AgentParts): Provider => ({
+const drivers = ({ config, files: { glusters, blocks } }: OpenParts): Provider => ({
   provide: DRIVERS,
-  inject: [RECORDED, RECORDED_BLOCKS, GLUSTERD],
-  useFactory: (
-    glusters: RecordedGlusters | undefined,
-    blocks: RecordedBlocks | undefined,
-    supervisor: GlusterdSupervisor,
-  ): Drivers => ({
+  inject: [GLUSTERD],
+  useFactory: (supervisor: GlusterdSupervisor): Drivers => ({
     bricks: brickDriver(config),
     volumes: glusters === undefined ? realVolumeDriver(config, supervisor) : recordedVolumeDriver(config, glusters),
     blocks: blockDriver(config, blocks),
@@ -167,18 +149,18 @@ function hostOf({ BRICKYARD_AGENT_HOST: host }: AgentConfig): NonNullable<AgentC
   return host;
 }
 
-const real = ({ config, bus, log, metrics }: AgentParts): Provider => ({
+const real = ({ config, bus, log, metrics, files: { ledger, faults } }: OpenParts): Provider => ({
   provide: AGENT,
-  inject: [DRIVERS, LEDGER, FAULTS, GLUSTERD],
-  useFactory: (bound: Drivers, tasks: TaskLedger, plan: FaultPlan, supervisor: GlusterdSupervisor) =>
+  inject: [DRIVERS, GLUSTERD],
+  useFactory: (bound: Drivers, supervisor: GlusterdSupervisor) =>
     hostAgent({
       bus,
       metrics,
       log,
       host: hostOf(config),
       drivers: bound,
-      ledger: tasks,
-      faults: plan,
+      ledger,
+      faults,
       simulated: config.BRICKYARD_BRICK_DRIVER === 'directory' || config.BRICKYARD_VOLUME_DRIVER === 'recorded',
       tasksAtOnce: config.BRICKYARD_TASKS_AT_ONCE,
       signature: () => hostSignature(signatureOptions(config)),
@@ -196,21 +178,28 @@ const signatureOptions = (config: AgentConfig): SignatureOptions => ({
     : { elsewhere: hostCommand(config.BRICKYARD_HOST_COMMAND) }),
 });
 
-const simulated = ({ config, bus, log, metrics }: AgentParts): Provider => ({
+const simulated = ({
+  config,
+  bus,
+  log,
+  metrics,
+  files: { ledger, faults, glusters, blocks },
+}: OpenParts): Provider => ({
   provide: AGENT,
-  inject: [LEDGER, FAULTS, RECORDED, RECORDED_BLOCKS],
-  useFactory: (tasks: TaskLedger, plan: FaultPlan, glusters: RecordedGlusters, blocks: RecordedBlocks) =>
-    simulatedAgent({
+  useFactory: () => {
+    if (glusters === undefined || blocks === undefined) throw new TypeError('simulated hosts are made of files');
+    return simulatedAgent({
       bus,
       metrics,
       log,
       directory: config.BRICKYARD_AGENT_DIR,
       mountRoot: config.BRICKYARD_MOUNT_ROOT,
       deviceSizeKib: config.BRICKYARD_DEVICE_SIZE_KIB,
-      ledger: tasks,
+      ledger,
       glusters,
       blocks,
-      faults: plan,
+      faults,
       tasksAtOnce: config.BRICKYARD_TASKS_AT_ONCE,
-    }),
+    });
+  },
 });

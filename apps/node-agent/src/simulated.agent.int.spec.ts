@@ -1,5 +1,5 @@
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { appendFileSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import {
   type AgentTask,
   BrickId,
@@ -15,7 +15,6 @@ import {
   VolumeId,
 } from '@brickyard/contracts';
 import { Unavailable } from '@brickyard/service-host';
-import { NestFactory } from '@nestjs/core';
 import type { Agent } from './agent';
 import { MOUNT_ROOT } from './brick-path';
 import { AgentConfig } from './config';
@@ -77,7 +76,9 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   for (const end of ends.reverse()) await end();
+  const held = bench.held();
   await bench.close();
+  expect(held).toEqual([]);
 });
 
 async function start(): Promise<() => Promise<void>> {
@@ -89,10 +90,8 @@ async function start(): Promise<() => Promise<void>> {
     BRICKYARD_FAULTS: faultsFile,
   });
   const bus = await bench.connect('simulated');
-  const parts = NodeAgentModule.of({ config, bus, log: bench.log });
-  const app = await NestFactory.createApplicationContext(parts, { logger: false, abortOnError: false });
+  const app = await NodeAgentModule.open({ config, bus, log: bench.log });
   const agent = app.get<Agent>(AGENT);
-  await agent.start();
   let hasEnded = false;
   const end = async (): Promise<void> => {
     if (hasEnded) return;
@@ -101,6 +100,7 @@ async function start(): Promise<() => Promise<void>> {
     await app.close();
   };
   ends.push(end);
+  await agent.start();
   return end;
 }
 
@@ -248,9 +248,24 @@ describe('the agent of all simulated hosts', () => {
   it('does not start with faults that make no sense, and keeps the old ones when new ones do not', async () => {
     plan([{ task: 'PolishBricks' }]);
     await expect(start()).rejects.toThrow(/BRICKYARD_FAULTS: .*faults\.json: \[0\.task\]/);
+    expect(bench.held()).toEqual([]);
     plan([{ task: 'CheckNode', fail: { transient: true, detail: 'planned' } }]);
     await start();
     plan('{ not json');
     expect(await done(FIRST, 'check', check)).toMatchObject({ failure: { detail: 'planned' } });
+  });
+
+  it('does not start with a journal that is damaged, and lets go of the others', async () => {
+    const end = await start();
+    expect(
+      bench
+        .held()
+        .map((path) => basename(path))
+        .sort(),
+    ).toEqual(['blocks.journal', 'gluster.journal', 'hosts.journal', 'tasks.journal']);
+    await end();
+    appendFileSync(join(bench.directory, 'simulated', 'blocks.journal'), 'nonsense\n');
+    await expect(start()).rejects.toThrow(/blocks\.journal is not JSON/);
+    expect(bench.held()).toEqual([]);
   });
 });

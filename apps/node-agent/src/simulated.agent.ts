@@ -218,9 +218,6 @@ class SimulatedAgent implements Agent {
     this.forget();
     for (const subscription of this.subscriptions.reverse()) await subscription.close();
     await this.known?.close();
-    await this.options.ledger.close();
-    await this.options.blocks.close();
-    await this.options.glusters.close();
   }
 }
 

@@ -1,5 +1,5 @@
 /** A bus of its own with the streams of tasks and outcomes, and the allocator's side of the conversation: for specs. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -34,6 +34,8 @@ export interface AgentBench {
   readonly bus: Bus;
   readonly log: Logger;
   readonly directory: string;
+  /** Files below the directory that this process has open; none known where there is no /proc. */
+  held(): readonly string[];
   /** Tasks answered with "no longer wanted". */
   readonly unwanted: Set<string>;
   readonly outcomes: readonly TaskOutcome[];
@@ -92,6 +94,7 @@ export async function agentBench(host?: string): Promise<AgentBench> {
     bus,
     log,
     directory,
+    held: () => openFiles().filter((path) => path.startsWith(directory)),
     unwanted,
     outcomes,
     connect,
@@ -140,6 +143,18 @@ export async function agentBench(host?: string): Promise<AgentBench> {
       rmSync(directory, { recursive: true, force: true });
     },
   };
+}
+
+function openFiles(): readonly string[] {
+  const own = '/proc/self/fd';
+  const numbers = process.platform === 'linux' ? readdirSync(own) : [];
+  return numbers.flatMap((number) => {
+    try {
+      return [readlinkSync(join(own, number))];
+    } catch {
+      return []; // The one that listed the others is closed again.
+    }
+  });
 }
 
 /** Resolves as soon as `look` finds something, asked whenever `wake` is called. */
