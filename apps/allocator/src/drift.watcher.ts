@@ -1,5 +1,4 @@
 /** What agents say of their hosts, held against the log: differences are recorded once, and settled where the policy says so. */
-import { createHash } from 'node:crypto';
 import {
   FACTS_ALL,
   factsWantedOf,
@@ -10,11 +9,9 @@ import {
   type DriftFinding,
   type DriftId,
   type NodeId,
-  type OperationId,
 } from '@brickyard/contracts';
 import {
   driftsWithoutSubject,
-  isTrivial,
   judgeHost,
   type ControlState,
   type Drift,
@@ -23,6 +20,7 @@ import {
 } from '@brickyard/domain';
 import type { StoredEvent } from '@brickyard/event-sourcing';
 import type { Bus, Gauge, Logger, Metrics, Subscription } from '@brickyard/service-host';
+import { DriftHealer, type HealPolicy } from './drift.healer';
 
 const FactsAtDoor = quick(NodeFacts);
 const LOOK_EVERY_MS = 5_000;
@@ -30,14 +28,8 @@ const LOOK_EVERY_MS = 5_000;
 const REPORT_OVERDUE_MS = 75_000;
 /** A report older than this counts no more. */
 const REPORT_AGE_MAX_MS = 90_000;
-/** Between two attempts to heal the same thing: first, and longest. */
-const HEAL_PAUSE_MS = 10_000;
-const HEAL_PAUSE_MAX_MS = 10 * 60_000;
 /** Findings in one command: a commit stays small. */
 const FINDINGS_MAX = 200;
-
-/** Which differences are settled without a human. */
-export type HealPolicy = 'none' | 'trivial';
 
 export interface DriftOptions {
   readonly bus: Pick<Bus, 'publish' | 'subscribe'>;
@@ -99,7 +91,7 @@ class Watcher implements DriftWatcher {
   private readonly heard = new Map<string, Heard>();
   /** Seen once: recorded when the next look shows it, too. */
   private readonly candidates = new Map<DriftId, Candidate>();
-  private readonly healed = new Map<DriftId, { tries: number; nextAt: number }>();
+  private readonly healer: DriftHealer;
   private readonly gauge: Gauge<'class'> | undefined;
   private readonly now: () => number;
   private subscription: Subscription | undefined;
@@ -107,6 +99,7 @@ class Watcher implements DriftWatcher {
 
   constructor(private readonly options: DriftOptions) {
     this.now = options.now ?? Date.now;
+    this.healer = new DriftHealer({ ...options, now: this.now });
     this.gauge = options.metrics?.gauge({
       name: 'brickyard_drift_findings',
       help: 'Open differences between the log and what hosts say',
@@ -233,7 +226,7 @@ class Watcher implements DriftWatcher {
       resolved: [...resolved],
     };
     void this.options.submit(command, 'drift').then(() => {
-      this.heal();
+      this.healer.heal();
     });
   }
 
@@ -246,7 +239,7 @@ class Watcher implements DriftWatcher {
       const isOverdue = heard === undefined || this.now() - heard.at > REPORT_OVERDUE_MS;
       if (node.lostSince === undefined && isOverdue && heard?.report?.simulated !== true) this.ask(node);
     }
-    this.heal();
+    this.healer.heal();
     this.count(state);
   }
 
@@ -254,28 +247,6 @@ class Watcher implements DriftWatcher {
     if (this.gauge === undefined) return;
     this.gauge.reset();
     for (const { class: kind } of state.drift.values()) this.gauge.inc({ class: kind });
-  }
-
-  private heal(): void {
-    const state = this.options.state();
-    if (this.options.policy === 'none' || state.hold !== undefined) return;
-    for (const driftId of this.healed.keys()) if (!state.drift.has(driftId)) this.forgetLater(driftId);
-    for (const drift of state.drift.values()) {
-      if (!isTrivial(drift.class) || drift.operationId !== undefined || !mayBeHealed(drift, state)) continue;
-      const { tries, nextAt } = this.healed.get(drift.driftId) ?? { tries: 0, nextAt: 0 };
-      if (this.now() < nextAt) continue;
-      const pauseMs = Math.min(HEAL_PAUSE_MAX_MS, HEAL_PAUSE_MS * 2 ** tries);
-      this.healed.set(drift.driftId, { tries: tries + 1, nextAt: this.now() + pauseMs });
-      const operationId = healingId(drift, state);
-      this.options.log.info({ driftId: drift.driftId, class: drift.class, operationId }, 'restored by policy');
-      void this.options.submit({ type: 'RestoreDrift', operationId, driftId: drift.driftId }, operationId);
-    }
-  }
-
-  /** What comes again and again is not healed ever faster. */
-  private forgetLater(driftId: DriftId): void {
-    const known = this.healed.get(driftId);
-    if (known !== undefined && this.now() - known.nextAt > HEAL_PAUSE_MAX_MS) this.healed.delete(driftId);
   }
 }
 
@@ -292,21 +263,3 @@ function isAbout({ subject }: DriftFinding, ids: ReadonlySet<unknown>): boolean 
   const own: Readonly<Record<string, unknown>> = subject;
   return SUBJECTS.some((name) => own[name] !== undefined && ids.has(own[name]));
 }
-
-/** Who sets a node or device offline is at work on it: nothing is mounted under his hands. */
-function mayBeHealed({ subject }: Drift, state: ControlState): boolean {
-  if (subject.kind !== 'brick') return false;
-  const volume = state.volumes.get(subject.volumeId);
-  const brick = volume?.bricks.find(({ brickId }) => brickId === subject.brickId);
-  const device = brick === undefined ? undefined : state.devices.get(brick.deviceId);
-  const node = state.nodes.get(subject.nodeId);
-  if (volume?.operationId !== undefined || node?.lostSince !== undefined) return false;
-  return device?.state === 'online' && node?.state === 'online';
-}
-
-/** Another id for each attempt. */
-const healingId = ({ driftId }: Drift, state: ControlState): OperationId =>
-  createHash('sha256')
-    .update(`${driftId}/${String(state.endedCount)}`)
-    .digest('hex')
-    .slice(0, 32) as OperationId;

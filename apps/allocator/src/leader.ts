@@ -13,7 +13,8 @@ import { describeError, type Bus, type ChapKeys, type Logger, type Metrics } fro
 import { startCheckpointKeeper, type CheckpointKeeper, type CheckpointOptions } from './checkpoint.keeper';
 import { decideForLog, evolveForLog, type ControlWriter } from './control-writer';
 import { eventsStream, startEventRelay } from './event.relay';
-import { watchDrift, type HealPolicy } from './drift.watcher';
+import type { HealPolicy } from './drift.healer';
+import { watchDrift } from './drift.watcher';
 import type { LedgerFollower } from './ledger-follower';
 import { watchNodes } from './node-liveness';
 import { createProcessManager, outcomesStream } from './operation.process-manager';
