@@ -13,6 +13,11 @@ import { keptFacts } from './snapshots';
 /** The facts as of a position. */
 export type FactsAt = StateAt<RegistryState>;
 
+/** A state, and whether it may be older than what another replica has acknowledged. */
+export interface ReadableState extends FactsAt {
+  readonly isMaybeStale: boolean;
+}
+
 /** How often a replica that an event of a later release has stopped looks whether it is gone. */
 const OBSTACLE_LOOK_MS = 5_000;
 

@@ -1,7 +1,7 @@
 /** Lists: tags of a repository, all repositories, what refers to a manifest. */
 import type { Digest, RepositoryName } from '@brickyard/contracts';
 import type { PersistentMap } from '@brickyard/event-sourcing';
-import type { ReadableState } from '../facts/registry-facts';
+import type { ReadableState } from '../facts/folded-facts';
 import { type Registry, repositoryOf } from '../registry';
 import type { Exchange } from './exchange';
 import { OCI_INDEX } from './manifest-shape';

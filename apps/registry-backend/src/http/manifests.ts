@@ -2,7 +2,7 @@
 import { type Digest, type RepositoryName, Tag } from '@brickyard/contracts';
 import { VolumeTrouble } from '@brickyard/volume-storage';
 import type { Manifest, Repository } from '@brickyard/domain/registry';
-import type { ReadableState } from '../facts/registry-facts';
+import type { ReadableState } from '../facts/folded-facts';
 import { momentIn } from '../history/past-facts';
 import { accepted, type Registry, repositoryOf } from '../registry';
 import { matches } from './blobs';
