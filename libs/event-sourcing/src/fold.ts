@@ -11,13 +11,3 @@ export function fold<State, Event>(
   for (const recorded of events) state = evolve(state, recorded);
   return state;
 }
-
-/** A part of a folded state that is to be saved. */
-export interface SnapshotPart {
-  /** Another one for each part of the state. */
-  readonly name: string;
-  /** What the text tells of. These values never change, so while they are the same ones, the text is the same. */
-  readonly of: readonly unknown[];
-  /** Makes the text. */
-  readonly text: () => string;
-}

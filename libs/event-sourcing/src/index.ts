@@ -3,6 +3,7 @@ export * from './decider';
 export * from './fold';
 export * from './persistent-map';
 export * from './saga';
+export * from './snapshot-part';
 export * from './event-log';
 export * from './canonical-json';
 export * from './hash-chain';

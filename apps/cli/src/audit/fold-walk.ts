@@ -6,9 +6,11 @@ import {
   encodeSnapshot,
   evolveStored,
   FOLD_VERSION,
+  snapshotParts,
   type ControlState,
 } from '@brickyard/domain';
 import {
+  PartMemory,
   Unavailable,
   type ChainEnd,
   type Finding,
@@ -79,6 +81,7 @@ class FoldWalk {
   private readonly compared: number[] = [];
   private decisions = 0;
   private readonly findings: Finding[] = [];
+  private readonly texts = new PartMemory((text) => text);
   private readonly snapshots: ReadonlySet<number>;
 
   constructor(
@@ -118,7 +121,9 @@ class FoldWalk {
     const snapshot = await this.reader.latestSnapshot({ foldVersion: FOLD_VERSION, atOrBefore: position });
     if (snapshot?.position !== position) return; // Pruned since the audit began.
     this.compared.push(position);
-    const finding = compareSnapshot(position, encodeSnapshot(this.state), snapshot.chunks);
+    const textOf = this.texts.next();
+    const expected = Array.from(snapshotParts(this.state), textOf);
+    const finding = compareSnapshot(position, expected, snapshot.chunks);
     this.report(finding === undefined ? [] : [finding]);
   }
 

@@ -1,7 +1,7 @@
 /** Saves the fold now and then, in slices, so that a start need not fold everything and no command waits for it. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ChainEnd } from '../event-log';
-import type { SnapshotPart } from '../fold';
+import type { SnapshotPart } from '../snapshot-part';
 import type { LedgerReader } from './types';
 
 /** What to save, how often, and whom to tell. */

@@ -1,6 +1,6 @@
 import { promisify } from 'node:util';
 import { constants, gunzip, gzip } from 'node:zlib';
-import type { SnapshotPart } from '../fold';
+import { PartMemory, type SnapshotPart } from '../snapshot-part';
 
 const compress = promisify(gzip);
 const decompress = promisify(gunzip);
@@ -27,34 +27,15 @@ function pieceBytes(packed: Buffer): number {
   return Math.min(PIECE_BYTES_MAX, Math.max(constants.Z_MIN_CHUNK, unpackedBytes + 1));
 }
 
-interface PackedPart extends Pick<SnapshotPart, 'of'> {
-  readonly packed: Buffer;
-}
-
-/** Packs the parts of one snapshot after the other; what is as it was in the one before is taken from there. */
+/** Packs one snapshot after the other; parts that are as they were in the one before are packed already. */
 export class SnapshotPacker {
-  private before: ReadonlyMap<string, PackedPart> = new Map();
+  private readonly memory = new PartMemory(packChunk);
 
   /** One part at a time, so that whatever else waits for this thread has its turn between two. */
   async pack(parts: readonly (string | SnapshotPart)[]): Promise<readonly Buffer[]> {
-    const { before } = this;
-    const now = new Map<string, PackedPart>();
+    const packedOf = this.memory.next();
     const chunks: Buffer[] = [];
-    for (const part of parts) {
-      if (typeof part === 'string') {
-        chunks.push(await packChunk(part));
-        continue;
-      }
-      const { name, of, text } = part;
-      const known = before.get(name);
-      const packed = known !== undefined && isSame(known.of, of) ? known.packed : await packChunk(text());
-      now.set(name, { of, packed });
-      chunks.push(packed);
-    }
-    this.before = now;
+    for (const part of parts) chunks.push(await (typeof part === 'string' ? packChunk(part) : packedOf(part)));
     return chunks;
   }
 }
-
-const isSame = (one: readonly unknown[], other: readonly unknown[]): boolean =>
-  one.length === other.length && one.every((value, index) => value === other[index]);

@@ -1,4 +1,4 @@
-import type { SnapshotPart } from '../fold';
+import type { SnapshotPart } from '../snapshot-part';
 import { packChunk, SnapshotPacker, unpackChunk } from './snapshots';
 
 const LONGER_THAN_A_PIECE = 'ü0123456789'.repeat(500_000);

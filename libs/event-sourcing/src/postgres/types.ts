@@ -1,6 +1,6 @@
 import type { JsonObject, JsonValue } from '../canonical-json';
 import type { ChainEnd, EventMetadata, NewEvent, StoredChange, StoredEvent } from '../event-log';
-import type { SnapshotPart } from '../fold';
+import type { SnapshotPart } from '../snapshot-part';
 import type { EventFilter, Found, SearchRange } from './event-search';
 
 /** The end of a ledger as Postgres has it, with the number of times leadership has changed. */
