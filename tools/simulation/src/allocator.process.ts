@@ -24,7 +24,7 @@ export async function allocatorMain(world: World, proc: Proc): Promise<void> {
   const log = world.logOf(proc);
   const bus = world.busOf(proc);
   await bus.connect();
-  const storage = world.postgres.storage(proc);
+  const storage = world.storageOf(proc);
   const reader = storage.openReader();
   const follower = await eventually(() => followLedger(reader, bus, log));
   const ending = new AbortController();

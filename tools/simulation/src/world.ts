@@ -1,10 +1,12 @@
 /** One run's world: servers, hosts, processes, and what can happen to them. */
 import type { CommandEnvelope, HostName } from '@brickyard/contracts';
+import type { LedgerStorage } from '@brickyard/event-sourcing/postgres';
 import { createLogger, type Logger } from '@brickyard/service-host';
 import { SimulatedBus } from './bus';
 import { copyOfPlatter, cutPower, emptyPlatter, type Platter } from './disk';
 import { SimulatedGlusters } from './gluster';
 import { Kernel, Proc } from './kernel';
+import { ledgerStorageOf } from './ledger-storage';
 import { type NatsSabotage, SimulatedNats } from './nats';
 import { Network } from './network';
 import {
@@ -151,6 +153,10 @@ export class World {
 
   busOf(proc: Proc): SimulatedBus {
     return new SimulatedBus(this.kernel, this.network, this.nats, proc, this.logOf(proc));
+  }
+
+  storageOf(proc: Proc): LedgerStorage {
+    return ledgerStorageOf(this.postgres, this.network, proc);
   }
 
   /** Begins to run a process, again whenever it has ended. */
