@@ -27,6 +27,9 @@ function usageOf(pid: string): Usage | undefined {
   }
 }
 
+/** CPU time so far of one process and of its children that have ended, in milliseconds; 0 when it is gone. */
+export const cpuMsOf = (pid: number): number => usageOf(String(pid))?.ms ?? 0;
+
 /** CPU time so far of each named process with its children, and of this one as `client`; empty where there is no `/proc`. */
 export function cpuNow(pids: ReadonlyMap<string, number>): CpuMs {
   if (process.platform !== 'linux') return new Map();
