@@ -9,6 +9,7 @@ import { startStack } from './start-stack';
 import { sampleTopology } from './topology';
 
 const WRONG_OPTION = 2;
+const ENDED = 'ended; nothing is left running, the data stays';
 /** Variables that a user may set for all services. */
 const PASSED_ON =
   /^(BRICKYARD_LOG_LEVEL|BRICKYARD_LOG_REQUESTS|BRICKYARD_NODE_LOST_SECONDS|LOG_LEVEL|HEKETI_(?!CLI_|ADMIN_KEY|USER_KEY|HTTP_PORT).+)$/;
@@ -33,9 +34,15 @@ async function main(): Promise<void> {
     progress(`SIMULATED storage hosts: no data is stored${whySimulated === undefined ? '' : ` (${whySimulated})`}`);
   }
   const ending = endOnSignal();
-  const stack = await startStack({ ...options, env: passedOn(), onProgress: progress });
-  ending.of(stack);
-  tell(stack, options);
+  try {
+    const stack = await startStack({ ...options, env: passedOn(), onProgress: progress, signal: ending.signal });
+    ending.of(stack);
+    tell(stack, options);
+  } catch (error) {
+    if (!ending.signal.aborted || error instanceof AggregateError) throw error;
+    progress(ENDED);
+    process.exit(0);
+  }
 }
 
 function optionsOrExit(): StartOptions {
@@ -52,33 +59,29 @@ function optionsOrExit(): StartOptions {
 }
 
 /** One signal ends everything in order, also while it is still starting; the terminal sends Ctrl-C to npm and to us. */
-function endOnSignal(): { of(stack: RunningStack): void } {
+function endOnSignal(): { readonly signal: AbortSignal; of(stack: RunningStack): void } {
+  const asked = new AbortController();
   let running: RunningStack | undefined;
-  let isAsked = false;
-  const end = async (): Promise<void> => {
-    if (running === undefined) return;
-    progress('ending');
-    await running.stop();
-    progress('ended; nothing is left running, the data stays');
-  };
-  const endAndExit = (): void => {
-    end().then(
-      () => process.exit(0),
-      () => process.exit(1),
-    );
+  const end = async (stack: RunningStack): Promise<void> => {
+    await stack.stop();
+    progress(ENDED);
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
-      if (isAsked) return;
-      isAsked = true;
-      if (running === undefined) progress('ending as soon as the start is over');
-      else endAndExit();
+      if (asked.signal.aborted) return;
+      asked.abort();
+      progress('ending');
+      if (running === undefined) return; // The start is broken off, and ends what it has begun.
+      end(running).then(
+        () => process.exit(0),
+        () => process.exit(1),
+      );
     });
   }
   return {
+    signal: asked.signal,
     of(stack) {
       running = stack;
-      if (isAsked) endAndExit();
     },
   };
 }

@@ -37,12 +37,14 @@ export interface StackOptions {
   readonly objects?: number;
   /** More variables for all services. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Breaks the start off: it fails then, and leaves nothing running. */
+  readonly signal?: AbortSignal;
   onProgress?(text: string): void;
 }
 
 /** The options with nothing left open. */
-export type StackPlan = Required<Omit<StackOptions, 'configFile' | 'faultsFile' | 'disks'>> &
-  Pick<StackOptions, 'configFile' | 'faultsFile' | 'disks'>;
+export type StackPlan = Required<Omit<StackOptions, Open>> & Pick<StackOptions, Open>;
+type Open = 'configFile' | 'faultsFile' | 'disks' | 'signal';
 
 const KIB_PER_GIB = 1024 * 1024;
 const DEVICE_GIB = 20;

@@ -14,13 +14,23 @@ const Verdict = z.object({
   checks: z.record(z.string(), z.object({ ok: z.boolean(), detail: z.string().optional() })),
 });
 
-/** Waits until an attempt succeeds; fails with the last reason when time is over. */
-export async function eventually<T>(what: string, timeoutMs: number, attempt: () => Promise<T>): Promise<T> {
+/** Why waiting on is in vain; undefined while it is not. */
+export type Hopeless = () => string | undefined;
+
+/** Waits until an attempt succeeds; fails with the last reason when time is over, or when there is no hope. */
+export async function eventually<T>(
+  what: string,
+  timeoutMs: number,
+  attempt: () => Promise<T>,
+  hopeless: Hopeless = () => undefined,
+): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     try {
       return await attempt();
     } catch (cause) {
+      const why = hopeless();
+      if (why !== undefined) throw new Error(`${what}: ${why}`, { cause });
       if (Date.now() >= deadline) throw new Error(`${what}: ${describeError(cause)}`, { cause });
       await pause(POLL_MS);
     }
@@ -41,12 +51,17 @@ export async function checkLeader(healthPort: number): Promise<void> {
 }
 
 /** Asks every agent over the bus until each has answered. */
-export async function awaitAgents(places: readonly HostPlace[], bus: BusSettings, timeoutMs: number): Promise<void> {
+export async function awaitAgents(
+  places: readonly HostPlace[],
+  bus: BusSettings,
+  timeoutMs: number,
+  hopeless: Hopeless,
+): Promise<void> {
   const log = createLogger({ service: 'launcher', level: 'silent' });
   const connection = await connectBus({ ...bus, name: 'launcher', log, waitOnFirstConnect: true });
   try {
     const ask = ({ name, address }: HostPlace): Promise<unknown> =>
-      eventually(`the agent of ${name} does not answer`, timeoutMs, () => probe(connection, address));
+      eventually(`the agent of ${name} does not answer`, timeoutMs, () => probe(connection, address), hopeless);
     await Promise.all(places.map(ask));
   } finally {
     await connection.drain();

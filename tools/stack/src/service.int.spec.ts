@@ -75,6 +75,7 @@ describe('supervise', () => {
     await untilChildren(3);
     expect(performance.now() - again).toBeGreaterThan(600); // 200 ms, then 400 ms.
     expect(quickMs).toBeLessThan(WAIT_MS);
+    expect(service?.failures).toBe(2);
   });
 
   it('leaves a stopped process down until it is started', async () => {

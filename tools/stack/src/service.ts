@@ -30,6 +30,8 @@ export interface Service {
   readonly logFile: string;
   /** Absent while it is not running. */
   readonly pid: number | undefined;
+  /** How often in a row it ended soon after its start, and not because it was told to. */
+  readonly failures: number;
   /** Sends a signal; a service that ends of it is started again after a moment. */
   kill(signal: NodeJS.Signals): void;
   /** Ends it in an orderly way; it stays down until `start`. */
@@ -59,6 +61,7 @@ export function supervise(plan: ServicePlan): Service {
 class SupervisedService implements Service {
   readonly name: string;
   readonly logFile: string;
+  failures = 0;
   private process: LaunchedProcess | undefined;
   private starting: Promise<void> | undefined;
   private isWanted = false;
@@ -140,8 +143,12 @@ class SupervisedService implements Service {
   }
 
   private nextPause({ code }: Ending): number {
-    if (code === EXIT_AGAIN) return 0;
-    if (Date.now() - this.startedAt > STABLE_MS) this.pauseMs = RESTART_FIRST_MS;
+    if (code === EXIT_AGAIN) return 0; // No failure.
+    if (Date.now() - this.startedAt > STABLE_MS) {
+      this.pauseMs = RESTART_FIRST_MS;
+      this.failures = 0;
+    }
+    this.failures += 1;
     const waitMs = this.pauseMs;
     this.pauseMs = Math.min(RESTART_MAX_MS, this.pauseMs * 2);
     return waitMs;

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -50,6 +50,34 @@ describe('startStack with simulated hosts', () => {
       again.close();
     },
     2 * MINUTES,
+  );
+
+  it(
+    'gives up soon when a service ends whenever it is started, and tells why',
+    async () => {
+      const faultsFile = join(dataDir, 'faults.json');
+      writeFileSync(faultsFile, '[{"bad": 1}]');
+      const starting = startStack({ dataDir: join(dataDir, 'data'), hosts: 'simulated', faultsFile });
+      await expect(starting).rejects.toThrow(/node-agents ends whenever it is started[^]*Unrecognized key: "bad"/);
+    },
+    MINUTES,
+  );
+
+  it(
+    'is broken off when it is told so, and leaves nothing running',
+    async () => {
+      const telling = new AbortController();
+      const said: string[] = [];
+      const onProgress = (text: string): void => {
+        said.push(text);
+        if (text.startsWith('Postgres')) telling.abort();
+      };
+      const starting = startStack({ dataDir, hosts: 'simulated', signal: telling.signal, onProgress });
+      await expect(starting).rejects.toThrow('the start was broken off');
+      expect(said).not.toContainEqual(expect.stringContaining('allocator and gateway answer'));
+      await start(); // Nobody holds the folder.
+    },
+    MINUTES,
   );
 
   it(

@@ -7,7 +7,7 @@ import { isFree, lastingPort } from './free-port';
 import { readHeketiConfig } from './heketi-config';
 import { planOf, type StackOptions, type StackPlan } from './options';
 import { processNotes } from './process-record';
-import { awaitAgents, checkLeader, checkReady, eventually } from './readiness';
+import { awaitAgents, checkLeader, checkReady, eventually, type Hopeless } from './readiness';
 import { prepareServers, type Servers } from './servers';
 import { realFleet } from './real-fleet';
 import { clientOf, type Door, type Parts, type RunningStack, runningStack } from './running-stack';
@@ -21,6 +21,7 @@ import {
   registryBackend,
   type ServiceContext,
 } from './services';
+import type { Service } from './service';
 import { simulatedFleet } from './simulated-fleet';
 import { loadTopology, sampleTopology } from './topology';
 
@@ -29,6 +30,7 @@ const REGISTRY_TIMEOUT_MS = 60_000;
 /** Replicas of the volumes of registry and objects: with fewer hosts it cannot have one. */
 const REGISTRY_HOSTS_MIN = 3;
 const LOG_LINES = 5;
+const FAILURES_MAX = 5;
 
 /** Starts a system; resolves when it takes requests, has a leader and every agent has answered. A failure leaves nothing running. */
 export async function startStack(options: StackOptions): Promise<RunningStack> {
@@ -40,7 +42,9 @@ export async function startStack(options: StackOptions): Promise<RunningStack> {
     return Promise.resolve();
   });
   try {
-    return await build(plan, data, undo);
+    const stack = await build(plan, data, undo);
+    if (plan.signal?.aborted !== true) return stack;
+    throw new Error(breakOff(plan));
   } catch (error) {
     await unwind(undo, plan.onProgress);
     throw error;
@@ -83,16 +87,17 @@ async function startParts(context: ServiceContext, fleet: Fleet, servers: Server
     await Promise.all(gateways.map(({ service }) => service.stop()));
     await Promise.all(allocators.map(({ service }) => service.stop()));
   });
+  const hopeless: Hopeless = () => breakOff(plan) ?? failing([...first, ...fleet.agents]);
   await allDone([
     ...first.map((service) => service.start()),
-    fleet.boot(servers.agentEnv).then(() => awaitAgents(fleet.places, servers.observing, READY_TIMEOUT_MS)),
-    untilReady(allocators.slice(0, 1), gateways),
+    fleet.boot(servers.agentEnv).then(() => awaitAgents(fleet.places, servers.observing, READY_TIMEOUT_MS, hopeless)),
+    untilReady(allocators.slice(0, 1), gateways, hopeless),
   ]);
   plan.onProgress(`allocator and gateway answer${plan.nodes === 0 ? '' : ', and every node agent'}`);
   const control = await openControlDoor(data.controlSocket, fleet);
   undo.push(() => control.close());
   // Standbys come now and not before: loading them would only slow the others down.
-  await allDone([load(plan, door, fleet), standBy(allocators.slice(1))]);
+  await allDone([load(plan, door, fleet), standBy(allocators.slice(1), hopeless)]);
   const registry = await startRegistry(context, door, undo);
   const objects = await startObjects(context, door, undo);
   return { door, allocators, gateways, objects, ...(registry === undefined ? {} : { registry }) };
@@ -113,22 +118,38 @@ async function makeGateways(context: ServiceContext): Promise<{ gateways: readon
   return { gateways, door: { urls: [url, ...others], adminKey, userKey } };
 }
 
-async function untilReady(allocators: readonly HealthyService[], gateways: readonly HealthyService[]): Promise<void> {
+const breakOff = ({ signal }: StackPlan): string | undefined =>
+  signal?.aborted === true ? 'the start was broken off' : undefined;
+
+/** One that ends at once, again and again, does not come up by being waited for: its settings are wrong, most often. */
+function failing(services: readonly Service[]): string | undefined {
+  const hopeless = services.find(({ failures }) => failures >= FAILURES_MAX);
+  if (hopeless === undefined) return undefined;
+  return `${hopeless.name} ends whenever it is started; ${hopeless.logFile} ends with\n${lastLines(hopeless.logFile)}`;
+}
+
+async function untilReady(
+  allocators: readonly HealthyService[],
+  gateways: readonly HealthyService[],
+  hopeless: Hopeless,
+): Promise<void> {
   const healthPorts = allocators.map(({ healthPort }) => healthPort);
   await orTellLog(
     allocators,
-    eventually('no allocator leads', READY_TIMEOUT_MS, () => checkAnyLeads(healthPorts)),
+    eventually('no allocator leads', READY_TIMEOUT_MS, () => checkAnyLeads(healthPorts), hopeless),
   );
   for (const { service, healthPort } of gateways) {
-    const ready = eventually(`${service.name} is not ready`, READY_TIMEOUT_MS, () => checkReady(healthPort));
+    const check = (): Promise<void> => checkReady(healthPort);
+    const ready = eventually(`${service.name} is not ready`, READY_TIMEOUT_MS, check, hopeless);
     await orTellLog(gateways, ready);
   }
 }
 
-async function standBy(standbys: readonly HealthyService[]): Promise<void> {
+async function standBy(standbys: readonly HealthyService[], hopeless: Hopeless): Promise<void> {
   const begin = async ({ service, healthPort }: HealthyService): Promise<void> => {
     await service.start();
-    await eventually(`${service.name} does not stand by`, READY_TIMEOUT_MS, () => checkReady(healthPort));
+    const check = (): Promise<void> => checkReady(healthPort);
+    await eventually(`${service.name} does not stand by`, READY_TIMEOUT_MS, check, hopeless);
   };
   await Promise.all(standbys.map(begin));
 }
@@ -193,7 +214,8 @@ async function startObjects(context: ServiceContext, door: Door, undo: Undo): Pr
 /** It keeps trying by itself, and the rest of the system is of use without it: a failure is only told. */
 async function untilStored(plan: StackPlan, name: string, healthPort: number): Promise<void> {
   try {
-    await eventually(`${name} has no volume`, REGISTRY_TIMEOUT_MS, () => checkReady(healthPort));
+    const check = (): Promise<void> => checkReady(healthPort);
+    await eventually(`${name} has no volume`, REGISTRY_TIMEOUT_MS, check, () => breakOff(plan));
     const where = plan.hosts === 'real' ? '' : ': a FOLDER of this machine, as the storage hosts are simulated';
     plan.onProgress(`${name} has its volume${where}`);
   } catch (error) {
