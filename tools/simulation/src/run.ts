@@ -1,33 +1,18 @@
 /** One seed: a cluster, clients, trouble, then calm; what must hold is looked at after every step. */
 import { createHash } from 'node:crypto';
-import {
-  type ClientCommand,
-  factsWantedOf,
-  gib,
-  kibOf,
-  type OperationId,
-  OUTCOMES_STREAM,
-  TASKS_STREAM,
-} from '@brickyard/contracts';
-import { proposalsFor } from '@brickyard/domain';
-import { agentMain } from './agent.process';
-import { allocatorMain } from './allocator.process';
 import { replaceAmbient } from './ambient';
-import { Clients, describe } from './clients';
-import { gatewayMain } from './gateway.process';
-import { checkHosts, inventoryOf } from './host-checks';
+import { inventoryOf } from './host-checks';
 import { demand, LedgerChecks, Violation } from './ledger-checks';
 import { detachSomebody, planTroubles, strike, type Trouble } from './nemesis';
+import { quiet, rest, settleDrift } from './operator';
 import { type Random, randomFrom } from './random';
+import { ALLOCATORS, type Beginning, GATEWAYS, type Scene, sceneOf, type SceneOptions } from './scene';
 import { anyCommand, hostNamed, topology } from './workload';
-import { copyOfMatter, emptyMatter, type Matter, type Sabotage, World } from './world';
+import { copyOfMatter, emptyMatter, type World } from './world';
 
 /** How one run is made. */
-export interface RunOptions {
+export interface RunOptions extends SceneOptions {
   readonly seed: number;
-  readonly sabotage?: Sabotage;
-  /** Gets every line of the trace. */
-  readonly onTrace?: (line: string) => void;
   /** Leaves these troubles and commands out, by their place in the plan: what a shrinker does. */
   readonly without?: { readonly troubles: ReadonlySet<number>; readonly commands: ReadonlySet<number> };
 }
@@ -44,22 +29,6 @@ export interface RunReport {
   readonly troubles: number;
   readonly commands: number;
 }
-
-const ALLOCATORS = ['allocator-1', 'allocator-2'];
-const GATEWAYS = ['gateway-1', 'gateway-2'];
-const DEVICE_KIB = kibOf(gib(40));
-const SNAPSHOT_EVENTS = 60;
-/** Longer than anything is waited out: Gluster's lock (240 s), twice, and the retries after it. */
-const REST_MS = 20 * 60_000;
-const SETTLE_MS = 100;
-/** How often an operator looks what operations wait for. */
-const OPERATOR_MS = 5 * 60_000;
-/** A difference counts when it was seen twice; the second look is asked for at once. */
-const DRIFT_SEEN_MS = 20_000;
-/** What is done about one difference may uncover another. */
-const DRIFT_ROUNDS = 5;
-const RESTORE = ['RestoreDrift'] as const;
-const ACCEPT = ['AcceptDrift'] as const;
 
 interface PlannedCommand {
   readonly atMs: number;
@@ -80,158 +49,6 @@ function planFrom(random: Random): Plan {
     repeatsOld: random.chance(0.15),
   }));
   return { nodes: 3 + random.below(3), stormMs, commands, troubles: planTroubles(random, random.below(7), stormMs) };
-}
-
-/** A run in progress. */
-interface Scene {
-  readonly world: World;
-  readonly checks: LedgerChecks;
-  readonly clients: Clients;
-}
-
-/** What a run begins with, and what has been seen of its log. */
-interface Beginning {
-  readonly matter: Matter;
-  readonly checks: LedgerChecks;
-}
-
-async function sceneOf(
-  nodes: number,
-  { matter, checks }: Beginning,
-  random: Random,
-  { sabotage = {}, onTrace }: Pick<RunOptions, 'sabotage' | 'onTrace'>,
-): Promise<Scene> {
-  const world: World = new World({
-    random,
-    matter,
-    deviceSizeKib: DEVICE_KIB,
-    snapshotEvents: SNAPSHOT_EVENTS,
-    sabotage,
-    onCommit: (written) => {
-      for (const { event } of written)
-        world.trace(
-          () => `commits ${String(event.position)} ${event.type} ${JSON.stringify(event.data).slice(0, 160)}`,
-        );
-      checks.take(written, random.chance(0.05));
-    },
-    onTaskCommand: (host) => {
-      checks.checkSpeaks(host);
-    },
-    ...(onTrace === undefined ? {} : { onTrace }),
-  });
-  await world.open();
-  for (const name of ALLOCATORS) world.add(name, (proc) => allocatorMain(world, proc));
-  for (let number = 1; number <= nodes; number++) {
-    const host = hostNamed(number);
-    world.add(host, (proc) => agentMain(world, proc, host));
-  }
-  for (const name of GATEWAYS) {
-    world.add(name, async (proc) => {
-      world.gateways.set(name, await gatewayMain(world, proc));
-    });
-  }
-  return { world, checks, clients: new Clients(world, checks) };
-}
-
-/** Nothing is open any more; residue may stay for as long as a difference does that somebody has made by hand. */
-const isAtRest = ({ world, checks, clients }: Scene, mayLeave: 'nothing' | 'residue'): boolean =>
-  checks.state.operations.size === 0 &&
-  clients.waiting === 0 &&
-  [...checks.state.nodes.values()].every(
-    ({ lostSince, residue }) => lostSince === undefined && (mayLeave === 'residue' || residue.length === 0),
-  ) &&
-  world.nats.queued(TASKS_STREAM) === 0 &&
-  world.nats.queued(OUTCOMES_STREAM) === 0;
-
-async function quiet(scene: Scene, mayLeave: 'nothing' | 'residue' = 'nothing'): Promise<void> {
-  const { world } = scene;
-  const { kernel } = world;
-  const deadline = kernel.now + REST_MS;
-  const isRest = (): boolean => isAtRest(scene, mayLeave);
-  while (!(await kernel.runUntil(isRest, Math.min(deadline, kernel.now + OPERATOR_MS)))) {
-    demand(kernel.now < deadline, 'every operation ends', () => whatIsOpen(scene));
-    if (world.isMeddledWith) await startWhatHeals(scene);
-  }
-  await kernel.runUntil(() => false, kernel.now + SETTLE_MS);
-}
-
-async function rest(scene: Scene): Promise<void> {
-  await quiet(scene);
-  checkHosts(scene.world.matter, scene.checks.state);
-}
-
-/**
- * A volume that was stopped by hand in the middle of a heal, or under a block volume that goes: the operation waits, and says
- * that it must be started.
- */
-async function startWhatHeals({ world, checks }: Scene): Promise<void> {
-  const host = [...world.matter.hosts.keys()].find((one) => !world.glusters.isDown(one));
-  if (host === undefined) return;
-  const gluster = world.glusters.recorded.on(host);
-  const hosting = new Set(
-    [...checks.state.blockVolumes.values()].filter((one) => one.operationId).map((one) => one.hostingVolumeId),
-  );
-  const busy = new Set(
-    [...checks.state.volumes.values()]
-      .filter(({ operationId, volumeId }) => operationId !== undefined || hosting.has(volumeId))
-      .map(({ spec }) => spec.name),
-  );
-  for (const { name, status } of await gluster.volumes()) {
-    if (status !== 'started' && busy.has(name)) await gluster.start(name, true);
-  }
-}
-
-/** Waits until every difference must have been seen, and settles them one after the other, as an operator would. */
-async function settleDrift(scene: Scene): Promise<void> {
-  const { world, checks, clients } = scene;
-  const { kernel } = world;
-  for (let round = 0; round < DRIFT_ROUNDS; round++) {
-    await quiet(scene, 'residue');
-    // Simulated hosts are not asked now and then: nobody but us changes them, as a rule.
-    for (const host of world.matter.hosts.keys()) world.nats.publish(factsWantedOf(host), '{}');
-    await kernel.runUntil(() => false, kernel.now + DRIFT_SEEN_MS);
-    await quiet(scene, 'residue');
-    const open = [...checks.state.drift.values()].sort((one, other) => one.sincePosition - other.sincePosition);
-    if (open.length === 0) return;
-    for (const { driftId } of open) {
-      const drift = checks.state.drift.get(driftId);
-      if (drift === undefined) continue; // Settled by what was done about another.
-      const { restore, accept } = proposalsFor(drift, checks.state);
-      const ways = [...(restore.possible ? RESTORE : []), ...(accept.possible ? ACCEPT : [])];
-      const type = kernel.random.oneOf(ways);
-      if (type === undefined) continue;
-      const operationId = kernel.random.hex(32) as OperationId;
-      clients.send(kernel.random.hex(32), { type, operationId, driftId });
-      await kernel.runUntil(() => false, kernel.now + SETTLE_MS);
-      await quiet(scene, 'residue');
-    }
-  }
-  demand(checks.state.drift.size === 0, 'every difference can be settled', () =>
-    [...checks.state.drift.values()]
-      .map((drift) => {
-        const { restore, accept } = proposalsFor(drift, checks.state);
-        const why = (way: typeof restore): string => (way.possible ? 'possible' : way.reason);
-        return `${drift.class} ${JSON.stringify(drift.subject)}: ${drift.found}; restore: ${why(restore)}; accept: ${why(accept)}`;
-      })
-      .join('\n    '),
-  );
-}
-
-function whatIsOpen({ world, checks, clients }: Scene): string {
-  const operations = [...checks.state.operations.values()].map(({ operationId, plan, current, retry }) => {
-    const tasks = [...(current?.tasks.values() ?? [])].map(
-      ({ planned, status }) => `${planned.taskId.slice(33)} on ${planned.host} ${status}`,
-    );
-    return `${plan.kind} ${operationId.slice(0, 8)} ${retry === undefined ? '' : 'pauses '}[${tasks.join(', ')}]`;
-  });
-  const nodes = [...checks.state.nodes.values()].flatMap(({ hostnames, lostSince, residue }) => [
-    ...(lostSince === undefined ? [] : [`${hostnames.manage[0] ?? ''} lost since ${lostSince}`]),
-    ...(residue.length === 0
-      ? []
-      : [`${hostnames.manage[0] ?? ''} has residue ${residue.map(({ task }) => task.type).join(', ')}`]),
-  ]);
-  const queues = [TASKS_STREAM, OUTCOMES_STREAM].flatMap((name) => world.nats.describeQueue(name));
-  return [...operations, ...nodes, ...queues, `${String(clients.waiting)} commands without answer`].join('\n    ');
 }
 
 const prepared = new Map<number, Beginning>();
@@ -376,6 +193,3 @@ async function repeatTasks({ world, checks }: Scene): Promise<void> {
     () => `position ${String(checks.position)}`,
   );
 }
-
-export type { ClientCommand };
-export { describe };
