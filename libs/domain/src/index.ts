@@ -26,4 +26,5 @@ export { driftIdOf, driftsWithoutSubject, judgeHost, type Verdict } from './drif
 export { isTrivial, proposalsFor, type Proposal, type Proposals } from './drift/reconcile';
 export { planImport, type AdoptCommand, type ImportPlan, type SeenVolume } from './adoption/from-heketi';
 export { compareWithHosts, volumesSeen } from './adoption/compare-hosts';
-export { planAdoption, type AdoptionFacts, type KnownNode, type PoolPlan } from './adoption/from-gluster';
+export { planAdoption, type AdoptionFacts, type PoolPlan } from './adoption/from-gluster';
+export type { KnownNode } from './adoption/gluster-pools';

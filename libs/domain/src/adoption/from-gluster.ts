@@ -5,65 +5,36 @@ import {
   DISPERSE_SHAPES,
   kib,
   type Brick,
-  type BrickGround,
   type BrickId,
   type ClusterId,
   type CommandOf,
-  type DeviceId,
   type DumpFinding,
   type Durability,
-  type HostName,
-  type HostsAnswer,
-  type NodeId,
   type VolumeFact,
   type VolumeId,
   type VolumeShape,
 } from '@brickyard/contracts';
 import { deriveId } from '../placement/derive-id';
-import { USUAL_EXTENT_KIB } from '../placement/sizing';
 import type { AdoptCommand } from './from-heketi';
-
-type Look = HostsAnswer['hosts'][number];
-
-/** What the log knows already: found again it keeps its id, and is not taken over twice. */
-export interface KnownNode {
-  readonly nodeId: NodeId;
-  readonly clusterId: ClusterId;
-  readonly manage: string;
-  /** Names of its devices, each with its id. */
-  readonly devices: ReadonlyMap<string, DeviceId>;
-}
+import { charge, devicesOf, groundOf, type Grounds, tellGrounds } from './gluster-grounds';
+import {
+  clusterOf,
+  idOf,
+  isAble,
+  type KnownNode,
+  LEFT_OUT,
+  type Look,
+  type Member,
+  nodesOf,
+  type Note,
+  poolsOf,
+  TAKEN,
+} from './gluster-pools';
 
 /** What would be taken over, what was found beside it, and what cannot be, with the reason. */
 export interface PoolPlan {
   readonly commands: readonly AdoptCommand[];
   readonly findings: readonly DumpFinding[];
-}
-
-const LEFT_OUT = 'left out';
-const TAKEN = 'taken over';
-
-/** Gluster's own ids are ours: 32 digits without their dashes, so that both can be looked for by the same text. */
-const idOf = (uuid: string): string => uuid.toLowerCase().replaceAll('-', '');
-
-const uuidOf = ({ peers }: Look): string | undefined => peers.find(({ hostname }) => hostname === 'localhost')?.uuid;
-
-/** One member whose agent told all that is needed. */
-interface Member {
-  readonly look: Look;
-  readonly uuid: string;
-  readonly nodeId: NodeId;
-  readonly clusterId: ClusterId;
-  readonly known: KnownNode | undefined;
-}
-
-/** A file system that carries bricks, and how many of those that are taken over. */
-interface Ground {
-  readonly member: Member;
-  readonly ground: BrickGround;
-  readonly deviceId: DeviceId;
-  readonly isKnown: boolean;
-  bricks: number;
 }
 
 /** What is known beside what hosts tell. */
@@ -80,100 +51,32 @@ export function planAdoption(
   looks: readonly Look[],
   { nodes = [], volumeNames = new Set(), zones = new Map() }: AdoptionFacts = {},
 ): PoolPlan {
-  const draft: Draft = { findings: [], members: new Map(), grounds: new Map(), volumeNames, zones };
-  const able = looks.filter((look) => isAble(draft, look));
-  const pools = poolsOf(able);
-  const clusters = pools.flatMap((pool) => clusterOf(draft, pool, nodes) ?? []);
+  const findings: DumpFinding[] = [];
+  const note: Note = (subject, problem, done) => {
+    findings.push({ subject, problem, done });
+  };
+  const members = new Map<string, Member>();
+  const grounds: Grounds = new Map();
+  const draft: Draft = { note, members, grounds, volumeNames };
+  const able = looks.filter((look) => isAble(look, note));
+  const clusters = poolsOf(able).flatMap((pool) => clusterOf(pool, nodes, members, note) ?? []);
   const volumes = volumesOf(able).flatMap((fact) => volumeOf(draft, fact) ?? []);
-  for (const volume of volumes) tellGrounds(draft, volume);
-  const charged = volumes.map((volume) => ({ ...volume, bricks: volume.bricks.map((brick) => charge(draft, brick)) }));
-  const commands = [...clusters, ...nodesOf(draft), ...devicesOf(draft), ...charged];
-  return { commands, findings: draft.findings };
+  for (const volume of volumes) tellGrounds(grounds, volume, note);
+  const charged = volumes.map((volume) => ({
+    ...volume,
+    bricks: volume.bricks.map((brick) => charge(grounds, brick)),
+  }));
+  const adopted = nodesOf([...members.values()], zones, note);
+  return { commands: [...clusters, ...adopted, ...devicesOf(grounds), ...charged], findings };
 }
 
 /** A plan in the making. */
 interface Draft {
-  readonly findings: DumpFinding[];
+  readonly note: Note;
   /** By Gluster's id of the host. */
-  readonly members: Map<string, Member>;
-  readonly grounds: Map<DeviceId, Ground>;
+  readonly members: ReadonlyMap<string, Member>;
+  readonly grounds: Grounds;
   readonly volumeNames: ReadonlySet<string>;
-  readonly zones: ReadonlyMap<string, number>;
-}
-
-function note(draft: Draft, subject: string, problem: string, done: string): void {
-  draft.findings.push({ subject, problem, done });
-}
-
-function isAble(draft: Draft, look: Look): boolean {
-  if (look.glusterd === 'running' && uuidOf(look) !== undefined) return true;
-  note(draft, `host ${look.host}`, 'its glusterd does not run, so nobody can tell its pool', LEFT_OUT);
-  return false;
-}
-
-/** Hosts that know each other. */
-function poolsOf(looks: readonly Look[]): readonly (readonly Look[])[] {
-  const pools: Look[][] = [];
-  for (const look of [...looks].sort((one, other) => (one.host < other.host ? -1 : 1))) {
-    const uuid = uuidOf(look);
-    const pool = pools.find((members) => members.some(({ peers }) => peers.some((peer) => peer.uuid === uuid)));
-    if (pool === undefined) pools.push([look]);
-    else pool.push(look);
-  }
-  return pools;
-}
-
-/** The cluster that a pool becomes; none is made where the log has it. */
-function clusterOf(
-  draft: Draft,
-  pool: readonly Look[],
-  nodes: readonly KnownNode[],
-): CommandOf<'AdoptCluster'> | undefined {
-  const hosts = pool.map(({ host }) => host).join(', ');
-  const known = new Map(pool.map(({ host }) => [host, nodes.find(({ manage }) => manage === host)] as const));
-  const clusterIds = [...new Set([...known.values()].flatMap((node) => node?.clusterId ?? []))];
-  if (clusterIds.length > 1) {
-    const problem = `the log has its hosts in several clusters: ${clusterIds.join(', ')}`;
-    note(draft, `pool of ${hosts}`, problem, LEFT_OUT);
-    return undefined;
-  }
-  const uuids = pool.flatMap(({ peers }) => peers.map(({ uuid }) => uuid)).sort();
-  const clusterId = clusterIds[0] ?? (deriveId('adopt', [...new Set(uuids)].join()) as ClusterId);
-  const asked = new Set(pool.map(uuidOf));
-  for (const { uuid, hostname } of new Map(
-    pool.flatMap(({ peers }) => peers).map((peer) => [peer.uuid, peer]),
-  ).values()) {
-    if (asked.has(uuid)) continue;
-    note(
-      draft,
-      `host ${hostname}`,
-      `is in the pool of ${hosts}; it was not named, or has no agent that answers`,
-      LEFT_OUT,
-    );
-  }
-  for (const look of pool) {
-    const uuid = uuidOf(look) ?? '';
-    const node = known.get(look.host);
-    draft.members.set(uuid, { look, uuid, nodeId: node?.nodeId ?? (idOf(uuid) as NodeId), clusterId, known: node });
-  }
-  if (clusterIds.length > 0) return undefined;
-  return { type: 'AdoptCluster', origin: 'gluster', clusterId, flags: { file: true, block: true } };
-}
-
-function nodesOf(draft: Draft): CommandOf<'AdoptNode'>[] {
-  const members = [...draft.members.values()];
-  const peers = members.flatMap(({ look }) => look.peers);
-  return members.flatMap(({ look, uuid, nodeId, clusterId, known }) => {
-    if (known !== undefined) return [];
-    const alias = peers.find((peer) => peer.uuid === uuid && peer.hostname !== 'localhost')?.hostname;
-    const storage = (alias ?? look.host) as HostName;
-    const zone = draft.zones.get(look.host);
-    if (zone === undefined) note(draft, `node ${look.host}`, 'nobody says in which zone it is', `${TAKEN} in zone 1`);
-    const hostnames = { manage: [look.host], storage: [storage] };
-    const rest = { zone: zone ?? 1, hostnames, tags: {}, state: 'online' as const };
-    const seen = look.seenGeneration === undefined ? {} : { seenGeneration: look.seenGeneration };
-    return [{ type: 'AdoptNode' as const, origin: 'gluster' as const, nodeId, clusterId, ...rest, ...seen }];
-  });
 }
 
 /** Every volume that hosts tell of, each once, by name. */
@@ -210,11 +113,11 @@ function volumeOf(draft: Draft, fact: VolumeFact): CommandOf<'AdoptVolume'> | un
   if (clusterIds.some((id) => draft.volumeNames.has(`${id}/${fact.name}`))) return undefined;
   const plan = planOf(draft, fact);
   if (typeof plan === 'string') {
-    note(draft, about, plan, LEFT_OUT);
+    draft.note(about, plan, LEFT_OUT);
     return undefined;
   }
   const { durability, isArbiter, bricks, clusterId } = plan;
-  if (fact.status === 'stopped') note(draft, about, 'is stopped', `${TAKEN}; it shows as drift until it is started`);
+  if (fact.status === 'stopped') draft.note(about, 'is stopped', `${TAKEN}; it shows as drift until it is started`);
   for (const { deviceId } of bricks) {
     const ground = draft.grounds.get(deviceId);
     if (ground !== undefined) ground.bricks += 1;
@@ -272,7 +175,7 @@ function planOf(draft: Draft, { name, uuid, status, bricks: listed, options, fou
     const place = `${String(set)}/${member.nodeId}`;
     if (places.has(place)) return `two bricks of set ${String(set)} lie on ${member.look.host}: no copy of each other`;
     places.add(place);
-    const deviceId = groundOf(draft, member, ground);
+    const deviceId = groundOf(draft.grounds, member, ground);
     const brickId = deriveId('adopt', `${uuid}/${text}`) as BrickId;
     const size = { sizeKib: kib(ground.sizeKib), poolKib: kib(0), metadataKib: kib(0) };
     const at = { set, place: index % perSet, foreign: true as const };
@@ -308,55 +211,6 @@ function requestedAs(durability: Durability): CommandOf<'AdoptVolume'>['spec']['
   if (durability.kind !== 'disperse') return { type: 'none' };
   const { data, redundancy } = durability;
   return { type: 'disperse', disperse: { data, redundancy } };
-}
-
-/** The device that a file system is, by the directory it is mounted at. */
-function groundOf({ grounds }: Draft, member: Member, ground: BrickGround): DeviceId {
-  const known = member.known?.devices.get(ground.mount);
-  const deviceId = known ?? (deriveId('adopt', `${member.uuid}/${ground.mount}`) as DeviceId);
-  if (!grounds.has(deviceId))
-    grounds.set(deviceId, { member, ground, deviceId, isKnown: known !== undefined, bricks: 0 });
-  return deviceId;
-}
-
-const devicesOf = (draft: Draft): CommandOf<'AdoptDevice'>[] =>
-  [...draft.grounds.values()]
-    .filter(({ isKnown, bricks }) => !isKnown && bricks > 0)
-    .map(({ member, ground, deviceId }) => ({
-      type: 'AdoptDevice',
-      origin: 'gluster',
-      deviceId,
-      nodeId: member.nodeId,
-      name: ground.mount,
-      tags: {},
-      state: 'online',
-      totalKib: kib(ground.sizeKib),
-      extentKib: USUAL_EXTENT_KIB,
-      pvUuid: '',
-      paths: [ground.source],
-      foreign: true,
-    }));
-
-/** What each brick is charged for: an equal part of its file system; nothing of one whose parts are given away already. */
-function charge({ grounds }: Draft, brick: Brick): Brick {
-  const ground = grounds.get(brick.deviceId);
-  if (ground === undefined || ground.isKnown) return brick;
-  return { ...brick, poolKib: kib(Math.floor(ground.ground.sizeKib / Math.max(1, ground.bricks))) };
-}
-
-/** What people should know of where bricks lie; nothing of it keeps a volume from being taken over. */
-function tellGrounds(draft: Draft, { spec, bricks }: CommandOf<'AdoptVolume'>): void {
-  for (const { deviceId, path } of bricks) {
-    const found = draft.grounds.get(deviceId);
-    if (found === undefined) continue;
-    const { mount } = found.ground;
-    const where = `its brick ${path} on ${found.member.look.host}`;
-    const about = `volume ${spec.name}`;
-    if (mount === '/') note(draft, about, `${where} lies on the root file system: full, it stops the host`, TAKEN);
-    else if (found.bricks > 1 || found.isKnown) {
-      note(draft, about, `${where} shares ${mount} with other bricks: what they hold does not add up`, TAKEN);
-    }
-  }
 }
 
 /** What clients see: of each set the smallest brick, an arbiter's aside, as often as it holds different data. */

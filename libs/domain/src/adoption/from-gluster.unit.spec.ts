@@ -8,7 +8,8 @@ import {
 } from '@brickyard/contracts';
 import fc from 'fast-check';
 import { controlPlane, createVolume, defaultPolicy, id, newOperationId, obedient } from '../testing';
-import { planAdoption, type KnownNode, type PoolPlan } from './from-gluster';
+import { planAdoption, type PoolPlan } from './from-gluster';
+import type { KnownNode } from './gluster-pools';
 
 type Look = HostsAnswer['hosts'][number];
 
