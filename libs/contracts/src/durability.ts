@@ -18,6 +18,10 @@ export const DISPERSE_SHAPES: readonly (readonly [data: number, redundancy: numb
   [8, 4],
 ];
 
+/** Whether this pair is one of them. */
+export const isDisperseOffered = (data: number, redundancy: number): boolean =>
+  DISPERSE_SHAPES.some((shape) => shape[0] === data && shape[1] === redundancy);
+
 /** How many bricks make one set. */
 export function bricksPerSet(durability: Durability): number {
   switch (durability.kind) {

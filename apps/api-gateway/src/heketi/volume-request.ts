@@ -1,6 +1,6 @@
 /** From a volume request's body to what the allocator is asked: defaults and checks in heketi's order. Pure. */
 import {
-  DISPERSE_SHAPES,
+  isDisperseOffered,
   type Durability,
   type DurabilityRequest,
   type Kib,
@@ -109,7 +109,7 @@ function replicated(asked: number): Durability {
 }
 
 function dispersed(data: number, redundancy: number): Durability {
-  const offered = DISPERSE_SHAPES.some((shape) => shape[0] === data && shape[1] === redundancy);
+  const offered = isDisperseOffered(data, redundancy);
   refuse(offered ? undefined : `Invalid dispersion combination: ${String(data)}+${String(redundancy)}`);
   return { kind: 'disperse', data, redundancy };
 }

@@ -3,6 +3,7 @@ import {
   bricksPerSet,
   dataBricks,
   DISPERSE_SHAPES,
+  isDisperseOffered,
   kib,
   type Brick,
   type BrickId,
@@ -193,8 +194,7 @@ function durabilityOf({ type, replica, arbiter, disperse, redundancy }: VolumeSh
   }
   if (disperse > 0) {
     const data = disperse - redundancy;
-    const isOffered = DISPERSE_SHAPES.some((shape) => shape[0] === data && shape[1] === redundancy);
-    if (isOffered) return { kind: 'disperse', data, redundancy };
+    if (isDisperseOffered(data, redundancy)) return { kind: 'disperse', data, redundancy };
     const offered = DISPERSE_SHAPES.map(([one, other]) => `${String(one)}+${String(other)}`).join(', ');
     return `is dispersed ${String(data)}+${String(redundancy)}; managed are ${offered}`;
   }

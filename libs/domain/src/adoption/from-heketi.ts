@@ -1,7 +1,7 @@
 /** From heketi's database to what is taken over: everything it knows, in the order the log takes it, ids kept. */
 import {
   bricksPerSet,
-  DISPERSE_SHAPES,
+  isDisperseOffered,
   type AdoptedVolume,
   type Brick,
   type BrickId,
@@ -342,8 +342,7 @@ function durabilityOf({ type, replicate, disperse }: HeketiVolume['Info']['durab
     return { kind: 'replicate', replica: replica === 0 ? 2 : replica };
   }
   const { data = 0, redundancy = 0 } = disperse ?? {};
-  const isOffered = DISPERSE_SHAPES.some((shape) => shape[0] === data && shape[1] === redundancy);
-  if (type === 'disperse' && isOffered) return { kind: 'disperse', data, redundancy };
+  if (type === 'disperse' && isDisperseOffered(data, redundancy)) return { kind: 'disperse', data, redundancy };
   return `has a durability that is not known: ${type} ${String(data)}+${String(redundancy)}`;
 }
 
