@@ -14,14 +14,8 @@ import {
   type VolumeSpec,
 } from '@brickyard/contracts';
 import { persistentMap } from '@brickyard/event-sourcing';
-import {
-  emptyControlState,
-  type Cluster,
-  type ControlState,
-  type Device,
-  type Node,
-  type RingDevice,
-} from '../control/control.state';
+import { emptyControlState, type Cluster, type ControlState, type Device, type Node } from '../control/control.state';
+import { ringDevice } from '../control/fold-tools';
 import type { BrickRequest } from './placement.types';
 
 export const GIB = KIB_PER_GIB;
@@ -92,16 +86,6 @@ const nodeOf = (layout: NodeLayout, number: number, cluster: number): Node => ({
   residue: [],
 });
 
-const ringDeviceOf = (node: Node, device: Device): RingDevice => ({
-  deviceId: device.deviceId,
-  nodeId: node.nodeId,
-  zone: node.zone,
-  deviceState: device.state,
-  nodeState: node.state,
-  ...(node.lostSince === undefined ? {} : { nodeLostSince: node.lostSince }),
-  tags: { ...node.tags, ...device.tags },
-});
-
 /** A state with one more cluster, its nodes numbered from 1. */
 export function withCluster(
   state: ControlState,
@@ -117,9 +101,7 @@ export function withCluster(
     flags,
     nodeIds: pairs.map(([node]) => node.nodeId),
     ring: persistentMap(
-      pairs.flatMap(([node, devices]) =>
-        devices.map((device) => [device.deviceId, ringDeviceOf(node, device)] as const),
-      ),
+      pairs.flatMap(([node, devices]) => devices.map((device) => [device.deviceId, ringDevice(device, node)] as const)),
     ),
     joiningIds: [],
     volumeIds: persistentMap(),
