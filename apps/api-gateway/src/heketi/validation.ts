@@ -28,7 +28,8 @@ const BAD_VALUE = 'must be a valid value';
 
 const UUID = /^[A-Fa-f0-9]{32}$/;
 const DEVICE_NAME = /^\/[a-zA-Z0-9_.:/-]+$/;
-const VOLUME_NAME = /^[a-zA-Z0-9_-]+$/;
+/** Gluster keeps a volume in a folder of its name, and no file system has longer ones: NAME_MAX of limits.h. */
+const VOLUME_NAME = /^[a-zA-Z0-9_-]{1,255}$/;
 const TAG_NAME = /^[a-zA-Z0-9_.-]+$/;
 const DNS_NAME = /^[a-zA-Z0-9_][a-zA-Z0-9_-]{0,62}(\.[a-zA-Z0-9_][a-zA-Z0-9_-]{0,62})*[._]?$/;
 

@@ -71,6 +71,8 @@ describe('validation of a request', () => {
       'validation failed: name: must be in a valid format.',
     );
     expect(volumeCreateProblem({ size: 1, name: '' })).toBeUndefined();
+    expect(volumeCreateProblem({ size: 1, name: 'n'.repeat(255) })).toBeUndefined();
+    expect(volumeCreateProblem({ size: 1, name: 'n'.repeat(256) })).toMatch(/^validation failed: name: /);
     expect(volumeExpandProblem({ expand_size: 0 })).toBe('validation failed: expand_size: cannot be blank.');
   });
 
