@@ -220,11 +220,15 @@ describe('upkeep', () => {
       body: Buffer.alloc(2_000),
     });
     expect([quota.status, await quota.json()]).toMatchObject([403, { errors: [{ code: 'DENIED' }] }]);
-    await pushImage('fixed/app', 'v1');
+    const fixed = await pushImage('fixed/app', 'v1');
     const body = JSON.stringify({ schemaVersion: 2, manifests: [] });
     const moved = await call('PUT', '/v2/fixed/app/manifests/v1', { body, headers: { 'content-type': OCI_INDEX } });
     expect(moved.status).toBe(403);
-    expect((await call('DELETE', '/v2/fixed/app/manifests/v1')).status).toBe(403);
+    for (const reference of ['v1', fixed]) {
+      expect((await call('DELETE', `/v2/fixed/app/manifests/${reference}`)).status).toBe(403);
+    }
+    const loose = await pushImage('fixed/app', 'nightly');
+    expect((await call('DELETE', `/v2/fixed/app/manifests/${loose}`)).status).toBe(202);
     const { facts } = under.replica(0);
     await facts.submit({ type: 'SwitchWrites', isReadOnly: true, reason: 'moving house' }, origin);
     const refused = await call('POST', `/v2/${fresh()}/blobs/uploads/`);

@@ -1,7 +1,7 @@
 /** Manifests and tags: pushed whole, answered from memory, byte for byte as they came. */
 import { type Digest, type RepositoryName, Tag } from '@brickyard/contracts';
 import { VolumeTrouble } from '@brickyard/volume-storage';
-import type { Manifest, Repository } from '@brickyard/domain/registry';
+import { type Manifest, type Repository, tagsOf } from '@brickyard/domain/registry';
 import type { ReadableState } from '../facts/folded-facts';
 import { momentIn } from '../history/past-facts';
 import { accepted, type Registry, repositoryOf } from '../registry';
@@ -208,7 +208,8 @@ export async function deleteManifest(
   if (digest === undefined && reference.includes(':')) throw new OciError('DIGEST_INVALID', 'not a digest');
   if (digest !== undefined) {
     exchange.digest = digest;
-    const command = { type: 'DeleteManifest', repository: name, digest, cause: 'request' } as const;
+    const rules = registry.rulesOf(name, tagsOf(repository, digest)); // Its tags go with it.
+    const command = { type: 'DeleteManifest', repository: name, digest, cause: 'request', rules } as const;
     accepted(await registry.facts.submit(command, exchange.origin));
   } else {
     const tag = Tag.safeParse(reference);

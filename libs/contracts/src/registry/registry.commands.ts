@@ -101,6 +101,7 @@ export const RegistryCommand = z.discriminatedUnion('type', [
     cause: RemovalCause,
     /** Only if nothing points to it. */
     isOnlyLoose: z.boolean().optional(),
+    rules: RepositoryRules.optional(),
   }),
   /** Somebody has been told that the blob is here and may rely on it: its age begins anew. */
   z.strictObject({ type: z.literal('KeepBlob'), repository: RepositoryName, digest: Digest }),

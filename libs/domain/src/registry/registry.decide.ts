@@ -219,7 +219,7 @@ function deleteTag(command: Command<'DeleteTag'>, state: RegistryState): Registr
 }
 
 function deleteManifest(command: Command<'DeleteManifest'>, state: RegistryState): RegistryDecision {
-  const { repository, digest, cause, isOnlyLoose } = command;
+  const { repository, digest, cause, isOnlyLoose, rules } = command;
   const refusal = cause === 'request' ? closed(state) : undefined;
   if (refusal !== undefined) return refusal;
   const before = repositoryIn(state, repository);
@@ -227,6 +227,8 @@ function deleteManifest(command: Command<'DeleteManifest'>, state: RegistryState
   const tags = tagsOf(before, digest);
   const holder = before.needed.has(digest) ? 'another manifest' : tags.at(0);
   if (isOnlyLoose === true && holder !== undefined) return rejected({ kind: 'StillInUse', by: holder });
+  const fixed = tags.find((tag) => rules?.fixedTags?.includes(tag) === true);
+  if (fixed !== undefined) return rejected({ kind: 'TagFixed', tag: fixed, digest });
   return accepted<RegistryEvent>(
     ...tags.map((tag) => fact('TagDeleted', { repository, tag, digest, cause })),
     fact('ManifestDeleted', { repository, digest, cause }),

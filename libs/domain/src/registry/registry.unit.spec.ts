@@ -141,9 +141,9 @@ describe('PushManifest', () => {
     const fixed = { rules: { fixedTags: ['latest'] } };
     const state = given(link('a'), manifest('c', fixed));
     expect(typesOf(state, manifest('d', fixed))).toEqual(['TagFixed']);
-    expect(typesOf(state, { type: 'DeleteTag', repository: 'app', tag: 'latest', cause: 'request', ...fixed })).toEqual(
-      ['TagFixed'],
-    );
+    const taking = { repository: 'app', cause: 'request', ...fixed };
+    expect(typesOf(state, { type: 'DeleteTag', tag: 'latest', ...taking })).toEqual(['TagFixed']);
+    expect(typesOf(state, { type: 'DeleteManifest', digest: digest('c'), ...taking })).toEqual(['TagFixed']);
   });
 });
 
