@@ -101,6 +101,9 @@ function vanished(
 const origin = (fetchedFrom: string | undefined): { readonly fetchedFrom?: string } =>
   fetchedFrom === undefined ? {} : { fetchedFrom };
 
+/** Who is told that a blob is here may rely on it: unless a manifest keeps it, its age begins anew. */
+const isKept = ({ blobs, needed }: Repository, digest: Digest): boolean => blobs.has(digest) && needed.has(digest);
+
 function linkBlob(command: Command<'LinkBlob'>, state: RegistryState): RegistryDecision {
   const { repository, digest, size, uploadId, rules, fetchedFrom } = command;
   const before = repositoryIn(state, repository);
@@ -111,7 +114,7 @@ function linkBlob(command: Command<'LinkBlob'>, state: RegistryState): RegistryD
   if (uploadId !== undefined && !isOpen && !isLinked) return rejected({ kind: 'UploadUnknown', uploadId });
   return accepted(
     ...stored(state, command),
-    ...(isLinked ? [] : [fact('BlobLinked', { repository, digest, size, ...origin(fetchedFrom) })]),
+    ...(isKept(before, digest) ? [] : [fact('BlobLinked', { repository, digest, size, ...origin(fetchedFrom) })]),
     ...(isOpen ? [fact('UploadEnded', { uploadId, outcome: 'committed' })] : []),
   );
 }
@@ -123,8 +126,8 @@ function mountBlob({ repository, digest, from, rules }: Command<'MountBlob'>, st
   if (!isThere || blob === undefined || blob.finding !== undefined) return rejected({ kind: 'BlobUnknown', digest });
   const target = repositoryIn(state, repository);
   const { size } = blob;
-  if (target.blobs.has(digest)) return closed(state) ?? accepted();
-  const refusal = closed(state) ?? overQuota(target, rules, size);
+  if (isKept(target, digest)) return closed(state) ?? accepted();
+  const refusal = closed(state) ?? (target.blobs.has(digest) ? undefined : overQuota(target, rules, size));
   return refusal ?? accepted(fact('BlobLinked', { repository, digest, size, mountedFrom: from }));
 }
 

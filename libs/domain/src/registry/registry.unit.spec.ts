@@ -66,8 +66,12 @@ describe('LinkBlob', () => {
   it('stores and links once; a second copy of the bytes is not named', () => {
     expect(typesOf(emptyRegistryState, link('a'))).toEqual(['BlobStored', 'BlobLinked']);
     const state = given(link('a'));
-    expect(typesOf(state, link('a', { file: file('b') }))).toEqual([]);
+    expect(typesOf(after(state, manifest('c')), link('a', { file: file('b') }))).toEqual([]);
     expect(typesOf(state, link('a', { repository: 'other', file: file('b') }))).toEqual(['BlobLinked']);
+  });
+
+  it('makes a link young again that no manifest holds: a manifest is about to come', () => {
+    expect(typesOf(given(link('a')), link('a', { file: file('b') }))).toEqual(['BlobLinked']);
   });
 
   it('replaces a file that is bad, which is then to be removed', () => {
@@ -157,6 +161,11 @@ describe('the other commands', () => {
       ['BlobLinked'],
     ],
     [
+      'MountBlob leaves alone what a manifest holds',
+      { type: 'MountBlob', repository: 'app', digest: digest('a'), from: 'app', rules: {} },
+      [],
+    ],
+    [
       'MountBlob needs it there',
       { type: 'MountBlob', repository: 'b', digest: digest('e'), from: 'app', rules: {} },
       ['BlobUnknown'],
@@ -201,6 +210,12 @@ describe('the other commands', () => {
     ['RestoreFacts elsewhere', { type: 'RestoreFacts', at: 7, facts: [] }, ['NotEmpty']],
   ])('%s', (_, command, types) => {
     expect(typesOf(state, command)).toEqual(types);
+  });
+
+  it('make a link young again that no manifest holds when it is mounted, whatever the quota', () => {
+    const loose = after(state, link('a', { repository: 'b' }));
+    const mount = { type: 'MountBlob', repository: 'b', digest: digest('a'), from: 'app', rules: { quotaBytes: 1 } };
+    expect(typesOf(loose, mount)).toEqual(['BlobLinked']);
   });
 
   it('write nothing while the switch is on', () => {
