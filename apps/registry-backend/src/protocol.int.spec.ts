@@ -629,6 +629,23 @@ describe('referrers', () => {
     expect((await list())[1]).toHaveLength(2);
   });
 
+  it('are told whatever one of them calls annotations', async () => {
+    const name = fresh();
+    const { digest, text } = await pushImage(name, 'subject');
+    const subject = { mediaType: OCI_IMAGE, digest, size: text.length };
+    const config = (JSON.parse(text) as { config: unknown }).config;
+    const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`; // Can be read, and not be written again.
+    const body = `${JSON.stringify({ schemaVersion: 2, config, layers: [], subject }).slice(0, -1)},"annotations":{"a":${deep},"b":"c"}}`;
+    expect((await putManifest(name, digestOf(body), body)).status).toBe(201);
+    await pushImage(name, '', { subject, annotations: ['x'] });
+    const answer = await call('GET', `/v2/${name}/referrers/${digest}`);
+    const { manifests } = (await answer.json()) as { manifests: { digest: string; annotations?: unknown }[] };
+    expect([answer.status, manifests.length]).toEqual([200, 2]);
+    expect(manifests.map((one) => one.annotations)).toEqual(
+      manifests.map((one) => (one.digest === digestOf(body) ? { b: 'c' } : undefined)),
+    );
+  });
+
   it('are an empty list for what nobody knows, and refused for what is no digest', async () => {
     const empty = await call('GET', `/v2/never/was/referrers/${digestOf('x')}`);
     expect([empty.status, await empty.json()]).toEqual([

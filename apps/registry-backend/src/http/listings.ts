@@ -140,7 +140,15 @@ interface Described {
   readonly digest: Digest;
   readonly size: number;
   readonly artifactType?: string;
-  readonly annotations?: unknown;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/** What annotations are: texts by name. Anything else is not told, as it could not be written or not be read. */
+function annotationsIn(manifest: Buffer): Described['annotations'] {
+  const { annotations } = JSON.parse(manifest.toString('utf8')) as { readonly annotations?: unknown };
+  if (typeof annotations !== 'object' || annotations === null || Array.isArray(annotations)) return undefined;
+  const texts = Object.entries(annotations).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
+  return Object.fromEntries(texts);
 }
 
 /** Descriptors of manifests, as many as go into one page; annotations come from the bytes. */
@@ -155,15 +163,13 @@ async function describeAll(
   for (const digest of digests) {
     const manifest = at.state.repositories.get(name)?.manifests.get(digest);
     if (manifest === undefined) continue;
-    const { annotations } = JSON.parse((await manifestBytes(registry, at, digest)).toString('utf8')) as {
-      readonly annotations?: unknown;
-    };
+    const annotations = annotationsIn(await manifestBytes(registry, at, digest));
     const described: Described = {
       mediaType: manifest.mediaType,
       digest,
       size: manifest.size,
       ...(manifest.artifactType === undefined ? {} : { artifactType: manifest.artifactType }),
-      ...(annotations === undefined || annotations === null ? {} : { annotations }),
+      ...(annotations === undefined ? {} : { annotations }),
     };
     bytes += JSON.stringify(described).length;
     if (page.length > 0 && bytes > REFERRERS_BYTES_MAX) break;
