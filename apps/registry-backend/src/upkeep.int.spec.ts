@@ -274,7 +274,8 @@ describe('the past', () => {
     const receiver = createServer((request, response) => {
       void json(request).then((body) => {
         if (failures-- > 0) {
-          response.writeHead(500).end();
+          // Neither has taken anything: redirects are not followed.
+          response.writeHead(failures === 0 ? 500 : 302, { location: '/elsewhere' }).end();
           return;
         }
         expect(request.headers['content-type']).toBe('application/vnd.docker.distribution.events.v1+json');
@@ -309,6 +310,42 @@ describe('the past', () => {
     expect(taken[0]?.actor).toEqual({ name: 'anonymous' });
     await reader.close();
     receiver.close();
+  });
+
+  it('is told to webhooks from its very first event, however late they take it', async () => {
+    let isUp = false;
+    let taken = 0;
+    const receiver = createServer((request, response) => {
+      request.resume().on('end', () => {
+        if (isUp) taken += 1;
+        response.writeHead(isUp ? 200 : 503).end();
+      });
+    });
+    await new Promise<void>((done) => receiver.listen(0, '127.0.0.1', done));
+    const url = `http://127.0.0.1:${String((receiver.address() as AddressInfo).port)}/`;
+    const [webhook] = ConfigFile.parse({ webhooks: [{ name: 'first', url }] }).webhooks;
+    if (webhook === undefined) throw new Error('no webhook');
+    const empty = await RegistryUnderTest.start();
+    await empty.leader();
+    const reader = openLedgerReader({ url: empty.pgUrl, ledger: 'registry', role: 'writer' });
+    const sent = createMetrics('spec').counter({ name: 'sent', help: 'sent' });
+    const start = () =>
+      startWebhook({ webhook, reader, baseUrl: 'http://registry.example', instance: 'one', log, sent });
+    try {
+      const relay = await start();
+      const push = { method: 'POST', body: 'first' };
+      expect((await fetch(`${empty.url}/v2/a/blobs/uploads/?digest=${digestOf('first')}`, push)).status).toBe(201);
+      await relay.close();
+      isUp = true;
+      const again = await start(); // The replica that leads now.
+      await again.published(empty.replica(0).facts.current.position);
+      await again.close();
+      expect(taken).toBe(1);
+    } finally {
+      await reader.close();
+      receiver.close();
+      await empty.stop();
+    }
   });
 });
 

@@ -94,7 +94,9 @@ export interface WebhookOptions {
 /** Sends from where it stopped; a new endpoint is told of what happens from now on. */
 export async function startWebhook({ webhook, reader, baseUrl, instance, log, sent }: WebhookOptions): Promise<Relay> {
   const cursorName = `webhook-${webhook.name}`;
-  if ((await reader.cursor(cursorName)) === 0) await reader.moveCursor(cursorName, (await reader.head()).position);
+  if ((await reader.cursor(cursorName)) === undefined) {
+    await reader.moveCursor(cursorName, (await reader.head()).position);
+  }
   return startRelay({
     reader,
     cursorName,
@@ -128,5 +130,6 @@ async function post({ url, headers, timeoutMs }: Webhook, events: readonly unkno
     signal: AbortSignal.timeout(timeoutMs),
   });
   await response.body?.cancel();
-  if (response.status >= 400) throw new Error(`${url} answered ${String(response.status)}`);
+  // A redirect is not followed, so nobody there has taken them.
+  if (!response.ok) throw new Error(`${url} answered ${String(response.status)}`);
 }

@@ -154,12 +154,12 @@ class PostgresLedgerReader implements LedgerReader {
     return dropped;
   }
 
-  async cursor(name: string): Promise<number> {
+  async cursor(name: string): Promise<number | undefined> {
     const [row] = await this.rows<[string]>('SELECT position FROM es.cursors WHERE ledger = $1 AND name = $2', [
       this.ledger,
       name,
     ]);
-    return Number(row?.[0] ?? 0);
+    return row === undefined ? undefined : Number(row[0]);
   }
 
   async moveCursor(name: string, position: number): Promise<void> {

@@ -11,7 +11,7 @@ const BACKOFF_MS_MAX = 10_000;
 
 /** Starts publishing after the cursor, with what was committed and not published before. */
 export async function startRelay(options: RelayOptions): Promise<Relay> {
-  const relay = new LogRelay(options, await options.reader.cursor(options.cursorName));
+  const relay = new LogRelay(options, (await options.reader.cursor(options.cursorName)) ?? 0);
   relay.retryNow();
   return relay;
 }

@@ -175,8 +175,8 @@ export interface LedgerReader {
   saveSnapshot(snapshot: SnapshotToSave): Promise<void>;
   /** Needs role `writer`. Keeps `keep` of each fold version, the newest and others evenly spread; returns how many it deleted. */
   pruneSnapshots(keep: number): Promise<number>;
-  /** How far a named follower has come; 0 at first. */
-  cursor(name: string): Promise<number>;
+  /** How far a named follower has come; undefined when it never was told of any. */
+  cursor(name: string): Promise<number | undefined>;
   /** Needs role `writer`. A cursor never goes back. */
   moveCursor(name: string, position: number): Promise<void>;
   close(): Promise<void>;
