@@ -57,6 +57,13 @@ describe('a registry with a file of users', () => {
     }
   });
 
+  it('lets everybody in who comes at once when nobody came before', async () => {
+    const users = openHtpasswd(file, log);
+    expect(await Promise.all(['ann', 'bob', 'ann'].map((user) => users.verify(user, 'secret')))).toEqual([
+      ...[true, true, true],
+    ]);
+  });
+
   it('knows who may push where', async () => {
     expect((await push('team/app', 'ann')).status).toBe(202);
     expect((await push('other/app', 'ann')).status).toBe(403);

@@ -25,6 +25,7 @@ class HtpasswdFile implements Htpasswd {
   #users: ReadonlyMap<string, string> = new Map();
   #version = '';
   #lookedAt = -Infinity;
+  #looking: Promise<void> = Promise.resolve();
   readonly #salt = randomBytes(32);
   readonly #remembered = new Map<string, { readonly proof: Buffer; readonly until: number }>();
   readonly #decoy = hashSync(randomBytes(16).toString('hex'), 8);
@@ -50,9 +51,16 @@ class HtpasswdFile implements Htpasswd {
     return true;
   }
 
-  async #refresh(): Promise<void> {
-    if (performance.now() - this.#lookedAt < LOOK_MS) return;
-    this.#lookedAt = performance.now();
+  /** Whoever comes while the file is looked at waits for that: he may be in it. */
+  #refresh(): Promise<void> {
+    if (performance.now() - this.#lookedAt >= LOOK_MS) {
+      this.#lookedAt = performance.now();
+      this.#looking = this.#look();
+    }
+    return this.#looking;
+  }
+
+  async #look(): Promise<void> {
     try {
       const { mtimeMs, size, ino } = await stat(this.file);
       const version = `${String(mtimeMs)}/${String(size)}/${String(ino)}`;
