@@ -177,8 +177,23 @@ describe('upkeep', () => {
     expect((await call('GET', location)).status).toBe(404);
     const stray = under.replica(0).store.pathOf('uploads/left.000000000000');
     writeFileSync(stray, 'left by a crash');
-    utimesSync(stray, 0, 0);
-    expect(await upkeep.sweepStrays()).toEqual(['uploads/left.000000000000']);
+    utimesSync(stray, 0, 0); // Old bytes; when it got its name is what counts.
+    expect(await upkeep.sweepStrays()).toEqual([]);
+    await new Promise((done) => setTimeout(done, 5));
+    expect(await upkeep.sweepStrays(1)).toEqual(['uploads/left.000000000000']);
+  });
+
+  it('leaves old bytes alone that have just become a blob', async () => {
+    const { store } = under.replica(0);
+    const bytes = randomBytes(100);
+    const part = await store.begin('slow');
+    await part.append([bytes]);
+    await part.sync();
+    await part.close();
+    utimesSync(store.pathOf(part.file), 0, 0); // Sent days ago, finished now.
+    const file = await store.publish(part.file, digestOf(bytes));
+    expect(await upkeep.sweepStrays()).toEqual([]); // The log is about to name it.
+    await store.remove(file);
   });
 
   it('finds a blob that has changed or is gone; it is not served, and a push brings it back', async () => {

@@ -264,8 +264,9 @@ export class Upkeep {
   }
 
   async #isStray(store: ContentStore, file: ContentFile, ageMs: number): Promise<boolean> {
-    const { mtimeMs } = await stat(store.pathOf(file)).catch(() => ({ mtimeMs: Date.now() }));
-    if (Date.now() - mtimeMs < ageMs) return false;
+    // Bytes may be old when they get the name that the log is about to speak of: that changes only the ctime.
+    const { ctimeMs } = await stat(store.pathOf(file)).catch(() => ({ ctimeMs: Date.now() }));
+    if (Date.now() - ctimeMs < ageMs) return false;
     const { state } = this.#options.facts.current; // After the look at the file: what is named meanwhile is young.
     if (state.doomed.has(file)) return false;
     const hex = file.split('/')[3]?.split('.')[0] ?? '';
