@@ -11,6 +11,8 @@ import type { RegistryService, Serving } from './service';
 const Writes = z.strictObject({ isReadOnly: z.boolean(), reason: z.string().max(500).default('') });
 const Folder = z.strictObject({ folder: z.string().startsWith('/') });
 const LIMIT_MAX = 1_000;
+/** Seconds; no text is not 0, which would take what a push is about to need. */
+const Grace = z.string().regex(/^\d{1,9}$/, 'grace must be a whole number of seconds');
 
 /** Every route asks for the key of the API's user `admin`, by Basic authentication. */
 @Controller('v1/registry')
@@ -48,7 +50,7 @@ export class AdminController {
     @Query('grace') grace: string | undefined,
   ): Promise<unknown> {
     return this.serving(given, address, ({ upkeep }, origin) => {
-      const graceMs = grace === undefined ? undefined : z.coerce.number().int().min(0).parse(grace) * 1_000;
+      const graceMs = grace === undefined ? undefined : Number(Grace.parse(grace)) * 1_000;
       return isOn(dryRun)
         ? { wouldTake: upkeep.preview(graceMs) }
         : upkeep.collect(origin, graceMs).then(named('taken'));

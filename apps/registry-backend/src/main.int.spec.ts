@@ -59,6 +59,32 @@ describe('registry-backend', () => {
   );
 
   it(
+    'takes no empty text for no time of grace',
+    async () => {
+      const child = start({
+        BRICKYARD_API_URL: 'http://127.0.0.1:1',
+        BRICKYARD_API_KEY: 'key',
+        BRICKYARD_PG_URL: 'postgresql://127.0.0.1:1/none',
+        BRICKYARD_NATS_URL: process.env['BRICKYARD_TEST_NATS_URL'] ?? '',
+        BRICKYARD_REGISTRY_HOST: '127.0.0.1',
+        BRICKYARD_REGISTRY_PORT: '0',
+      });
+      try {
+        const url = await listening(child);
+        const headers = { authorization: `Basic ${Buffer.from('admin:key').toString('base64')}` };
+        const collect = (grace: string): Promise<Response> =>
+          fetch(`${url}/v1/registry/gc?dry-run=1&grace=${grace}`, { method: 'POST', headers });
+        expect(await Promise.all(['0', '3600', '', '-1', '1e300'].map((grace) => collect(grace)))).toMatchObject([
+          ...[{ status: 201 }, { status: 201 }, { status: 400 }, { status: 400 }, { status: 400 }],
+        ]);
+      } finally {
+        child.kill('SIGKILL');
+      }
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
     'does not start with settings that make no sense, and names them',
     async () => {
       const child = start({ BRICKYARD_REGISTRY_PORT: 'http' });
