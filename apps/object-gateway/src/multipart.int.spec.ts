@@ -139,6 +139,41 @@ describe('uploads in parts', () => {
     await call('DELETE', '/box/odd');
   });
 
+  it('stay open when a condition of their completion does not hold', async () => {
+    const id = await begin('wanted');
+    const etag = etagIn(await part('wanted', id, 1, Buffer.from('x')));
+    for (const refused of ['404 NoSuchKey', '412 PreconditionFailed']) {
+      expect(code(await complete('wanted', id, [[1, etag]], { 'if-match': '"other"' }))).toBe(refused);
+      expect(texts(await call('GET', '/box/wanted', { query: { uploadId: id } }), 'PartNumber')).toEqual(['1']);
+      await call('PUT', '/box/wanted', { body: 'y' });
+    }
+    expect((await call('DELETE', '/box/wanted', { query: { uploadId: id } })).status).toBe(204);
+    await gateway.store.settle();
+    expect(gateway.files().filter((file) => file.includes(id))).toEqual([]);
+  });
+
+  it('may end with an empty part, which is read like any other', async () => {
+    const id = await begin('tail');
+    const etags = [
+      etagIn(await part('tail', id, 1, randomBytes(MIB5))),
+      etagIn(await part('tail', id, 2, Buffer.alloc(0))),
+    ];
+    const done = await complete(
+      'tail',
+      id,
+      etags.map((etag, index) => [index + 1, etag] as const),
+    );
+    for (const method of ['GET', 'HEAD']) {
+      const { status, headers, body } = await call(method, '/box/tail', { query: { partNumber: '2' } });
+      expect([status, body.length, headers]).toMatchObject([
+        206,
+        0,
+        { etag: texts(done, 'ETag')[0]?.replaceAll('&quot;', '"'), 'content-length': '0', 'x-amz-mp-parts-count': '2' },
+      ]);
+      expect(headers['content-range']).toBeUndefined();
+    }
+  });
+
   it('are listed while they are open, and aborted', async () => {
     await gateway.store.settle();
     const before = gateway.files();

@@ -89,8 +89,11 @@ function answerTo(exchange: Exchange, { record }: StoredObject): Answer {
     });
   }
   const { first, last } = range === 'all' ? whole : range;
+  // An empty part is a range that cannot be written.
   const part =
-    range === 'all' ? {} : { 'content-range': `bytes ${String(first)}-${String(last)}/${String(record.size)}` };
+    range === 'all' || last < first
+      ? {}
+      : { 'content-range': `bytes ${String(first)}-${String(last)}/${String(record.size)}` };
   const parts = exchange.has('partNumber') ? { 'x-amz-mp-parts-count': String(record.parts?.length ?? 1) } : {};
   return {
     status: range === 'all' ? 200 : 206,
@@ -139,7 +142,7 @@ async function sendObject(
   handles: readonly FileHandle[],
 ): Promise<void> {
   const { response } = exchange;
-  if (inline !== undefined || pieces === undefined) {
+  if (inline !== undefined || pieces === undefined || pieces.length === 0) {
     exchange.begin(status, headers);
     response.end(inline?.subarray(range.first, range.last + 1));
     return;

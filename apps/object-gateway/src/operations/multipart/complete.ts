@@ -28,6 +28,8 @@ import { uploadIdOf } from './begin';
 
 const PART_BYTES_MIN = 5 * 1024 * 1024;
 const XML_BYTES_MAX = 4 * 1024 * 1024;
+/** What a condition of the completion that does not hold is called: the upload stays open. */
+const UNMET: ReadonlySet<string> = new Set(['PreconditionFailed', 'NoSuchKey']);
 
 /** `POST /bucket/key?uploadId`. */
 export async function completeUpload(gateway: Gateway, exchange: Exchange): Promise<void> {
@@ -120,7 +122,7 @@ async function complete(
   try {
     await store.publish(bucket, record, size === 0 ? Buffer.alloc(0) : undefined, conditions);
   } catch (error) {
-    if (error instanceof S3Error && error.code === 'PreconditionFailed') await becomeUpload(store, bucket, id);
+    if (error instanceof S3Error && UNMET.has(error.code)) await becomeUpload(store, bucket, id);
     throw error;
   }
   store.inBackground(tidyUpload(store, bucket, id, parts));
