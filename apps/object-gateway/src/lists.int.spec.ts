@@ -123,6 +123,16 @@ describe('lists', () => {
     expect(texts(await gateway.call('GET', '/box', { query }), 'Code')).toEqual([code]);
   });
 
+  it.each([
+    ['', ''],
+    ['2', '/'],
+  ])('of what begins with more than a key can have are empty (%s %s)', async (version, delimiter) => {
+    const prefix = `${'x'.repeat(150)}/`.repeat(40);
+    const query = { prefix, delimiter, ...(version === '' ? {} : { 'list-type': version }) };
+    const answer = await gateway.call('GET', '/box', { query });
+    expect([answer.status, texts(answer, 'Key'), texts(answer, 'IsTruncated')]).toEqual([200, [], ['false']]);
+  });
+
   it('of no keys are empty and end there', async () => {
     const answer = await gateway.call('GET', '/box', { query: { 'list-type': '2', 'max-keys': '0' } });
     expect([texts(answer, 'KeyCount'), texts(answer, 'IsTruncated')]).toEqual([['0'], ['false']]);

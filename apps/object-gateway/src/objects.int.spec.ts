@@ -70,6 +70,14 @@ describe('objects', () => {
     expect([old.status, old.body.length]).toEqual([200, size]);
   });
 
+  it('are read with whatever headers are asked for, as far as there are such headers', async () => {
+    await call('PUT', '/box/shown', { body: 'x' });
+    const query = { 'response-content-disposition': 'a\x01\r\nb\x7f\u00e9', 'response-cache-control': 'no-store' };
+    const { status, headers } = await call('GET', '/box/shown', { query });
+    expect([status, headers['cache-control']]).toEqual([200, 'no-store']);
+    expect(Buffer.from(headers['content-disposition'] ?? '', 'latin1').toString('utf8')).toBe('a   b \u00e9');
+  });
+
   it('are read and written under conditions', async () => {
     await call('PUT', '/box/when', { body: 'one' });
     const etag = `"${md5('one')}"`;

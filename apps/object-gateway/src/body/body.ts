@@ -40,7 +40,7 @@ export class Body {
     { isOfBody = true }: { readonly isOfBody?: boolean } = {},
   ) {
     const { payload } = exchange.signed;
-    const isChunked = payload in CHUNKED;
+    const isChunked = Object.hasOwn(CHUNKED, payload);
     if (!isChunked && payload !== 'UNSIGNED-PAYLOAD' && !SHA256.test(payload)) {
       throw new S3Error('InvalidArgument', 'x-amz-content-sha256 is not one of those that are known here.');
     }

@@ -2,9 +2,9 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Signed } from '../auth/signed';
 import { S3Error } from '../s3-error';
+import { KEY_BYTES_MAX } from '../store/key-path';
 import { XML_HEAD } from './xml';
 
-const KEY_BYTES_MAX = 1024;
 const BUCKET = /^(?!.*\.\.)(?!\d{1,3}(?:\.\d{1,3}){3}$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
 
 /** What every handler gets. */

@@ -115,8 +115,9 @@ export function headersOf(exchange: Exchange, record: ObjectRecord): OutgoingHtt
   };
 }
 
-/** Node writes headers as Latin-1; line breaks would be another header. */
-const asHeader = (value: string): string => Buffer.from(value.replace(/[\r\n]/g, ' '), 'utf8').toString('latin1');
+/** Node writes headers as Latin-1; line breaks would be another header, and no header has other control characters. */
+const asHeader = (value: string): string =>
+  Buffer.from(value.replace(/[\u0000-\u0008\u000a-\u001f\u007f]/g, ' '), 'utf8').toString('latin1');
 
 export const quoted = (etag: string): string => `"${etag}"`;
 export const httpDate = (ms: number): string => new Date(ms).toUTCString();

@@ -4,6 +4,8 @@
  * and no key leaves its bucket.
  */
 
+/** Of UTF-8. */
+export const KEY_BYTES_MAX = 1024;
 /** Components beyond this one are a single name: a folder for each of a thousand slashes would help nobody. */
 export const DEPTH_MAX = 32;
 /** File systems take 255 bytes; a temporary file adds 14 and the ending 7. */

@@ -2,6 +2,7 @@
 import type { ObjectStore } from './object-store';
 import { codeOf } from './durable-file';
 import { mapLimited } from './limited';
+import { KEY_BYTES_MAX } from './key-path';
 import { readSummary, type Summary } from './record';
 import { walk } from './walk';
 
@@ -30,7 +31,8 @@ export async function listPage(store: ObjectStore, bucket: string, query: ListQu
   let last = after;
   let isTruncated = false;
   const walking = walk(store.keysOf(bucket), { prefix, after: after.key, isFlat: delimiter === '/' });
-  if (max > 0) {
+  // No key is longer than a key may be, and no file system has the folders of one that is.
+  if (max > 0 && Buffer.byteLength(prefix) <= KEY_BYTES_MAX) {
     for await (const found of walking) {
       const group = found.kind === 'group' ? found.key : groupOf(found.key, prefix, delimiter);
       if (group !== undefined && last.isGroup && group === last.key) continue;
