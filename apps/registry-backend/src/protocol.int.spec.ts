@@ -2,6 +2,8 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
+import { Digest, RepositoryName } from '@brickyard/contracts';
+import { recordManifest } from './http/record-manifest';
 import { RegistryUnderTest } from './testing/registry-under-test';
 
 const OCI_IMAGE = 'application/vnd.oci.image.manifest.v1+json';
@@ -491,6 +493,7 @@ describe('manifests', () => {
       'application/vnd.docker.distribution.manifest.v1+prettyjws',
       'MANIFEST_INVALID',
     ],
+    ['a byte order mark', '\ufeff{"schemaVersion":2,"manifests":[]}', OCI_INDEX, 'MANIFEST_INVALID'],
     ['an unknown type', '{"schemaVersion":2}', 'text/plain', 'MANIFEST_INVALID'],
     ['no config', '{"schemaVersion":2}', OCI_IMAGE, 'MANIFEST_INVALID'],
     [
@@ -638,12 +641,23 @@ describe('referrers', () => {
     const body = `${JSON.stringify({ schemaVersion: 2, config, layers: [], subject }).slice(0, -1)},"annotations":{"a":${deep},"b":"c"}}`;
     expect((await putManifest(name, digestOf(body), body)).status).toBe(201);
     await pushImage(name, '', { subject, annotations: ['x'] });
-    const answer = await call('GET', `/v2/${name}/referrers/${digest}`);
-    const { manifests } = (await answer.json()) as { manifests: { digest: string; annotations?: unknown }[] };
-    expect([answer.status, manifests.length]).toEqual([200, 2]);
-    expect(manifests.map((one) => one.annotations)).toEqual(
-      manifests.map((one) => (one.digest === digestOf(body) ? { b: 'c' } : undefined)),
+    const marked = Buffer.from('\ufeff{"schemaVersion":2,"manifests":[],"annotations":{"d":"e"}}'); // Taken by older releases.
+    await recordManifest(
+      under.replica(0).open.registry,
+      { actor: { name: 'spec' }, correlationId: 'spec' },
+      {
+        ...{ name: RepositoryName.parse(name), digest: Digest.parse(digestOf(marked)), bytes: marked, tags: [] },
+        shape: {
+          ...{ mediaType: OCI_INDEX, artifactType: undefined, subject: Digest.parse(digest) },
+          ...{ references: [], blobs: [], manifests: [] },
+        },
+      },
     );
+    const answer = await call('GET', `/v2/${name}/referrers/${digest}`);
+    expect(answer.status).toBe(200);
+    const { manifests } = (await answer.json()) as { manifests: { digest: string; annotations?: unknown }[] };
+    const told = new Map(manifests.map((one) => [one.digest, one.annotations]));
+    expect([told.size, told.get(digestOf(body)), told.get(digestOf(marked))]).toEqual([3, { b: 'c' }, { d: 'e' }]);
   });
 
   it('are an empty list for what nobody knows, and refused for what is no digest', async () => {

@@ -145,7 +145,8 @@ interface Described {
 
 /** What annotations are: texts by name. Anything else is not told, as it could not be written or not be read. */
 function annotationsIn(manifest: Buffer): Described['annotations'] {
-  const { annotations } = JSON.parse(manifest.toString('utf8')) as { readonly annotations?: unknown };
+  // Without a byte order mark, which manifests once could have.
+  const { annotations } = JSON.parse(new TextDecoder().decode(manifest)) as { readonly annotations?: unknown };
   if (typeof annotations !== 'object' || annotations === null || Array.isArray(annotations)) return undefined;
   const texts = Object.entries(annotations).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
   return Object.fromEntries(texts);

@@ -97,7 +97,8 @@ const isElsewhere = ({ urls, mediaType }: Descriptor): boolean => (urls?.length 
 function parse(bytes: Buffer): Shape {
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    // A byte order mark stays, and is refused: whoever pulls it could not read it.
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
   } catch (cause) {
     throw new OciError('MANIFEST_INVALID', 'the manifest is not JSON', { cause });
   }
