@@ -17,7 +17,7 @@ const DELETES_AT_ONCE = 16;
 
 /** `GET /`. */
 export async function listBuckets({ store }: Gateway, exchange: Exchange): Promise<void> {
-  const buckets = (await store().buckets()).filter(({ name }) => maySee(exchange.signed.credential, name));
+  const buckets = (await store().buckets.list()).filter(({ name }) => maySee(exchange.signed.credential, name));
   exchange.sendXml(
     200,
     document('ListAllMyBucketsResult', [
@@ -41,7 +41,7 @@ export async function createBucket({ store, region }: Gateway, exchange: Exchang
   refuseUnkept(exchange);
   const { bytes } = await new Body(exchange).whole(XML_BYTES_MAX);
   if (bytes.length > 0) checkPlace(parseXml(bytes.toString('utf8'), 'CreateBucketConfiguration'), region);
-  const isNew = await store().createBucket(exchange.bucket, exchange.actor);
+  const isNew = await store().buckets.create(exchange.bucket, exchange.actor);
   if (!isNew) throw new S3Error('BucketAlreadyOwnedByYou', 'The bucket is there already, and yours.');
   exchange.send(200, { location: `/${exchange.bucket}` });
 }
@@ -54,13 +54,13 @@ function checkPlace(root: Element, region: string): void {
 
 /** `HEAD /bucket`. */
 export async function headBucket({ store, region }: Gateway, exchange: Exchange): Promise<void> {
-  await store().requireBucket(exchange.bucket);
+  await store().buckets.require(exchange.bucket);
   exchange.send(200, { 'x-amz-bucket-region': region, 'content-type': 'application/xml' });
 }
 
 /** `DELETE /bucket`. */
 export async function deleteBucket({ store }: Gateway, exchange: Exchange): Promise<void> {
-  await store().deleteBucket(exchange.bucket);
+  await store().buckets.delete(exchange.bucket);
   exchange.send(204);
 }
 
@@ -70,7 +70,7 @@ export async function deleteObjects({ store, log }: Gateway, exchange: Exchange)
   const root = parseXml(bytes.toString('utf8'), 'Delete');
   const objects = root.all('Object');
   if (objects.length === 0 || objects.length > DELETES_MAX) throw new S3Error('MalformedXML', 'One to 1000 objects.');
-  await store().requireBucket(exchange.bucket);
+  await store().buckets.require(exchange.bucket);
   const isQuiet = root.value('Quiet') === 'true';
   const results = await mapLimited(objects, DELETES_AT_ONCE, async (object): Promise<Node> => {
     const key = object.value('Key') ?? '';

@@ -5,8 +5,8 @@ import { checkKey, decoded, type Exchange } from '../http/exchange';
 import { document } from '../http/xml';
 import { admit } from '../auth/credentials';
 import { S3Error } from '../s3-error';
-import { dataFolderOf, newId, type ObjectStore, type StoredObject } from '../store/object-store';
-import type { ObjectRecord, Segment } from '../store/record';
+import { dataFolderOf, type ObjectStore, type StoredObject } from '../store/object-store';
+import { newId, type ObjectRecord, type Segment } from '../store/record';
 import { checkSource, writeCondition } from './conditions';
 import { descriptionFrom, isoDate, quoted, refuseUnkept } from './description';
 import { checksumHeaders } from './objects';
@@ -41,7 +41,7 @@ export async function copyObject({ store: storeOf, now }: Gateway, exchange: Exc
   if (isOnItself && !isReplacing) {
     throw new S3Error('InvalidRequest', 'A copy of an object onto itself must change its metadata.');
   }
-  await store.requireBucket(bucket);
+  await store.buckets.require(bucket);
   const id = newId();
   const { object, segments } = await linked(store, source, bucket, dataFolderOf(id), (found) => {
     checkSource(exchange, found.record);

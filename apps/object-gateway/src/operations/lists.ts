@@ -26,7 +26,7 @@ function askedOf(exchange: Exchange): Asked {
 }
 
 async function pageOf({ store }: Gateway, { bucket }: Exchange, asked: Asked, after: After): Promise<ListPage> {
-  await store().requireBucket(bucket);
+  await store().buckets.require(bucket);
   return listPage(store(), bucket, { ...asked, after });
 }
 

@@ -7,8 +7,8 @@ import { storeBody } from '../body/store-body';
 import type { Gateway } from '../gateway';
 import type { Exchange } from '../http/exchange';
 import { S3Error } from '../s3-error';
-import { dataFileOf, newId, type StoredObject } from '../store/object-store';
-import type { ObjectRecord, Segment } from '../store/record';
+import { dataFileOf, type StoredObject } from '../store/object-store';
+import { newId, type ObjectRecord, type Segment } from '../store/record';
 import { isNotModified, writeCondition } from './conditions';
 import { descriptionFrom, headersOf, quoted } from './description';
 
@@ -19,7 +19,7 @@ export async function putObject({ store: storeOf, now }: Gateway, exchange: Exch
   const description = descriptionFrom(exchange);
   const conditions = writeCondition(exchange);
   const body = new Body(exchange);
-  await store.requireBucket(bucket);
+  await store.buckets.require(bucket);
   if (exchange.header('if-match') !== undefined || conditions.isNew) {
     conditions.condition((await store.find(bucket, key))?.record); // Before a gigabyte is sent for nothing.
   }
@@ -168,7 +168,7 @@ async function sendObject(
 export async function deleteObject({ store }: Gateway, exchange: Exchange): Promise<void> {
   refuseVersion(exchange);
   const { condition } = writeCondition(exchange);
-  await store().requireBucket(exchange.bucket);
+  await store().buckets.require(exchange.bucket);
   await store().deleteObject(exchange.bucket, exchange.key, condition);
   exchange.send(204);
 }

@@ -30,20 +30,20 @@ const ACL: readonly Node[] = [
 const ofBucket =
   (name: string, content: (gateway: Gateway) => readonly Node[]): Operation =>
   async (gateway, exchange) => {
-    await gateway.store().requireBucket(exchange.bucket);
+    await gateway.store().buckets.require(exchange.bucket);
     exchange.sendXml(200, document(name, content(gateway)));
   };
 
 const missing =
   (code: S3Code): Operation =>
   async ({ store }, { bucket }) => {
-    await store().requireBucket(bucket);
+    await store().buckets.require(bucket);
     throw new S3Error(code, 'There is no such configuration.');
   };
 
 /** `GET /bucket?location`. */
 export async function getLocation({ store, region }: Gateway, exchange: Exchange): Promise<void> {
-  await store().requireBucket(exchange.bucket);
+  await store().buckets.require(exchange.bucket);
   exchange.sendXml(200, document('LocationConstraint', region === USUAL_REGION ? '' : region));
 }
 
@@ -78,7 +78,7 @@ export async function getObjectAcl({ store }: Gateway, exchange: Exchange): Prom
 export async function putAcl({ store }: Gateway, exchange: Exchange): Promise<void> {
   const acl = exchange.header('x-amz-acl');
   if (acl !== 'private') throw new S3Error('NotImplemented', 'Everything here is private to its access keys.');
-  if (exchange.key === '') await store().requireBucket(exchange.bucket);
+  if (exchange.key === '') await store().buckets.require(exchange.bucket);
   else await store().object(exchange.bucket, exchange.key);
   exchange.send(200);
 }

@@ -1,41 +1,28 @@
 /**
- * Buckets and objects on a volume. Bytes lie in files that are never changed, records name them and are replaced whole, so
+ * Objects on a volume, in buckets. Bytes lie in files that are never changed, records name them and are replaced whole, so
  * a reader sees the old object or the new one, whatever dies when. All replicas may write at once; the last one wins.
  */
-import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { access, type FileHandle, link, mkdir, open, readdir, readFile, rename, rm, unlink } from 'node:fs/promises';
+import { access, type FileHandle, link, mkdir, open, rename, rm, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import {
   type FileAction,
   guarded,
-  guardedWrite,
   PartFile,
   syncFolder,
   Turns,
   VolumeFolder,
   VolumeTrouble,
 } from '@brickyard/volume-storage';
-import { z } from 'zod';
 import { S3Error } from '../s3-error';
+import { Buckets } from './buckets';
 import { codeOf, pathOfPlace, type Place, removeEmptyFolders, writeDurably } from './durable-file';
 import { keyPathOf } from './key-path';
-import { encodeRecord, type ObjectRecord, readRecord, type Segment } from './record';
-import { hasAny } from './walk';
+import { encodeRecord, newId, type ObjectRecord, readRecord, type Segment } from './record';
 
 const FOLDER = 'brickyard-objects';
 const FOLDERS = ['buckets', 'trash'];
-const BUCKET_FILE = 'bucket.json';
 const READ_ATTEMPTS = 5;
-
-const BucketFile = z.object({ version: z.literal(1), created: z.int(), owner: z.string() });
-
-/** A bucket as it is listed. */
-export interface Bucket {
-  readonly name: string;
-  readonly created: number;
-  readonly owner: string;
-}
 
 /** An object that was found; `inline` are its bytes when they lie in the record. */
 export interface StoredObject {
@@ -52,8 +39,6 @@ export interface PublishOptions {
   readonly isNew?: boolean;
 }
 
-export const newId = (): string => randomBytes(16).toString('hex');
-
 /** Where the bytes of an id lie, below the bucket: one file, or a folder of them. */
 export const dataFolderOf = (id: string): string => `data/${id.slice(0, 2)}/${id}`;
 export const dataFileOf = (id: string): string => `${dataFolderOf(id)}.data`;
@@ -61,8 +46,13 @@ export const dataFileOf = (id: string): string => `${dataFolderOf(id)}.data`;
 export class ObjectStore {
   readonly #turns = new Turns();
   readonly #removals = new Set<Promise<void>>();
+  readonly buckets: Buckets;
 
-  private constructor(private readonly folder: VolumeFolder) {}
+  private constructor(private readonly folder: VolumeFolder) {
+    this.buckets = new Buckets(folder, (work) => {
+      this.inBackground(work);
+    });
+  }
 
   /** Opens the folder on a volume, making it when the volume is new; refuses the folder of another volume. */
   static async open(volumeFolder: string, volumeId: string): Promise<ObjectStore> {
@@ -80,16 +70,12 @@ export class ObjectStore {
     while (this.#removals.size > 0) await Promise.all(this.#removals);
   }
 
-  get bucketsFolder(): string {
-    return join(this.folder.root, 'buckets');
-  }
-
   get trashFolder(): string {
     return join(this.folder.root, 'trash');
   }
 
   pathIn(bucket: string, file: string): string {
-    return join(this.bucketsFolder, bucket, file);
+    return this.buckets.pathIn(bucket, file);
   }
 
   /** Where keys of a bucket begin. */
@@ -101,79 +87,11 @@ export class ObjectStore {
     return { base: this.keysOf(bucket), ...keyPathOf(key) };
   }
 
-  async buckets(): Promise<readonly Bucket[]> {
-    const names = await guarded('list', 'buckets', () => readdir(this.bucketsFolder)).catch((error: unknown) => {
-      throw new VolumeTrouble('list buckets', { cause: error });
-    });
-    const found = await Promise.all(names.sort().map((name) => this.bucket(name)));
-    return found.filter((bucket) => bucket !== undefined);
-  }
-
-  /** Undefined when there is none of the name. */
-  async bucket(name: string): Promise<Bucket | undefined> {
-    try {
-      const text = await guarded('read', `bucket ${name}`, () => readFile(this.pathIn(name, BUCKET_FILE), 'utf8'));
-      const { created, owner } = BucketFile.parse(JSON.parse(text));
-      return { name, created, owner };
-    } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw error;
-      await this.folder.confirm(); // Nothing is there, or the volume itself is not.
-      return undefined;
-    }
-  }
-
-  async requireBucket(name: string): Promise<Bucket> {
-    const bucket = await this.bucket(name);
-    if (bucket === undefined) throw noSuchBucket(name);
-    return bucket;
-  }
-
-  /** False when it is there already. */
-  async createBucket(name: string, owner: string): Promise<boolean> {
-    if ((await this.bucket(name)) !== undefined) return false;
-    return guardedWrite('make', `bucket ${name}`, async () => {
-      // Made aside and renamed: a bucket without its folders is never seen.
-      const aside = join(this.trashFolder, `new.${newId()}`);
-      for (const folder of ['objects', 'data', 'uploads']) await mkdir(join(aside, folder), { recursive: true });
-      const bytes = Buffer.from(`${JSON.stringify({ version: 1, created: Date.now(), owner })}\n`);
-      await writeDurably({ base: aside, folders: [], file: BUCKET_FILE }, bytes);
-      try {
-        await rename(aside, this.pathIn(name, ''));
-      } catch (error) {
-        await rm(aside, { recursive: true, force: true });
-        if (codeOf(error) === 'ENOTEMPTY' || codeOf(error) === 'EEXIST') return false;
-        throw error;
-      }
-      await syncFolder(this.bucketsFolder);
-      return true;
-    });
-  }
-
-  /** Refuses one with objects, also one that is put there in this very moment. */
-  async deleteBucket(name: string): Promise<void> {
-    await this.requireBucket(name);
-    if (await this.#isInUse(this.pathIn(name, ''))) throw new S3Error('BucketNotEmpty', 'The bucket is not empty.');
-    const aside = join(this.trashFolder, `${name}.${newId()}`);
-    await guardedWrite('remove', `bucket ${name}`, async () => {
-      await rename(this.pathIn(name, ''), aside);
-      await syncFolder(this.bucketsFolder);
-    });
-    if (await this.#isInUse(aside)) {
-      await guardedWrite('move', `bucket ${name} back`, () => rename(aside, this.pathIn(name, '')));
-      throw new S3Error('BucketNotEmpty', 'The bucket is not empty.');
-    }
-    this.#inBackground(rm(aside, { recursive: true, force: true }));
-  }
-
-  async #isInUse(folder: string): Promise<boolean> {
-    return guarded('list', 'the bucket', () => hasAny(join(folder, 'objects')));
-  }
-
   /** The object of a key; refuses a key or bucket that is not there. */
   async object(bucket: string, key: string): Promise<StoredObject> {
     const found = await this.find(bucket, key);
     if (found !== undefined) return found;
-    await this.requireBucket(bucket);
+    await this.buckets.require(bucket);
     throw new S3Error('NoSuchKey', 'There is no object of this key.', { fields: { Key: key } });
   }
 
@@ -288,7 +206,7 @@ export class ObjectStore {
         await syncFolder(folder);
       });
       this.#removeBytes(bucket, present.record);
-      this.#inBackground(removeEmptyFolders(base, folders));
+      this.inBackground(removeEmptyFolders(base, folders));
     });
   }
 
@@ -305,17 +223,6 @@ export class ObjectStore {
 
   /** What goes on after the answer; a failure leaves it to the sweep. */
   inBackground(work: Promise<unknown>): void {
-    this.#inBackground(work);
-  }
-
-  #removeBytes(bucket: string, { id, segments }: ObjectRecord): void {
-    if (segments === undefined) return;
-    const isOneFile = segments.length === 1 && segments[0]?.file === dataFileOf(id);
-    const work = isOneFile ? unlink(this.pathIn(bucket, dataFileOf(id))) : this.discard(bucket, id);
-    this.#inBackground(work);
-  }
-
-  #inBackground(work: Promise<unknown>): void {
     const settled = work
       .then(
         () => undefined,
@@ -323,6 +230,13 @@ export class ObjectStore {
       )
       .finally(() => this.#removals.delete(settled));
     this.#removals.add(settled);
+  }
+
+  #removeBytes(bucket: string, { id, segments }: ObjectRecord): void {
+    if (segments === undefined) return;
+    const isOneFile = segments.length === 1 && segments[0]?.file === dataFileOf(id);
+    const work = isOneFile ? unlink(this.pathIn(bucket, dataFileOf(id))) : this.discard(bucket, id);
+    this.inBackground(work);
   }
 
   /** Folders of data are made when they are needed; that of an upload is there as long as the upload is. */
@@ -352,7 +266,7 @@ export class ObjectStore {
       return await guarded(action, subject, work);
     } catch (error) {
       if (codeOf(error) !== 'ENOENT') throw error;
-      await this.requireBucket(bucket);
+      await this.buckets.require(bucket);
       throw new VolumeTrouble(`${action} ${subject}`, { cause: error });
     }
   }
@@ -370,7 +284,7 @@ export class ObjectStore {
     const aside = join(this.trashFolder, `dropped.${newId()}`);
     await rename(this.pathIn(bucket, folder), aside);
     await syncFolder(dirname(this.pathIn(bucket, folder)));
-    this.#inBackground(rm(aside, { recursive: true, force: true }));
+    this.inBackground(rm(aside, { recursive: true, force: true }));
   }
 
   /** Whether a file is there. */
@@ -384,9 +298,6 @@ export class ObjectStore {
     }
   }
 }
-
-const noSuchBucket = (name: string): S3Error =>
-  new S3Error('NoSuchBucket', 'There is no bucket of this name.', { fields: { BucketName: name } });
 
 /** A client of Gluster may hold an old idea of a name; asking anew by name helps. */
 async function again<T>(work: () => Promise<T>): Promise<T> {

@@ -2,6 +2,7 @@
  * An object as a file: a line that is enough to list it, a line with the rest, and its bytes when they are few. It is
  * replaced as a whole or not at all.
  */
+import { randomBytes } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { z } from 'zod';
 
@@ -61,6 +62,9 @@ const Rest = Description.extend({
 });
 
 export type ObjectRecord = Summary & z.infer<typeof Rest>;
+
+/** An id for content that is to come. */
+export const newId = (): string => randomBytes(16).toString('hex');
 
 /** A record as bytes; `inline` are those of an object without segments. */
 export function encodeRecord(

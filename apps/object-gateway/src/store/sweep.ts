@@ -27,7 +27,7 @@ export interface Swept {
 export async function sweep(store: ObjectStore, options: SweepOptions): Promise<Swept> {
   let files = await sweepFolder(store.trashFolder, options, () => true);
   let uploads = 0;
-  for (const { name } of await store.buckets()) {
+  for (const { name } of await store.buckets.list()) {
     uploads += await sweepUploads(store, name, options);
     const ids = new Set<string>();
     files += await readIds(store.keysOf(name), ids, options);

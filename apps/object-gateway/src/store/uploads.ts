@@ -9,8 +9,8 @@ import { z } from 'zod';
 import { S3Error } from '../s3-error';
 import { codeOf, writeDurably } from './durable-file';
 import { mapLimited } from './limited';
-import { dataFolderOf, newId, type ObjectStore } from './object-store';
-import { Description, type Segment } from './record';
+import { dataFolderOf, type ObjectStore } from './object-store';
+import { newId, Description, type Segment } from './record';
 
 const UPLOAD_FILE = 'upload.json';
 const PART = /^part-(\d{5})\.json$/;
@@ -65,7 +65,7 @@ export async function beginUpload(store: ObjectStore, bucket: string, upload: Om
 export async function uploadOf(store: ObjectStore, bucket: string, key: string, id: string): Promise<Upload> {
   const upload = await readUpload(store, bucket, uploadFolderOf(checkedId(id)), id);
   if (upload?.key === key) return upload;
-  await store.requireBucket(bucket);
+  await store.buckets.require(bucket);
   throw noSuchUpload(id);
 }
 

@@ -16,7 +16,7 @@ export async function createUpload({ store: storeOf, now }: Gateway, exchange: E
   const { bucket, key } = exchange;
   const description = descriptionFrom(exchange);
   const checksum = wantedChecksum(exchange);
-  await storeOf().requireBucket(bucket);
+  await storeOf().buckets.require(bucket);
   const upload = { key, initiated: now(), ...description, ...(checksum === undefined ? {} : { checksum }) };
   const id = await beginUpload(storeOf(), bucket, upload);
   exchange.sendXml(

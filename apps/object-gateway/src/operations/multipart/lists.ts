@@ -52,7 +52,7 @@ export async function listParts({ store: storeOf }: Gateway, exchange: Exchange)
 /** `GET /bucket?uploads`. */
 export async function listUploads({ store }: Gateway, exchange: Exchange): Promise<void> {
   const { bucket } = exchange;
-  await store().requireBucket(bucket);
+  await store().buckets.require(bucket);
   const [prefix, delimiter, keyMarker, idMarker] = ['prefix', 'delimiter', 'key-marker', 'upload-id-marker'].map(
     (name) => exchange.query(name) ?? '',
   ) as [string, string, string, string];
