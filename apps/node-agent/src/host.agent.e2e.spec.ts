@@ -195,6 +195,25 @@ describeWhenPossible('agents on real storage hosts', () => {
     await lab.unmount(target);
   });
 
+  it('change nothing with a glusterd that has not met the others yet', async () => {
+    const gluster = (index: number, ...words: string[]): Promise<{ stdout: string }> =>
+      machine(index).run(['gluster', '--mode=script', ...words], { timeoutMs: 30_000 });
+    const others = [machine(0), machine(1)];
+    await machine(2).crashGlusterd();
+    await gluster(0, 'volume', 'set', volume.name, 'performance.cache-size', '32MB');
+    await Promise.all(others.map((other) => other.crashGlusterd()));
+    await machine(2).startGlusterd();
+    const set = { 'performance.cache-refresh-timeout': '2' };
+    const changed = done(2, 'set', { type: 'SetVolumeOptions', volume, set, unset: [] });
+    await Promise.all(others.map((other) => other.startGlusterd()));
+    expect(await changed).toEqual(OK);
+    for (const index of [0, 1, 2]) {
+      expect((await gluster(index, 'peer', 'status')).stdout).not.toContain('Rejected');
+      expect((await gluster(index, 'volume', 'info', volume.name)).stdout).toContain('cache-refresh-timeout: 2');
+    }
+    while ((await onlineBricks()) < 3);
+  });
+
   it('remove what keeps glusterd from starting', async () => {
     await machine(1).crashGlusterd();
     const state = join(machine(1).directory, 'lib-glusterd');

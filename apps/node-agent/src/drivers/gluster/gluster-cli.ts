@@ -16,6 +16,7 @@ import {
 } from './gluster-answers';
 import { type Answer, answerIn, replyTo, troubleOf } from './gluster-reply';
 import type { BrickHeal, Gluster, Member, Migration, Reply, VolumeInfo } from './gluster.port';
+import { reunion } from './reunion';
 import { shapeWords } from './volume-plan';
 
 /** Gluster's own time-out for changes: heketi's, since 120 s are too little for many volumes. */
@@ -43,7 +44,7 @@ const NO_SUCH_SNAPSHOT = 30807;
 /** How this host's `gluster` is reached. */
 export interface GlusterCliOptions {
   readonly run: HostCommand;
-  /** glusterd's local socket: a cheap sign of life; without it every health check asks the command line. */
+  /** glusterd's local socket: a cheap sign of life, and of a new start; without it every health check asks the command line. */
   readonly socket?: string;
   /** Called with every look at the pool. */
   readonly onMembers?: (members: readonly Member[]) => void;
@@ -105,10 +106,17 @@ class GlusterCli {
   /** This host as a member of its pool, and how long that is believed. */
   private self: { readonly members: readonly Member[]; readonly until: number } | undefined;
 
-  constructor(private readonly options: GlusterCliOptions) {}
+  private readonly reunited: () => Promise<void>;
+
+  constructor(private readonly options: GlusterCliOptions) {
+    const { socket } = options;
+    const members = (): Promise<readonly Member[]> => this.members();
+    this.reunited = socket === undefined ? () => Promise.resolve() : reunion({ socket, members });
+  }
 
   change(words: readonly string[]): Promise<Reply> {
     return this.changes(async () => {
+      await this.reunited();
       const result = await this.gluster(words, CHANGE_TIMEOUT_S);
       return replyTo(result, causeOf(result));
     });
