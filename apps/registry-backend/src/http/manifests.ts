@@ -208,9 +208,11 @@ export async function deleteManifest(
   if (digest === undefined && reference.includes(':')) throw new OciError('DIGEST_INVALID', 'not a digest');
   if (digest !== undefined) {
     exchange.digest = digest;
-    const rules = registry.rulesOf(name, tagsOf(repository, digest)); // Its tags go with it.
-    const command = { type: 'DeleteManifest', repository: name, digest, cause: 'request', rules } as const;
-    accepted(await registry.facts.submit(command, exchange.origin));
+    const { fixedTags = [] } = registry.rulesOf(name, tagsOf(repository, digest)); // Its tags go with it.
+    const command = { type: 'DeleteManifest', repository: name, digest, cause: 'request' } as const;
+    // Only what matters: a leader of an earlier release takes no rules here.
+    const ruled = fixedTags.length === 0 ? command : { ...command, rules: { fixedTags } };
+    accepted(await registry.facts.submit(ruled, exchange.origin));
   } else {
     const tag = Tag.safeParse(reference);
     if (!tag.success || !repository.tags.has(tag.data)) throw unknown(reference);
