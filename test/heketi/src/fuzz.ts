@@ -1,5 +1,5 @@
 /** Requests made up from the API's own description: right, nearly right and nonsense. The same seed makes the same ones. */
-import type { OpenApiDocument } from '@brickyard/contracts';
+import type { OpenApiDocument, OpenApiOperation } from '@brickyard/contracts';
 
 /** One request that was made up. */
 export interface MadeUp {
@@ -94,15 +94,21 @@ export interface Known {
 /** Changes the mode or waits on purpose: a run after it would mean nothing. */
 const LEFT_OUT: ReadonlySet<string> = new Set(['post /admin', 'get /queue/{id}']);
 
+/** An answer that never ends says so by its type; nobody waits for that. */
+const isEndless = ({ responses }: OpenApiOperation): boolean =>
+  Object.values(responses).some(({ content = {} }) => 'text/event-stream' in content);
+
 /** Makes up one request. */
 export function makeUp(document: OpenApiDocument, { ids }: Known, draw: Draw): MadeUp {
   const routes = Object.entries(document.paths).flatMap(([route, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ route, method, operation })),
   );
-  const usable = routes.filter(({ route, method }) => !LEFT_OUT.has(`${method} ${route}`));
+  const usable = routes.filter(
+    ({ route, method, operation }) => !LEFT_OUT.has(`${method} ${route}`) && !isEndless(operation),
+  );
   const { route, method, operation } = pick(usable, draw);
   const id = pick([...ids, 'ab'.repeat(16), 'AB', 'zz', '0', 'a'.repeat(200), '%2e%2e'], draw);
-  const path = route.replace('{id}', id) + (method === 'get' ? pick(QUERIES, draw) : '');
+  const path = route.replace(/\{\w+\}/, id) + (method === 'get' ? pick(QUERIES, draw) : '');
   const named = new Set(Object.keys(operation.responses).map(Number));
   const schema = operation.requestBody?.content['application/json'].schema;
   const made = { method: method.toUpperCase(), route, path, named };

@@ -72,10 +72,10 @@ export class HistoryController {
   }
 
   /** What somebody did, the latest last; further back by the path of the next page. */
-  @Get('history/actors/:id')
+  @Get('history/actors/:name')
   async actor(@Req() request: GatewayRequest, @Res() reply: GatewayReply): Promise<void> {
     const { position } = await requestedState(this.reader, request, reply);
-    const actor = idOf(request);
+    const { name: actor } = request.params as { readonly name: string };
     const range = { from: 1, to: position, limit: limitOf(request), newestFirst: true };
     const { events, next } = await this.ledger.find({ actor }, range);
     if (events.length === 0 && next === undefined) {

@@ -3,11 +3,12 @@ import type { z } from 'zod';
 import { AdoptionAnswer, AdoptionRequest, HostsAnswer, RebuildRequest } from './adoption.api';
 import * as answers from './heketi.answers';
 import * as requests from './heketi.api';
+import { WhatIfRequest } from './what-if.api';
 
 /** One route. */
 export interface ApiRoute {
   readonly method: 'get' | 'post' | 'delete';
-  /** With `{id}` for the id of a thing. */
+  /** With `{id}` for the id of a thing, `{name}` for somebody's name. */
   readonly path: string;
   readonly group: string;
   readonly summary: string;
@@ -15,6 +16,8 @@ export interface ApiRoute {
   readonly query?: Readonly<Record<string, string>>;
   /** Needs no token. */
   readonly isOpen?: true;
+  /** Whether it is answered as of a moment that the query may name. */
+  readonly hasMoment: boolean;
   readonly body?: z.ZodType;
   /** The body may be left out. */
   readonly isBodyOptional?: true;
@@ -24,9 +27,22 @@ export interface ApiRoute {
   readonly refusals: readonly number[];
 }
 
-type Given = Partial<Pick<ApiRoute, 'body' | 'isBodyOptional' | 'isOpen' | 'query'>>;
+type Given = Partial<Pick<ApiRoute, 'body' | 'hasMoment' | 'isBodyOptional' | 'isOpen' | 'query'>>;
 const BRIEF = { brief: 'true: of volumes and bricks only what lists show' } as const;
+const limit = (absent: number, max: number): string =>
+  `At most so many: 1 to ${String(max)}; ${String(absent)} when absent`;
+const HISTORY = { limit: limit(1_000, 10_000) } as const;
+/** Which events are wanted; all that is said must be true of one. */
+const EVENT_FILTER = {
+  stream: 'Of one thing: its kind and id, such as volume-0123…',
+  type: 'Of these types, separated by commas; a type that no event has is no error',
+  actor: 'Caused by somebody, or on their behalf',
+  address: 'Asked for from an address',
+  operation: 'Of one operation, by its id',
+  mentions: 'That name an id',
+} as const;
 const ACCEPTED = { 202: undefined } as const;
+const JSON_ANSWER = { 200: 'application/json' } as const;
 /** 500 is heketi's status for what cannot be allocated, and for conflicts. */
 const CHANGE = [400, 404, 409, 422, 429, 500];
 
@@ -38,7 +54,8 @@ const route =
     group,
     summary,
     success,
-    refusals: refusals.filter((status) => path.includes('{id}') || status !== 404 || method === 'post'),
+    refusals: refusals.filter((status) => path.includes('{') || status !== 404 || method === 'post'),
+    hasMoment: method === 'get' && given.isOpen !== true,
     ...given,
   });
 
@@ -46,6 +63,7 @@ const get = route('get', [400, 404]);
 const post = route('post', CHANGE);
 const remove = route('delete', CHANGE);
 const open = { isOpen: true } as const;
+const now = { hasMoment: false } as const;
 
 /** heketi's routes, then our own. */
 export const apiRoutes: readonly ApiRoute[] = [
@@ -91,7 +109,7 @@ export const apiRoutes: readonly ApiRoute[] = [
     { 200: answers.TagsAnswer },
     { body: requests.TagsRequest },
   ),
-  route('get', [404, 500])('devices', '/devices/{id}/resync', 'Looks again on its host how large it is', ACCEPTED),
+  route('get', [404, 500])('devices', '/devices/{id}/resync', 'Looks again on its host how large it is', ACCEPTED, now),
   remove('devices', '/devices/{id}', 'Gives a failed device back', ACCEPTED, {
     body: requests.DeviceDeleteRequest,
     isBodyOptional: true,
@@ -133,7 +151,7 @@ export const apiRoutes: readonly ApiRoute[] = [
   }),
   get('server', '/hello', 'Whether the server is there', { 200: 'text/plain' }, open),
   get('server', '/metrics', 'Gauges for Prometheus', { 200: 'text/plain' }, open),
-  get('server', '/openapi.json', 'This description', { 200: 'application/json' }, open),
+  get('server', '/openapi.json', 'This description', JSON_ANSWER, open),
   get('server', '/docs', 'This description as a page', { 200: 'text/html' }, open),
   get('server', '/admin', 'Who may change things', { 200: answers.AdminAnswer }),
   post('server', '/admin', 'Sets who may change things', { 204: undefined }, { body: requests.AdminRequest }),
@@ -154,31 +172,77 @@ export const apiRoutes: readonly ApiRoute[] = [
   get('recovery', '/v1/restore', 'A log that was put back from a backup, and what it waits for', {
     200: 'application/json',
   }),
-  post('recovery', '/v1/restore/confirm', 'Goes on in spite of differences', { 200: 'application/json' }),
+  post('recovery', '/v1/restore/confirm', 'Goes on in spite of differences', JSON_ANSWER),
   post(
     'recovery',
     '/v1/rebuild',
     'Takes into the log what stamps on hosts tell; only says what it would do, unless apply is true',
-    { 200: 'application/json' },
+    JSON_ANSWER,
     { body: RebuildRequest },
   ),
-  get('moving in', '/v1/hosts', 'Hosts as their agents see them now, known or not: ?name=, repeated', {
-    200: HostsAnswer,
-  }),
-  get('history', '/v1/status', 'The whole at a glance', { 200: 'application/json' }),
   get(
-    'history',
-    '/v1/topology',
-    'Clusters, nodes, devices and volumes in one answer',
-    { 200: 'application/json' },
-    { query: BRIEF },
+    'moving in',
+    '/v1/hosts',
+    'Hosts as their agents see them now, known or not',
+    { 200: HostsAnswer },
+    { ...now, query: { name: 'A host; repeated, up to 200' } },
   ),
-  get('history', '/v1/volumes', 'Volumes in one answer', { 200: 'application/json' }, { query: BRIEF }),
-  get('history', '/v1/operations', 'Operations under way and lately ended', { 200: 'application/json' }),
+  get('history', '/v1/status', 'The whole at a glance', JSON_ANSWER),
+  get('history', '/v1/topology', 'Clusters, nodes, devices and volumes in one answer', JSON_ANSWER, { query: BRIEF }),
+  get('history', '/v1/volumes', 'Volumes in one answer', JSON_ANSWER, { query: BRIEF }),
+  get('history', '/v1/operations', 'Operations under way and lately ended', JSON_ANSWER),
   get('history', '/v1/operations/{id}', 'One operation: its step, its tasks, what it waits for', {
     200: 'application/json',
   }),
   ...['cluster', 'node', 'device', 'brick', 'volume', 'blockvolume', 'operation'].map((kind) =>
-    get('history', `/v1/history/${kind}s/{id}`, `Every event about one ${kind}`, { 200: 'application/json' }),
+    get('history', `/v1/history/${kind}s/{id}`, `Every event about one ${kind}`, JSON_ANSWER, { query: HISTORY }),
   ),
+  get('history', '/v1/history/actors/{name}', 'What somebody did, the latest last', JSON_ANSWER, { query: HISTORY }),
+  get('history', '/v1/events', 'Events of the log that pass a filter, page by page', JSON_ANSWER, {
+    query: {
+      ...EVENT_FILTER,
+      from: 'From this position, or after this time (RFC 3339)',
+      to: 'Up to this position or time',
+      order: 'oldest (first; when absent) or newest',
+      limit: limit(100, 10_000),
+    },
+  }),
+  get(
+    'history',
+    '/v1/events/stream',
+    'The same as server-sent events that never end; goes on after Last-Event-ID',
+    { 200: 'text/event-stream' },
+    {
+      ...now,
+      query: { ...EVENT_FILTER, from: 'From this position, or after this time; with the next event when absent' },
+    },
+  ),
+  get('explanations', '/v1/explain/volumes/{id}', 'Why its bricks lie where they lie, and their moves', JSON_ANSWER),
+  get('explanations', '/v1/explain/operations/{id}', 'How it went, what it waits for, what comes next', JSON_ANSWER),
+  route('get', [404])(
+    'explanations',
+    '/v1/explain/refusals/{id}',
+    'Why a request was refused: the id is its X-Brickyard-Refusal',
+    JSON_ANSWER,
+    now,
+  ),
+  route('post', [400, 404])(
+    'explanations',
+    '/v1/what-if',
+    'What would happen, step by step on a fork of the log; nothing is recorded',
+    JSON_ANSWER,
+    { body: WhatIfRequest, hasMoment: true },
+  ),
+  get('drift', '/v1/drift', 'Where hosts and log differ', JSON_ANSWER),
+  get('drift', '/v1/drift/{id}', 'One difference, and what can be done about it', JSON_ANSWER),
+  post('drift', '/v1/drift/{id}/accept', 'What the hosts have is what is wanted from now on', ACCEPTED),
+  post('drift', '/v1/drift/{id}/restore', 'The hosts get back what the log says', ACCEPTED),
+  get('console', '/v1/overview', 'What the first page of the console is drawn from', JSON_ANSWER),
+  get('console', '/v1/overview/volumes', 'Volumes a page at a time', JSON_ANSWER, {
+    query: {
+      search: 'Only those whose name holds this text, or whose id begins with it',
+      limit: limit(50, 1_000),
+      offset: 'So many are passed over',
+    },
+  }),
 ];

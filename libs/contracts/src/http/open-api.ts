@@ -56,12 +56,19 @@ function parameter(name: string, description: string): Schema {
   return { name, in: 'query', required: false, description, schema: { type: 'string' } };
 }
 
-const ID: Schema = {
-  name: 'id',
-  in: 'path',
-  required: true,
-  schema: { type: 'string', pattern: '^[0-9a-f]{32}$' },
+/** What may stand in a path, by its name. */
+const IN_PATH: Readonly<Record<string, Schema>> = {
+  id: { type: 'string', pattern: '^[0-9a-f]{32}$' },
+  name: { type: 'string' },
 };
+
+const inPath = (path: string): Schema[] =>
+  [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => ({
+    name,
+    in: 'path',
+    required: true,
+    schema: IN_PATH[name],
+  }));
 
 /** The document; the same for the same schemas. */
 export function openApiDocument(): OpenApiDocument {
@@ -77,28 +84,27 @@ export function openApiDocument(): OpenApiDocument {
 }
 
 function operationOf({
-  method,
   path,
   group,
   summary,
   isOpen,
+  hasMoment,
   body,
   isBodyOptional,
   query = {},
   success,
   refusals,
 }: ApiRoute): OpenApiOperation {
-  const isPast = method === 'get' && isOpen !== true && !path.endsWith('/resync');
-  const more = isOpen === true ? [] : [401, 503, ...(isPast ? [504] : [])];
+  const more = isOpen === true ? [] : [401, 503, ...(hasMoment ? [504] : [])];
   const statuses = [...Object.keys(success).map(Number), ...refusals, ...more];
   return {
     tags: [group],
     summary,
     ...(isOpen === true ? { security: [] } : {}),
     parameters: [
-      ...(path.includes('{id}') ? [ID] : []),
+      ...inPath(path),
       ...Object.entries(query).map(([name, description]) => parameter(name, description)),
-      ...(isPast ? PAST : []),
+      ...(hasMoment ? PAST : []),
     ],
     ...(body === undefined
       ? {}
@@ -129,14 +135,18 @@ function response(
   return { description, content: { [type]: {} } };
 }
 
-/** What is read of a field, whatever its case and whether it is null; fields that are not named are passed over. */
+/** What is read of a field, whatever its case and whether it is null; fields that are not named are passed over, and what has a default may be left out. */
 function schemaOf(schema: z.ZodType): Schema {
   const { $schema: _, ...rest } = z.toJSONSchema(schema, {
     io: 'output',
     unrepresentable: 'any',
     override: ({ jsonSchema }) => {
       if (jsonSchema.additionalProperties === false) delete jsonSchema.additionalProperties;
+      const { properties = {}, required } = jsonSchema;
+      if (required !== undefined) jsonSchema.required = required.filter((name) => !hasDefault(properties[name]));
     },
   });
   return rest;
 }
+
+const hasDefault = (schema: unknown): boolean => typeof schema === 'object' && schema !== null && 'default' in schema;
