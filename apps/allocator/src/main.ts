@@ -1,11 +1,12 @@
 import '@brickyard/service-host/register';
 import 'reflect-metadata';
-import { setTimeout as pause } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 import { NestFactory } from '@nestjs/core';
 import { Transport, type NatsOptions } from '@nestjs/microservices';
 import type { INestMicroservice } from '@nestjs/common';
 import { ensureSchema, ensureSigningKey, postgresStorage } from '@brickyard/event-sourcing/postgres';
 import {
+  type Bus,
   chapKeysFrom,
   busSettings,
   connectBus,
@@ -37,6 +38,7 @@ const LEDGER = 'control';
 const RETRY_MAX_MS = 5_000;
 /** Tells the supervisor that this is no crash: the lead was lost and a fresh process shall stand by. */
 const EXIT_LEAD_LOST = 75;
+const LAST_WORD_MS = 250;
 
 /** Tries until it works: Postgres may start later than we do. */
 async function eventually<T>(what: string, work: () => Promise<T>, log: Logger): Promise<T> {
@@ -176,7 +178,7 @@ async function main(): Promise<void> {
     onLost(error) {
       if (ending.signal.aborted) return;
       log.error({ error: describeError(error) }, 'the lead is lost');
-      process.exit(EXIT_LEAD_LOST);
+      void endAfterWord(bus);
     },
   }).catch((error: unknown) => {
     if (!ending.signal.aborted) throw error;
@@ -186,6 +188,13 @@ async function main(): Promise<void> {
   term.door = await openDoor(config, term.leadership.writer, log, metrics);
   bus.publish(LEADER_READY, { epoch: term.leadership.writer.epoch });
   log.info({ epoch: term.leadership.writer.epoch }, 'taking commands');
+}
+
+/** Outcomes that could not be recorded are handed back on the way out, so that the next leader need not wait for them. */
+async function endAfterWord(bus: Bus): Promise<never> {
+  await nextTurn(); // Their handlers hear of it in this one.
+  await Promise.race([bus.drain().catch(() => undefined), pause(LAST_WORD_MS)]);
+  process.exit(EXIT_LEAD_LOST);
 }
 
 async function endLead({ leadership }: Term, ending: AbortController): Promise<void> {

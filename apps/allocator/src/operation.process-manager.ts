@@ -35,7 +35,8 @@ export const outcomesStream = {
 
 const OutcomeAtDoor = quick(TaskOutcome);
 const OUTCOMES_AT_ONCE = 512;
-const OUTCOME_ACK_WAIT_MS = 30_000;
+/** A leader that is killed takes with it what it had just been told: the next one is told after this time. */
+const OUTCOME_ACK_WAIT_MS = 5_000;
 
 export interface ProcessManager {
   /** Notices pauses that begin with these events. */
