@@ -233,6 +233,8 @@ function restoreCommands(program: Command, shell: Shell): void {
     .description('go on in spite of differences, or of hosts that do not answer');
   act(shell, confirm, NoFlags, async (context) => {
     context.refuseAt();
+    const { held } = await context.get('/v1/restore', Status);
+    if (!held) throw new Error('nothing to confirm: the log is not held back');
     await context.api.post('/v1/restore/confirm', {});
     context.confirm({ confirmed: true }, 'Confirmed: the allocator asks hosts again.');
     return undefined;

@@ -6,6 +6,7 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { parseAnswer, type Context } from '../context';
 import { EXIT, UsageError, type ExitCode } from '../exit-codes';
+import { positionOf } from '../picture/api-picture';
 import { act, NoFlags, type Shell } from './act';
 
 const HOSTS_PER_LOOK = 50;
@@ -147,12 +148,20 @@ async function importHeketi(context: Context, flags: z.infer<typeof ImportFlags>
   return moveIn(context, moving, flags.yes);
 }
 
-/** Ends the time in which nobody may change anything. */
-export async function confirmAdoption(context: Context): Promise<undefined> {
-  await context.api.post('/v1/adoptions/confirm', {});
-  const { state } = await context.get('/admin', z.object({ state: z.string() }));
-  const kept = `Confirmed; but the mode is ${state}, as somebody set it: brickyard server mode set normal`;
-  context.confirm({ confirmed: true, mode: state }, state === 'normal' ? 'The API takes changes again.' : kept);
+const Mode = z.object({ state: z.string() });
+
+/** Ends the time in which nobody may change anything; where no import had begun one the mode stays what it is. */
+async function confirmAdoption(context: Context): Promise<undefined> {
+  context.refuseAt();
+  const before = await context.get('/admin', Mode);
+  const answer = await context.api.post('/v1/adoptions/confirm', {});
+  const { state } = await context.get(`/admin?after=${String(positionOf(answer))}`, Mode);
+  const asSet = `the mode is ${state}, as somebody set it: SIGUSR2 to any gateway ends it`;
+  if (state === before.state) {
+    throw new Error(`nothing to confirm: no import holds changes back${state === 'normal' ? '' : `; ${asSet}`}`);
+  }
+  const line = state === 'normal' ? 'The API takes changes again.' : `Confirmed; but ${asSet}`;
+  context.confirm({ confirmed: true, mode: state }, line);
   return undefined;
 }
 
