@@ -139,6 +139,20 @@ describe('what commands ask of the API', () => {
     expect(asked[1]).toEqual(asked[0]);
   });
 
+  it.each([
+    ['VolumeDeleted,NodeLost', ''],
+    ['VolumeDelted', 'no event that is known here has the type VolumeDelted; did you mean VolumeDeleted?\n'],
+    ['volumedeleted,NodeLost', 'no event that is known here has the type volumedeleted; did you mean VolumeDeleted?\n'],
+    ['NodeXst', 'no event that is known here has the type NodeXst; did you mean NodeLost?\n'],
+    ['Qwertyuiop', 'no event that is known here has the type Qwertyuiop\n'],
+  ])('is asked for events of the types %s all the same, which a later release may know', async (types, warning) => {
+    const seen: string[] = [];
+    server.on('request', ({ url: target = '' }: { url?: string }) => seen.push(target));
+    const { err } = await cli('events', '--type', types);
+    expect(err).toBe(`${warning}brickyard: Id not found\n`);
+    expect(seen.map((target) => new URL(target, url).searchParams.get('type'))).toEqual([types]);
+  });
+
   it('is asked for events between times as people write them', async () => {
     const seen: string[] = [];
     server.on('request', ({ url: target = '' }: { url?: string }) => seen.push(target));

@@ -15,6 +15,7 @@ import {
 import { actorText } from '../picture/authors';
 import { humanKib, parseGib } from '../sizes';
 import { act, idFrom, NoFlags, WholeNumber, type Shell } from './act';
+import { unknownTypesText } from './event-types';
 import { createRequest, shapeOptions, VolumeShape } from './volume-create.command';
 
 const origin = (trigger: z.infer<typeof ExplainedOperation>['trigger']): string => {
@@ -210,6 +211,8 @@ function eventsCommand(program: Command, shell: Shell): void {
     .option('--to <moment>', 'up to a position or time')
     .option('--limit <events>', 'the latest so many', '100');
   act(shell, events, EventFlags, async (context, _, { limit, ...filter }) => {
+    const warning = unknownTypesText(filter.type);
+    if (warning !== undefined) context.outside.err(`${warning}\n`);
     const query = new URLSearchParams({ order: 'newest' });
     for (const [name, value] of Object.entries(filter)) if (value !== undefined) query.set(name, value);
     const found = (await eventsFrom(context, query, limit)).reverse();
