@@ -1,6 +1,6 @@
 /** The registry beside Debian's `docker-registry`: same machine, same run, taking turns, medians of five. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { chmod } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +13,7 @@ import { type Figure, median } from './report';
 
 const ROUNDS = 5;
 const MIB = 1024 * 1024;
+const ZEROS = Buffer.alloc(MIB);
 
 type Say = (text: string) => void;
 type Compare = (ours: Contender, theirs: Contender, say: Say) => Promise<Figure[]>;
@@ -99,7 +100,7 @@ const compareLocal = inParts({
   },
   layers: async (ours, theirs, say) => {
     const pushed = (one: Contender, round: number): Promise<Measured> => {
-      touchMemory(1_024 * MIB);
+      touchMemory(1_024);
       return cpuOf(one, () => pushLayer(one.url, 1_024, round));
     };
     const push = await inTurns(ours, theirs, pushed, say, 'push 1 GiB');
@@ -175,11 +176,15 @@ async function inTurns(
 }
 
 /**
- * What the page cache is about to take. A virtual machine may be given memory only when it is touched, at three times the CPU of
- * the copy that touches it: who pushes first would pay for both.
+ * Lets the page cache have what it is about to take. A virtual machine may be given memory only when it is touched, at three
+ * times the CPU of the copy that touches it: who pushes first would pay for both.
  */
-function touchMemory(bytes: number): void {
-  execFileSync(process.execPath, ['-e', `Buffer.alloc(${String(bytes)}, 1)`]);
+function touchMemory(mib: number): void {
+  const folder = mkdtempSync(join(tmpdir(), 'brickyard-bench-touch-'));
+  const file = openSync(join(folder, 'touched'), 'w');
+  for (let written = 0; written < mib; written++) writeSync(file, ZEROS);
+  closeSync(file);
+  rmSync(folder, { recursive: true });
 }
 
 async function cpuOf({ pid }: Contender, work: () => Promise<number>): Promise<Measured> {
