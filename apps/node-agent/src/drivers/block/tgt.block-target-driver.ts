@@ -3,6 +3,7 @@ import type { BlockFile, BlockTarget, Outcome } from '@brickyard/contracts';
 import { keyedQueue } from '../../concurrency';
 import type { BlockTargetDriver, TargetState } from '../block-target.driver';
 import type { HostCommand } from '../host-command';
+import { until } from '../gluster/converge';
 import { DONE, failureOf, outcomeOf, passing, presence, refusal } from '../step-failure';
 import { type HostingMounts, hostingMounts } from './hosting-mounts';
 import { openTargetRecord, type TargetEntry, type TargetRecord } from './target-record';
@@ -32,6 +33,8 @@ export interface TgtBlockTargetDriver extends BlockTargetDriver {
 const EVERYTHING = 'everything';
 const BYTES_PER_KIB = 1024;
 const BYTES_PER_MB = 1_000_000;
+const SIZE_SHOWN_MS = 5_000;
+const SIZE_LOOK_MS = 250;
 
 /** Files on FUSE mounts, offered by tgt's `rdwr` store: the one that lets targets come and go without a crash. */
 export function tgtBlockTargetDriver(options: TgtOptions): TgtBlockTargetDriver {
@@ -141,7 +144,8 @@ class TgtHost {
     const found = shown.find(({ iqn }) => iqn === target.iqn);
     const path = this.mounts.placeOf(target);
     if (found !== undefined && isWhole(found, entry, path)) {
-      if (!hasSize(found, target, sizeKib)) await this.reopen(found.tid, target, path);
+      if (!hasSize(found, target, sizeKib))
+        await this.showSize(target, sizeKib, () => this.reopen(found.tid, target, path));
       return;
     }
     if (found !== undefined) await this.drop(found.tid);
@@ -186,6 +190,17 @@ class TgtHost {
     await this.daemon.tell([...unit, 'online=0']);
     await this.daemon.tell([...unit, `path=${path}`]);
     await this.daemon.tell([...unit, 'online=1']);
+  }
+
+  /** What the daemon's own opening of the file tells of its size may be some moments old. */
+  private async showSize(target: BlockTarget, sizeKib: number, reopen: () => Promise<void>): Promise<void> {
+    const isShown = async (): Promise<boolean> => {
+      await reopen();
+      const shown = ((await this.daemon.targets()) ?? []).find(({ iqn }) => iqn === target.iqn);
+      return shown !== undefined && hasSize(shown, target, sizeKib);
+    };
+    if (await until(isShown, SIZE_SHOWN_MS, SIZE_LOOK_MS)) return;
+    throw passing(`block volume ${target.blockVolumeId} does not show its new size yet`);
   }
 
   private drop(tid: number): Promise<void> {
