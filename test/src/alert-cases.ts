@@ -410,6 +410,24 @@ export const ALERTS: Readonly<Record<string, AlertCases>> = {
       },
     ],
   },
+  ThinPoolFilling: {
+    fires: [
+      {
+        series: { [`brickyard_thin_pool_used_ratio{${agent},pool="vg_d/tp_b",part="data"}`]: '0.85x20' },
+        minute: 6,
+        severity: 'page',
+        labels: { ...of(agent), pool: 'vg_d/tp_b', part: 'data' },
+        summary: '85% of the data of thin pool vg_d/tp_b on storage-1:9100 is taken',
+      },
+    ],
+    quiet: [
+      {
+        why: 'a clone was deleted',
+        series: { [`brickyard_thin_pool_used_ratio{${agent},pool="vg_d/tp_b",part="data"}`]: '0.85x3 0.4x20' },
+        minute: 10,
+      },
+    ],
+  },
   RegistryFull: {
     fires: [
       {

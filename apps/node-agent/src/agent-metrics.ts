@@ -10,6 +10,7 @@ export interface AgentMetrics {
   readonly healPending: Gauge<'volume'>;
   readonly glusterdUp: Gauge;
   readonly bricksNotMounted: Gauge;
+  readonly thinPoolUsed: Gauge<'pool' | 'part'>;
 }
 
 /** Makes them in the metrics of the process. */
@@ -35,6 +36,11 @@ export function agentMetrics(metrics: Metrics): AgentMetrics {
     bricksNotMounted: metrics.gauge({
       name: 'brickyard_bricks_not_mounted',
       help: 'Bricks that are not served, since their file systems are not mounted',
+    }),
+    thinPoolUsed: metrics.gauge({
+      name: 'brickyard_thin_pool_used_ratio',
+      help: 'Share of a thin pool that is taken, where a brick shares it with clones or snapshots',
+      labels: ['pool', 'part'],
     }),
   };
 }

@@ -4,6 +4,7 @@ import {
   factsWantedOf,
   type Heartbeat,
   heartbeatOf,
+  type HostLook,
   type HostName,
   type NodeFacts,
   probeOf,
@@ -43,6 +44,8 @@ export interface FactsOptions {
   readonly onHeard?: (saidAt: number) => void;
   /** Changes when something on the host does: then the host is looked at at once, not only now and then. */
   readonly signature?: () => Promise<string>;
+  /** Called with every look at the host, told or not. */
+  readonly onLook?: (look: HostLook) => void;
   /** Called when glusterd is found running after it was not. */
   readonly onGlusterdStarted?: () => void;
 }
@@ -190,6 +193,7 @@ class HostFacts implements FactsPublisher {
     this.tellAnyhow = false;
     const identity = { host, incarnation, simulated, seenGeneration: this.options.seenGeneration() };
     const look = await lookAtHost(identity, drivers, await this.readHealth(), this.healPending);
+    this.options.onLook?.(look);
     // What was asked of the host is no news of it.
     const { observedAt: _, seenGeneration: __, ...facts } = look;
     const text = JSON.stringify(facts);

@@ -5,6 +5,7 @@ import {
   BrickId,
   DeviceId,
   factsOf,
+  factsWantedOf,
   Heartbeat,
   heartbeatOf,
   HostName,
@@ -155,6 +156,26 @@ describe('the agent of a host', () => {
     await isServed;
     await end();
     expect(answers).toEqual([]);
+  });
+
+  it('is not ready while a brick is not mounted, and is again once somebody has mended that by hand', async () => {
+    const path = `${MOUNT_ROOT}/vg_${DEVICE}/brick_${'1'.repeat(32)}/brick`;
+    let mounted = false;
+    const { agent, end } = await hostAgent('agent', ({ bricks }) => {
+      jest
+        .spyOn(bricks, 'ensureMounted')
+        .mockResolvedValue([{ path, mounted: false, problem: 'a damaged file system' }]);
+      jest.spyOn(bricks, 'readBricks').mockImplementation(() => Promise.resolve(mounted ? [{ path, mounted }] : []));
+    });
+    expect(await agent.ready()).toMatchObject({ bricks: { ok: false, detail: `not mounted: ${path}` } });
+    mounted = true;
+    const facts = bench.until(factsOf(HOST), (payload) =>
+      NodeFacts.parse(payload).bricks.find((brick) => brick.mounted),
+    );
+    bench.bus.publish(factsWantedOf(HOST), {});
+    await facts;
+    expect(await agent.ready()).toMatchObject({ bricks: { ok: true } });
+    await end();
   });
 
   it('does a task once, however often it is sent, also after a new start, and tells the same of it', async () => {

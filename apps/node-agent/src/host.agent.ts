@@ -5,6 +5,7 @@ import { type HostName, taskConsumerOf, tasksOf } from '@brickyard/contracts';
 import { type Bus, type Check, describeError, type Logger, type Subscription } from '@brickyard/service-host';
 import { type Agent, eventually } from './agent';
 import type { AgentMetrics } from './agent-metrics';
+import { type BrickWatch, watchBricks } from './brick-watch';
 import type { TargetState } from './drivers/block-target.driver';
 import type { GlusterdSupervisor } from './drivers/glusterd.supervisor';
 import { type Drivers, execute } from './execute';
@@ -18,6 +19,8 @@ const TASKS_AT_ONCE = 4;
 /** Between two attempts to have bricks served: doubled each time. */
 const SERVE_PAUSE_MS = 250;
 const SERVE_PAUSE_MS_MAX = 30_000;
+/** A look costs a program; pools fill over hours. */
+const POOLS_MS = 50_000;
 /** How soon a block volume whose daemon has died is offered again, at most. */
 const TARGETS_LOOK_MS = 3_000;
 
@@ -49,13 +52,16 @@ class HostAgent implements Agent {
   private facts: FactsPublisher | undefined;
   private tasks: Subscription | undefined;
   private readonly lease: Lease;
-  private unmounted: readonly string[] = ['(not looked at yet)'];
+  private readonly bricks: BrickWatch;
   private withheld: readonly TargetState[] = [];
   private keeping: Promise<void> | undefined;
   private serving = new AbortController();
+  private readingPools: Promise<void> | undefined;
+  private poolsReadAt = -Infinity;
 
   constructor(private readonly options: HostAgentOptions) {
     this.lease = options.lease ?? openLease();
+    this.bricks = watchBricks((notMounted) => options.metrics?.bricksNotMounted.set(notMounted.length));
   }
 
   async start(): Promise<void> {
@@ -76,6 +82,10 @@ class HostAgent implements Agent {
         this.lease.confirm(saidAt);
       },
       ...(signature === undefined ? {} : { signature }),
+      onLook: ({ bricks }) => {
+        this.bricks.see(bricks);
+        this.readingPools ??= this.readPools().finally(() => (this.readingPools = undefined));
+      },
       onGlusterdStarted: () => void this.serve(),
     });
     this.keeping = this.keepTargets();
@@ -88,8 +98,7 @@ class HostAgent implements Agent {
     const states = await drivers.bricks.ensureMounted();
     const troubled = states.filter(({ mounted }) => !mounted);
     for (const { path, problem } of troubled) log.error({ path, problem }, 'a brick is not served');
-    this.unmounted = troubled.map(({ path }) => path);
-    this.options.metrics?.bricksNotMounted.set(troubled.length);
+    this.bricks.begin(states);
     log.info({ bricks: states.length, notServed: troubled.length }, 'bricks are mounted');
   }
 
@@ -108,9 +117,28 @@ class HostAgent implements Agent {
       onDone: ({ task }, { outcome, tookMs }) => {
         this.options.metrics?.tasks.inc({ task: task.type, outcome: outcome.kind });
         this.options.metrics?.seconds.observe({ task: task.type }, tookMs / 1_000);
+        if (task.type === 'DeleteBrick' && outcome.kind === 'done') this.bricks.forget(task.brick.path);
         this.facts?.touch();
       },
     });
+  }
+
+  /** How full the pools are that clones share with what they were made of. */
+  private async readPools(): Promise<void> {
+    const { drivers, log, metrics } = this.options;
+    if (drivers.bricks.readPools === undefined || metrics === undefined) return;
+    if (performance.now() - this.poolsReadAt < POOLS_MS) return;
+    this.poolsReadAt = performance.now();
+    try {
+      const pools = await drivers.bricks.readPools();
+      metrics.thinPoolUsed.reset();
+      for (const { pool, data, metadata } of pools) {
+        metrics.thinPoolUsed.set({ pool, part: 'data' }, data);
+        metrics.thinPoolUsed.set({ pool, part: 'metadata' }, metadata);
+      }
+    } catch (error) {
+      log.warn({ err: error }, `the thin pools of this host cannot be read: ${describeError(error)}`);
+    }
   }
 
   /**
@@ -172,7 +200,7 @@ class HostAgent implements Agent {
 
   async ready(): Promise<Record<string, Check>> {
     const glusterd = await this.options.drivers.volumes.readHealth();
-    const bricks = this.unmounted.length === 0;
+    const { notMounted } = this.bricks;
     return {
       bus: { ok: this.options.bus.connected },
       tasks: { ok: this.tasks !== undefined },
@@ -183,7 +211,10 @@ class HostAgent implements Agent {
           ? {}
           : { detail: `not offered: ${this.withheld.map(({ blockVolumeId }) => blockVolumeId).join(', ')}` }),
       },
-      bricks: { ok: bricks, ...(bricks ? {} : { detail: `not mounted: ${this.unmounted.join(', ')}` }) },
+      bricks: {
+        ok: notMounted.length === 0,
+        ...(notMounted.length === 0 ? {} : { detail: `not mounted: ${notMounted.join(', ')}` }),
+      },
     };
   }
 
@@ -193,6 +224,7 @@ class HostAgent implements Agent {
     await this.tasks?.close();
     await this.facts?.close();
     await this.keeping;
+    await this.readingPools;
     await this.options.glusterd.stop();
   }
 }

@@ -15,6 +15,16 @@ export type BrickState = BrickFact;
 /** One device that was given to us, as this host sees it. */
 export type DeviceState = DeviceFact;
 
+/** A thin pool in which more than one volume lives: what it promised them may be more than it has. */
+export interface PoolState {
+  /** The volume group and the pool, as LVM's commands want them. */
+  readonly pool: string;
+  /** Share of its room for data that is taken, 0 to 1. */
+  readonly data: number;
+  /** Share of its room for metadata that is taken, 0 to 1. */
+  readonly metadata: number;
+}
+
 /** Carves bricks out of this host's devices. Every method converges: calling it again changes nothing. */
 export interface BrickDriver {
   /** Its name in the settings. */
@@ -41,4 +51,6 @@ export interface BrickDriver {
   readBricks(): Promise<readonly BrickState[]>;
   /** Every device that was taken, as it is now. */
   readDevices(): Promise<readonly DeviceState[]>;
+  /** Every pool that a brick shares with clones or snapshots. Absent where bricks share nothing. */
+  readPools?(): Promise<readonly PoolState[]>;
 }

@@ -2,9 +2,12 @@
 import assert from 'node:assert/strict';
 import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { kib } from '@brickyard/contracts';
 import type { Case } from './cases';
 import { BRICK_KIB, brickOf, device, deviceRef, DISK, done, GROUP, newDriver, sh, traces } from './scene';
 
+/** Less than the file system in it: what a pool shared with clones comes to. */
+const POOL_KIB = 256 * 1024;
 const reported = (...argv: readonly [string, ...string[]]): string => sh(...argv).trim();
 
 export const lvmCases: readonly Case[] = [
@@ -47,6 +50,39 @@ export const lvmCases: readonly Case[] = [
       done(await driver.ensureNoBrick(brick));
       const left = reported('lvs', '--noheadings', '--options=lv_name', GROUP).split(/\s+/);
       assert.deepEqual(left, ['clone', `tp_${brick.brickId}`]);
+      sh('lvremove', '-qq', '-f', `${GROUP}/clone`);
+      done(await driver.ensureNoBrick(brick));
+      assert.deepEqual(traces(), []);
+    },
+  },
+  {
+    name: 'tells that a pool shared with a clone fills up; once it is larger, all that was written is there and writes go on',
+    run: async (): Promise<void> => {
+      const driver = newDriver();
+      const brick = { ...brickOf('4'), poolKib: kib(POOL_KIB) };
+      const pool = `${GROUP}/tp_${brick.brickId}`;
+      const mount = dirname(brick.path);
+      done(await driver.ensureDevice(device));
+      done(await driver.ensureBrick(brick));
+      assert.deepEqual(await driver.readPools?.(), [], 'a pool of one brick is told of');
+      sh('dd', 'if=/dev/urandom', `of=${brick.path}/kept`, 'bs=1M', 'count=64', 'conv=fsync', 'status=none');
+      const kept = reported('sha256sum', `${brick.path}/kept`);
+      sh('lvcreate', '-qq', '--snapshot', '--name', 'clone', `${GROUP}/brick_${brick.brickId}`);
+      const [before] = (await driver.readPools?.()) ?? [];
+      assert.equal(before?.pool, pool);
+      assert.ok(before.data > 0.2 && before.data < 0.8, `${String(before.data)} before it fills up`);
+      const fill = ['if=/dev/zero', `of=${brick.path}/more`, 'bs=1M', 'count=512', 'conv=fsync', 'status=none'];
+      assert.throws(() => sh('dd', ...fill), 'more was written than the pool holds');
+      const [full] = (await driver.readPools?.()) ?? [];
+      assert.ok(full !== undefined && full.data > 0.99, `${String(full?.data)} when it is full`);
+      // What the runbook says.
+      sh('lvextend', '-qq', '--size', '+2G', pool);
+      sh('umount', mount);
+      done(await driver.ensureServed(brick));
+      assert.equal(reported('sha256sum', `${brick.path}/kept`), kept);
+      sh('dd', ...fill);
+      const [after] = (await driver.readPools?.()) ?? [];
+      assert.ok(after !== undefined && after.data < 0.8, `${String(after?.data)} after it was made larger`);
       sh('lvremove', '-qq', '-f', `${GROUP}/clone`);
       done(await driver.ensureNoBrick(brick));
       assert.deepEqual(traces(), []);

@@ -3,7 +3,15 @@ import { join, posix } from 'node:path';
 import { type BrickSpec, DeviceId, type Outcome } from '@brickyard/contracts';
 import { checkInside, type ClonePlace, clonePlaceOf, MOUNT_ROOT, mountPointOf, partsOf } from '../../brick-path';
 import { mkfsWords } from '../brick-file-system';
-import type { BrickDriver, BrickState, DeviceName, DeviceRef, DeviceSpec, DeviceState } from '../brick.driver';
+import type {
+  BrickDriver,
+  BrickState,
+  DeviceName,
+  DeviceRef,
+  DeviceSpec,
+  DeviceState,
+  PoolState,
+} from '../brick.driver';
 import { checkWipe } from '../device-claim';
 import { commandFailed, type HostCommand, mustRun } from '../host-command';
 import {
@@ -49,6 +57,7 @@ export function lvmThinBrickDriver(options: LvmThinOptions): BrickDriver {
     ensureMounted: () => driver.mountAll(),
     readBricks: () => driver.lookAtAll(),
     readDevices: () => driver.lookAtDevices(),
+    readPools: () => driver.lookAtPools(),
   };
 }
 
@@ -56,6 +65,10 @@ const groupOf = (deviceId: string): string => `vg_${deviceId}`;
 const poolOf = (brickId: string): string => `tp_${brickId}`;
 const volumeOf = (brickId: string): string => `brick_${brickId}`;
 const nodeOf = (deviceId: string, brickId: string): string => `/dev/mapper/${groupOf(deviceId)}-${volumeOf(brickId)}`;
+
+/** Undefined: somebody else's group. */
+const deviceOf = (group: string): DeviceId | undefined =>
+  group.startsWith('vg_') ? DeviceId.safeParse(group.slice('vg_'.length)).data : undefined;
 
 const cloneNodeOf = (group: string, volume: string): string => `/dev/mapper/${group}-${volume}`;
 /** How Gluster names the thin volume of a snapshot or clone. */
@@ -326,11 +339,23 @@ class LvmThinBrickDriver {
   async lookAtDevices(): Promise<readonly DeviceState[]> {
     const groups = await this.lvm.groups();
     return groups.flatMap(({ name: group, totalKib, missing, device: name }) => {
-      const deviceId = DeviceId.safeParse(group.replace(/^vg_/, ''));
-      if (!group.startsWith('vg_') || !deviceId.success) return [];
-      const known = { deviceId: deviceId.data, name };
+      const deviceId = deviceOf(group);
+      if (deviceId === undefined) return [];
+      const known = { deviceId, name };
       return [missing ? { ...known, problem: `the physical volume of ${group} is missing` } : { ...known, totalKib }];
     });
+  }
+
+  /** A pool of one volume holds all of it: it cannot fill up. */
+  async lookAtPools(): Promise<readonly PoolState[]> {
+    const pools = await this.lvm.pools();
+    return pools
+      .filter(({ group, volumes }) => deviceOf(group) !== undefined && volumes > 1)
+      .map(({ group, name, dataPercent, metadataPercent }) => ({
+        pool: `${group}/${name}`,
+        data: dataPercent / 100,
+        metadata: metadataPercent / 100,
+      }));
   }
 
   private async entries(): Promise<readonly { device: string; target: string; deviceId: string }[]> {

@@ -55,6 +55,20 @@ describe('lvm-thin brick driver', () => {
     for (const directory of directories) rmSync(directory, { recursive: true });
   });
 
+  it('tells how full the pools are in which more than one volume lives, and of no others', async () => {
+    const pool = (group: string, count: string, data: string) => ({
+      ...{ lv_name: `tp_${BRICK}`, vg_name: group, thin_count: count, data_percent: data, metadata_percent: '12.50' },
+    });
+    const lv = [
+      pool(VG, '2', '81.25'),
+      { ...pool(VG, '', '99.00'), lv_name: `brick_${BRICK}` },
+      pool(`vg_${'e'.repeat(32)}`, '1', '99.00'),
+      pool('vg0', '3', '99.00'),
+    ];
+    const { driver } = host([['lvs', 0, JSON.stringify({ report: [{ lv }] })]]);
+    await expect(driver.readPools?.()).resolves.toEqual([{ pool: `${VG}/tp_${BRICK}`, data: 0.8125, metadata: 0.125 }]);
+  });
+
   const pv = (group: string, uuid = 'PV-UUID'): string =>
     JSON.stringify({ report: [{ pv: [{ pv_name: '/dev/sdb', pv_uuid: uuid, vg_name: group }] }] });
   const brick = ({ mountRoot }: Host, change: Partial<BrickSpec> = {}): BrickSpec => ({

@@ -41,6 +41,22 @@ const LvReport = z.object({
   ),
 });
 
+const PoolReport = z.object({
+  report: z.array(
+    z.object({
+      lv: z.array(
+        z.object({
+          lv_name: z.string(),
+          vg_name: z.string(),
+          thin_count: z.coerce.number(), // Empty where the volume is no pool.
+          data_percent: z.coerce.number(),
+          metadata_percent: z.coerce.number(),
+        }),
+      ),
+    }),
+  ),
+});
+
 /** A volume group on one device. */
 export interface VolumeGroup {
   readonly name: string;
@@ -56,6 +72,15 @@ export interface LogicalVolume {
   readonly sizeKib: number;
 }
 
+/** A thin pool: how many volumes are in it, and how much of it they take. */
+export interface ThinPool {
+  readonly group: string;
+  readonly name: string;
+  readonly volumes: number;
+  readonly dataPercent: number;
+  readonly metadataPercent: number;
+}
+
 /** LVM on this host. */
 export interface Lvm {
   physicalVolume(device: string): Promise<PhysicalVolume | undefined>;
@@ -69,6 +94,8 @@ export interface Lvm {
   groups(): Promise<readonly VolumeGroup[]>;
   /** Every logical volume. */
   volumes(): Promise<readonly LogicalVolume[]>;
+  /** Every thin pool with a volume in it. */
+  pools(): Promise<readonly ThinPool[]>;
   /** A group, with all in it, or one volume: its device node is there afterwards. */
   activate(name: string): Promise<void>;
   createThin(thin: ThinVolume): Promise<void>;
@@ -154,6 +181,21 @@ export function lvmTools(run: HostCommand): Lvm {
       return found.report.flatMap(({ lv }) =>
         lv.map(({ lv_name: name, vg_name: group, lv_size }) => ({ group, name, sizeKib: Math.round(lv_size) })),
       );
+    },
+    async pools() {
+      const fields = 'lv_name,vg_name,thin_count,data_percent,metadata_percent';
+      const argv = ['lvs', '-o', fields, '--reportformat=json'];
+      const found = PoolReport.parse(JSON.parse(await must(argv, 'the thin pools cannot be listed')));
+      const volumes = found.report.flatMap(({ lv }) => lv);
+      return volumes
+        .filter(({ thin_count: count }) => count > 0)
+        .map(({ lv_name: name, vg_name: group, thin_count, data_percent, metadata_percent }) => ({
+          group,
+          name,
+          volumes: thin_count,
+          dataPercent: data_percent,
+          metadataPercent: metadata_percent,
+        }));
     },
     async activate(name) {
       const change = name.includes('/') ? 'lvchange' : 'vgchange';
