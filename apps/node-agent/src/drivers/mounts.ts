@@ -108,3 +108,8 @@ export async function signaturesOn(run: HostCommand, device: string): Promise<re
 /** A mount point that carries something else than this brick. */
 export const foreignMount = (mount: Mount): Error =>
   refusal(`${mount.target} carries ${mount.source}, which is not this brick; unmount it and try again`);
+
+/** Fails when what is mounted there is not the device. */
+export function checkMount(mount: Mount, device: string): void {
+  if (mount.source !== device) throw foreignMount(mount);
+}

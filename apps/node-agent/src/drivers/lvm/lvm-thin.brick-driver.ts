@@ -1,32 +1,17 @@
 import { chmod, chown, mkdir, rmdir, stat } from 'node:fs/promises';
-import { join, posix } from 'node:path';
-import { type BrickSpec, DeviceId, type Outcome } from '@brickyard/contracts';
-import { checkInside, type ClonePlace, clonePlaceOf, MOUNT_ROOT, mountPointOf, partsOf } from '../../brick-path';
+import { posix } from 'node:path';
+import type { BrickSpec, Outcome } from '@brickyard/contracts';
+import { checkInside, clonePlaceOf, MOUNT_ROOT, mountPointOf, partsOf } from '../../brick-path';
 import { mkfsWords } from '../brick-file-system';
-import type {
-  BrickDriver,
-  BrickState,
-  DeviceName,
-  DeviceRef,
-  DeviceSpec,
-  DeviceState,
-  PoolState,
-} from '../brick.driver';
-import { checkWipe } from '../device-claim';
+import type { BrickDriver, BrickState, PoolState } from '../brick.driver';
 import { commandFailed, type HostCommand, mustRun } from '../host-command';
-import {
-  ensureUnmounted,
-  foreignMount,
-  type Mount,
-  MOUNT_OPTIONS,
-  mountAt,
-  mountBrick,
-  mountTable,
-  signaturesOn,
-} from '../mounts';
-import { DONE, failureOf, learned, outcomeOf, presence, refusal, StepFailed, unless } from '../step-failure';
+import { checkMount, ensureUnmounted, MOUNT_OPTIONS, mountAt, mountBrick, mountTable } from '../mounts';
+import { DONE, failureOf, outcomeOf, presence, refusal, StepFailed, unless } from '../step-failure';
 import { type Fstab, openFstab } from './fstab';
-import { type Lvm, lvmTools, pvUuidOf, type ThinVolume } from './lvm-tools';
+import { isClone, LvmClones, mountedClone } from './lvm-clones';
+import { LvmDevices } from './lvm-devices';
+import { deviceOf, groupOf, nodeOf, poolOf, volumeOf } from './lvm-names';
+import { type Lvm, lvmTools, type ThinVolume } from './lvm-tools';
 
 const MKFS_TIMEOUT_MS = 300_000;
 const LOOK_TIMEOUT_MS = 60_000;
@@ -43,114 +28,36 @@ export interface LvmThinOptions {
 /** Bricks as XFS on thin LVM volumes, one pool a brick: what production hosts use, named and laid out as heketi did. */
 export function lvmThinBrickDriver(options: LvmThinOptions): BrickDriver {
   const { run, mountRoot = MOUNT_ROOT } = options;
-  const driver = new LvmThinBrickDriver(run, lvmTools(run), openFstab(options.fstab), mountRoot);
+  const lvm = lvmTools(run);
+  const devices = new LvmDevices(run, lvm, mountRoot);
+  const bricks = new LvmBricks(run, lvm, openFstab(options.fstab), mountRoot);
   return {
     kind: 'lvm-thin',
     clones: true,
-    ensureDevice: (device) => outcomeOf(() => driver.takeDevice(device)),
-    ensureNoDevice: (device) => outcomeOf(() => driver.giveDeviceBack(device)),
-    readDevice: (device) => outcomeOf(() => driver.lookAtDevice(device)),
-    ensureBrick: (brick) => outcomeOf(() => driver.makeBrick(brick)),
-    ensureNoBrick: (brick) => outcomeOf(() => driver.removeBrick(brick)),
-    ensureServed: (brick) => outcomeOf(() => driver.serveAgain(brick)),
-    readBrick: (brick) => outcomeOf(() => driver.findBrick(brick)),
-    ensureMounted: () => driver.mountAll(),
-    readBricks: () => driver.lookAtAll(),
-    readDevices: () => driver.lookAtDevices(),
-    readPools: () => driver.lookAtPools(),
+    ensureDevice: (device) => outcomeOf(() => devices.take(device)),
+    ensureNoDevice: (device) => outcomeOf(() => devices.giveBack(device)),
+    readDevice: (device) => outcomeOf(() => devices.look(device)),
+    ensureBrick: (brick) => outcomeOf(() => bricks.makeBrick(brick)),
+    ensureNoBrick: (brick) => outcomeOf(() => bricks.removeBrick(brick)),
+    ensureServed: (brick) => outcomeOf(() => bricks.serveAgain(brick)),
+    readBrick: (brick) => outcomeOf(() => bricks.findBrick(brick)),
+    ensureMounted: () => bricks.mountAll(),
+    readBricks: () => bricks.lookAtAll(),
+    readDevices: () => devices.lookAtAll(),
+    readPools: () => bricks.lookAtPools(),
   };
 }
 
-const groupOf = (deviceId: string): string => `vg_${deviceId}`;
-const poolOf = (brickId: string): string => `tp_${brickId}`;
-const volumeOf = (brickId: string): string => `brick_${brickId}`;
-const nodeOf = (deviceId: string, brickId: string): string => `/dev/mapper/${groupOf(deviceId)}-${volumeOf(brickId)}`;
+class LvmBricks {
+  private readonly clones: LvmClones;
 
-/** Undefined: somebody else's group. */
-const deviceOf = (group: string): DeviceId | undefined =>
-  group.startsWith('vg_') ? DeviceId.safeParse(group.slice('vg_'.length)).data : undefined;
-
-const cloneNodeOf = (group: string, volume: string): string => `/dev/mapper/${group}-${volume}`;
-/** How Gluster names the thin volume of a snapshot or clone. */
-const CLONE_VOLUME = /^[0-9a-f]{32}_\d+$/;
-
-class LvmThinBrickDriver {
   constructor(
     private readonly run: HostCommand,
     private readonly lvm: Lvm,
     private readonly fstab: Fstab,
     private readonly mountRoot: string,
-  ) {}
-
-  async takeDevice(device: DeviceSpec): Promise<Outcome> {
-    const group = groupOf(device.deviceId);
-    const found = await this.lvm.physicalVolume(device.name);
-    if (found?.group !== group) await this.claim(device, found);
-    return this.tell(device, `${device.name} did not become a part of ${group}`);
-  }
-
-  lookAtDevice(device: DeviceName): Promise<Outcome> {
-    return this.tell(device, `${device.name} on this host is not device ${device.deviceId}`);
-  }
-
-  private async tell({ deviceId, name }: DeviceName, otherwise: string): Promise<Outcome> {
-    const group = groupOf(deviceId);
-    const taken = await this.lvm.physicalVolume(name);
-    if (taken?.group !== group) throw refusal(otherwise);
-    const { totalKib, extentKib } = await this.lvm.groupSize(group);
-    const links = await this.lvm.linksTo(name);
-    const paths = [...new Set([...links, name])];
-    return learned({ kind: 'device', totalKib, extentKib, pvUuid: taken.uuid, paths });
-  }
-
-  private async claim(device: DeviceSpec, found: { uuid: string; group: string } | undefined): Promise<void> {
-    const uuid = pvUuidOf(device.deviceId);
-    // A crash came between the two commands below: the physical volume is ours, and nothing is on it.
-    const isHalfTaken = found?.uuid === uuid && found.group === '';
-    if (!isHalfTaken) await this.makePhysicalVolume(device, found, uuid);
-    try {
-      await this.lvm.createGroup(groupOf(device.deviceId), device.name);
-    } catch (error) {
-      await this.lvm.removePhysicalVolume(device.name).catch(() => undefined);
-      throw error;
-    }
-  }
-
-  private async makePhysicalVolume(
-    device: DeviceSpec,
-    found: { uuid: string; group: string } | undefined,
-    uuid: string,
-  ): Promise<void> {
-    if (found !== undefined) {
-      const holder = found.group === '' ? 'no volume group' : found.group;
-      checkWipe(device, found.uuid, `${device.name} is an LVM physical volume already, of ${holder}`);
-      await this.lvm.wipe(device.name);
-    } else {
-      const signatures = await signaturesOn(this.run, device.name);
-      if (signatures.length > 0) {
-        checkWipe(device, undefined, `${device.name} is not empty: it holds ${signatures.join(', ')}`);
-        await this.lvm.wipe(device.name);
-      }
-    }
-    await this.lvm.createPhysicalVolume(device.name, uuid);
-  }
-
-  async giveDeviceBack(device: DeviceRef): Promise<Outcome> {
-    try {
-      await this.release(device);
-    } catch (error) {
-      if (!device.ignoreErrors) throw error;
-    }
-    return DONE;
-  }
-
-  private async release(device: DeviceRef): Promise<void> {
-    const group = groupOf(device.deviceId);
-    const found = await this.lvm.physicalVolume(device.name);
-    // Another group's device is not ours to give back; ours may have been given back already.
-    if (found?.group === group) await this.lvm.removeGroup(group);
-    if (found?.group === group || found?.group === '') await this.lvm.removePhysicalVolume(device.name);
-    await rmdir(join(this.mountRoot, group)).catch(unless('ENOENT'));
+  ) {
+    this.clones = new LvmClones(run, lvm);
   }
 
   async makeBrick(brick: BrickSpec): Promise<Outcome> {
@@ -219,7 +126,7 @@ class LvmThinBrickDriver {
   async removeBrick(brick: BrickSpec): Promise<Outcome> {
     const clone = clonePlaceOf(brick.path);
     if (clone !== undefined) {
-      await this.clearClone(brick, clone);
+      await this.clones.clear(brick, clone);
       return DONE;
     }
     const target = mountPointOf(brick, this.mountRoot);
@@ -238,32 +145,8 @@ class LvmThinBrickDriver {
     }
     await this.fstab.ensureNot(target);
     await this.lvm.removeVolume(`${group}/${volumeOf(brickId)}`);
-    await this.removePool(`${group}/${poolOf(brickId)}`);
+    await this.lvm.removeEmptyPool(`${group}/${poolOf(brickId)}`);
     await rmdir(target).catch(unless('ENOENT'));
-  }
-
-  /** Clones of a brick live in the same pool and keep it. */
-  private async removePool(pool: string): Promise<void> {
-    if ((await this.lvm.thinCount(pool)) === 0) await this.lvm.removeVolume(pool);
-  }
-
-  /** Gluster made this one and has forgotten it: unmounted by us, in no fstab, removed only from the pool it belongs to. */
-  private async clearClone({ brickId, deviceId, poolOf: owner }: BrickSpec, place: ClonePlace): Promise<void> {
-    if (owner === undefined) throw refusal(`brick ${brickId} lies at ${place.target}, and no pool is known to hold it`);
-    const group = groupOf(deviceId);
-    const pool = poolOf(owner);
-    const volume = `${group}/${place.volume}`;
-    const mount = await mountAt(this.run, place.target);
-    if (mount !== undefined) checkMount(mount, cloneNodeOf(group, place.volume));
-    const found = await this.lvm.poolOf(volume);
-    if (found !== undefined && found !== pool) {
-      throw refusal(`${volume} is in pool ${found}, not in ${pool}: it is not brick ${brickId}`);
-    }
-    if (mount !== undefined) await ensureUnmounted(this.run, place.target);
-    await this.lvm.removeVolume(volume);
-    await this.removePool(`${group}/${pool}`);
-    await rmdir(place.target).catch(unless('ENOENT'));
-    await rmdir(posix.dirname(place.target)).catch(unless('ENOENT', 'ENOTEMPTY')); // Other bricks of the clone may be here.
   }
 
   async findBrick(brick: BrickSpec): Promise<Outcome> {
@@ -297,7 +180,7 @@ class LvmThinBrickDriver {
   /** A brick that somebody unmounted is mounted again; one that is gone is not made anew. */
   async serveAgain(brick: BrickSpec): Promise<Outcome> {
     const clone = clonePlaceOf(brick.path);
-    if (clone !== undefined) return this.checkClone(brick, clone);
+    if (clone !== undefined) return this.clones.check(brick, clone);
     const target = mountPointOf(brick, this.mountRoot);
     await checkInside(target, this.mountRoot);
     const { deviceId, brickId } = brick;
@@ -310,20 +193,11 @@ class LvmThinBrickDriver {
     return DONE;
   }
 
-  /** glusterd mounts the bricks of clones when it starts. */
-  private async checkClone({ brickId, deviceId }: BrickSpec, { target, volume }: ClonePlace): Promise<Outcome> {
-    const mount = await mountAt(this.run, target);
-    if (mount?.source === cloneNodeOf(groupOf(deviceId), volume)) return DONE;
-    throw refusal(
-      `brick ${brickId} of a clone is not mounted at ${target}; restart glusterd of this host: it mounts them`,
-    );
-  }
-
   /** What LVM has, not what the fstab says: a line that somebody removed must not hide a brick. */
   async lookAtAll(): Promise<readonly BrickState[]> {
     const [mounts, volumes] = await Promise.all([mountTable(this.run), this.lvm.volumes()]);
     return volumes.flatMap(({ group, name, sizeKib }): BrickState[] => {
-      if (CLONE_VOLUME.test(name)) return mountedClone(mounts, group, name);
+      if (isClone(name)) return mountedClone(mounts, group, name);
       const target = posix.join(this.mountRoot, group, name);
       const path = posix.join(target, 'brick');
       const parts = partsOf(path, this.mountRoot);
@@ -332,17 +206,6 @@ class LvmThinBrickDriver {
       if (source === nodeOf(parts.deviceId, parts.brickId)) return [{ path, mounted: true, sizeKib }];
       const problem = source === undefined ? 'not mounted' : `${target} carries ${source}`;
       return [{ path, mounted: false, problem, sizeKib }];
-    });
-  }
-
-  /** A group whose physical volume is missing is a device that is gone. */
-  async lookAtDevices(): Promise<readonly DeviceState[]> {
-    const groups = await this.lvm.groups();
-    return groups.flatMap(({ name: group, totalKib, missing, device: name }) => {
-      const deviceId = deviceOf(group);
-      if (deviceId === undefined) return [];
-      const known = { deviceId, name };
-      return [missing ? { ...known, problem: `the physical volume of ${group} is missing` } : { ...known, totalKib }];
     });
   }
 
@@ -373,15 +236,4 @@ class LvmThinBrickDriver {
     if (mount.source === device) return { path, mounted: true };
     return { path, mounted: false, problem: `${target} carries ${mount.source}` };
   }
-}
-
-/** A snapshot's volume looks the same; only one that is mounted can be a brick that is served. */
-function mountedClone(mounts: ReadonlyMap<string, Mount>, group: string, name: string): BrickState[] {
-  const source = cloneNodeOf(group, name);
-  const mount = [...mounts.values()].find((each) => each.source === source);
-  return mount === undefined ? [] : [{ path: posix.join(mount.target, 'brick'), mounted: true }];
-}
-
-function checkMount(mount: Mount, device: string): void {
-  if (mount.source !== device) throw foreignMount(mount);
 }

@@ -101,6 +101,8 @@ export interface Lvm {
   createThin(thin: ThinVolume): Promise<void>;
   hasVolume(volume: string): Promise<boolean>;
   removeVolume(volume: string): Promise<void>;
+  /** Clones of a brick live in the same pool and keep it. */
+  removeEmptyPool(pool: string): Promise<void>;
   /** The pool a thin volume is in; undefined when there is no such volume. */
   poolOf(volume: string): Promise<string | undefined>;
   /** Thin volumes in a pool; undefined when there is no such pool. */
@@ -136,7 +138,20 @@ export function lvmTools(run: HostCommand): Lvm {
     if (/in use|busy/i.test(result.err)) throw passing(`${detail}: it is in use`, result.err.trim());
     throw commandFailed(detail, result);
   };
+  const thinCount = async (pool: string): Promise<number | undefined> => {
+    const argv = ['lvs', '--noheadings', '--options=thin_count', pool];
+    const result = await orAbsent(argv, `${pool} cannot be looked at`);
+    return result === undefined ? undefined : Number(result.out.trim());
+  };
+  const removeVolume = async (volume: string): Promise<void> => {
+    await orAbsent(['lvremove', '--autobackup=n', '-f', volume], `${volume} cannot be removed`);
+  };
   return {
+    thinCount,
+    removeVolume,
+    async removeEmptyPool(pool) {
+      if ((await thinCount(pool)) === 0) await removeVolume(pool);
+    },
     async physicalVolume(device) {
       const detail = `the LVM metadata of ${device} cannot be read`;
       const argv = ['pvs', '-o', 'pv_name,pv_uuid,vg_name', '--reportformat=json', device];
@@ -208,17 +223,9 @@ export function lvmTools(run: HostCommand): Lvm {
       const argv = ['lvs', '--noheadings', '--options=lv_name', volume];
       return (await orAbsent(argv, `${volume} cannot be looked at`)) !== undefined;
     },
-    async removeVolume(volume) {
-      await orAbsent(['lvremove', '--autobackup=n', '-f', volume], `${volume} cannot be removed`);
-    },
     async poolOf(volume) {
       const argv = ['lvs', '--noheadings', '--options=pool_lv', volume];
       return (await orAbsent(argv, `${volume} cannot be looked at`))?.out.trim();
-    },
-    async thinCount(pool) {
-      const argv = ['lvs', '--noheadings', '--options=thin_count', pool];
-      const result = await orAbsent(argv, `${pool} cannot be looked at`);
-      return result === undefined ? undefined : Number(result.out.trim());
     },
     async wipe(device) {
       await must(['wipefs', '--all', device], `${device} cannot be wiped`);

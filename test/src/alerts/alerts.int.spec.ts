@@ -2,10 +2,11 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ALERTS, type AlertCases } from './alert-cases';
-import { command } from './stack-under-test';
+import { ALERTS } from './cases';
+import type { AlertCases } from './series';
+import { command } from '../stack-under-test';
 
-const REPOSITORY = join(__dirname, '../..');
+const REPOSITORY = join(__dirname, '../../..');
 const OBSERVABILITY = join(REPOSITORY, 'deploy/observability');
 const RULES = join(OBSERVABILITY, 'alerts.yml');
 const text = readFileSync(RULES, 'utf8');
