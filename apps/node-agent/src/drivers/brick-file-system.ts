@@ -8,7 +8,7 @@ const UNASKED_KIB_MIN = 300 * 1024;
 /** The least an XFS can have, 16 MiB: that of the smallest arbiter. */
 export const XFS_KIB_MIN = 16 * 1024;
 
-/** The command that makes the file system; never forced: mkfs itself refuses a device that holds something. */
+/** The command that makes the file system; not forced unless asked: mkfs itself refuses a device that holds something. */
 export const mkfsWords = (sizeKib: number, device: string, more: readonly string[] = []): readonly string[] => [
   'mkfs.xfs',
   '-q',

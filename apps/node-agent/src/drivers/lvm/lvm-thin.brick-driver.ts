@@ -112,9 +112,18 @@ class LvmBricks {
   private async ensureFileSystem(device: string, { brickId, sizeKib }: BrickSpec): Promise<void> {
     const argv = ['blkid', '-p', '-o', 'value', '-s', 'TYPE', device];
     const result = await this.run(argv, { timeoutMs: LOOK_TIMEOUT_MS });
-    if (result.exit === 0 && result.out.trim() === 'xfs') return;
-    if (result.exit !== 2) throw commandFailed(`${device} holds something that is no brick`, result);
-    await mustRun(this.run, mkfsWords(sizeKib, device), MKFS_TIMEOUT_MS, `no XFS could be made for brick ${brickId}`);
+    const isXfs = result.exit === 0 && result.out.trim() === 'xfs';
+    if (isXfs && !(await this.isHalfMade(device))) return;
+    if (!isXfs && result.exit !== 2) throw commandFailed(`${device} holds something that is no brick`, result);
+    const words = mkfsWords(sizeKib, device, isXfs ? ['-f'] : []);
+    await mustRun(this.run, words, MKFS_TIMEOUT_MS, `no XFS could be made for brick ${brickId}`);
+  }
+
+  /** mkfs.xfs marks what it makes until it has ended. A kernel never mounts what carries the mark: it holds no data. */
+  private async isHalfMade(device: string): Promise<boolean> {
+    const argv = ['xfs_db', '-r', '-c', 'sb 0', '-c', 'print inprogress', device];
+    const { exit, out } = await this.run(argv, { timeoutMs: LOOK_TIMEOUT_MS });
+    return exit === 0 && out.trim() === 'inprogress = 1'; // What cannot be read, mounting tells more of.
   }
 
   private async ensureServed(device: string, target: string): Promise<void> {

@@ -24,7 +24,7 @@ interface Host {
   fstab(): string;
 }
 
-const LOOKS = /^(pvs|lvs|vgdisplay|findmnt|blkid|wipefs --json|udevadm)/;
+const LOOKS = /^(pvs|lvs|vgdisplay|findmnt|blkid|xfs_db -r|wipefs --json|udevadm)/;
 
 describe('lvm-thin brick driver', () => {
   const directories: string[] = [];
@@ -164,6 +164,22 @@ describe('lvm-thin brick driver', () => {
     const activate = `lvchange -qq -ay ${VG}/brick_${BRICK}`; // It may be there and have no device node.
     expect(made.changes).toEqual([activate, activate]);
     expect(made.fstab().split('\n')).toHaveLength(2);
+  });
+
+  it('makes a file system anew that a killed mkfs.xfs has not finished, and no other', async () => {
+    const remade = async (inprogress: string): Promise<readonly string[]> => {
+      const made = host([
+        ['pvs', 0, pv(VG)],
+        ['lvs', 0, 'brick'],
+        ['blkid', 0, 'xfs\n'],
+        ['xfs_db', 0, `inprogress = ${inprogress}\n`],
+        ['findmnt', 0, mounted],
+      ]);
+      await made.driver.ensureBrick(brick(made));
+      return made.changes.filter((line) => line.startsWith('mkfs'));
+    };
+    expect(await remade('1')).toEqual([`mkfs.xfs -q -i size=512 -n size=8192 -f ${NODE}`]);
+    expect(await remade('0')).toEqual([]);
   });
 
   it('makes a brick anew whose pool a killed lvcreate left without a volume', async () => {
