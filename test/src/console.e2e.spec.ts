@@ -51,7 +51,8 @@ withBrowser('the console', () => {
     await hash(route);
     const [name = ''] = route.split('/');
     await page.until(`document.querySelector('main h2')?.id.startsWith('${name}') === true
-      && document.querySelector('main tbody tr, main .good, main .notice') !== null`);
+      && document.querySelector('main tbody tr, main .good, main .notice') !== null
+      && !document.body.innerText.includes('Loading')`);
   };
   const positionShown = (): Promise<number> =>
     page.evaluate<number>("Number(document.querySelector('[data-position]')?.dataset.position)");
@@ -123,6 +124,18 @@ withBrowser('the console', () => {
     await system.createVolume({ size: 1, name: 'second' });
     await page.until(`Number(document.querySelector('[data-position]').dataset.position) > ${String(before)}`);
     await page.until("document.querySelector('tbody tr')?.innerText.includes('VolumeCreated')");
+    const enter = async (words: string): Promise<void> => {
+      await page.evaluate("document.querySelector('[role=search] input').select()");
+      await page.type(words);
+      await page.press('Enter');
+    };
+    await enter('VolumeCreated');
+    await page.until("document.body.innerText.includes('2 found in the whole log')");
+    await enter(volume.id);
+    await page.until(`!document.body.innerText.includes('2 found') && document.body.innerText.includes('found in the whole log')
+      && [...document.querySelectorAll('tbody tr')].every((row) => row.textContent.includes('${volume.id}'))`);
+    await enter('nobody');
+    await page.until("document.body.innerText.includes('0 found in the whole log')");
     await hash('operations');
     await page.until("document.body.innerText.includes('create-volume')");
     await page.evaluate("document.querySelector('main a[href*=operation]').click()");

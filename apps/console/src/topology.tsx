@@ -113,9 +113,11 @@ export function Topology({ overview }: { overview: Overview }): JSX.Element {
               </h2>
               <span class="quiet">{countText(volumes)} volumes</span>
             </div>
-            {zones.map((zone) => (
-              <ZonePanel key={zone} zone={zone} nodes={own.filter((node) => node.zone === zone)} isOpen={isOpen} />
-            ))}
+            <div class="zones">
+              {zones.map((zone) => (
+                <ZonePanel key={zone} zone={zone} nodes={own.filter((node) => node.zone === zone)} isOpen={isOpen} />
+              ))}
+            </div>
           </section>
         );
       })}
