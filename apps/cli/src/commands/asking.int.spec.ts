@@ -1,14 +1,12 @@
-import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { openApiDocument } from '@brickyard/contracts';
-import { runCli } from '../cli';
 import { EXIT } from '../exit-codes';
+import { type CliBench, cliAgainst } from '../testing/cli-against';
 
 interface Asked {
   readonly method: string;
   readonly path: string;
   readonly key: string | undefined;
+  readonly query: URLSearchParams;
 }
 
 const ID = 'a'.repeat(32);
@@ -18,8 +16,7 @@ const DESCRIBED = Object.entries(openApiDocument().paths).flatMap(([path, method
 const ROUTES = DESCRIBED.map((route) => new RegExp(`^${route.replaceAll(/\{\w+\}/g, '[^/]+')}$`));
 
 describe('what commands ask of the API', () => {
-  let server: Server;
-  let url: string;
+  let bench: CliBench;
   let asked: Asked[];
   /** Connections that break before one is answered. */
   let breaks: number;
@@ -27,30 +24,19 @@ describe('what commands ask of the API', () => {
   beforeEach(async () => {
     asked = [];
     breaks = 0;
-    server = createServer((request, response) => {
+    bench = await cliAgainst((request, response) => {
       const { method = '', url: target = '', headers } = request;
-      asked.push({ method, path: target.split('?')[0] ?? '', key: headers['idempotency-key'] as string | undefined });
+      const { pathname: path, searchParams: query } = new URL(target, 'http://brickyard');
+      asked.push({ method, path, key: headers['idempotency-key'] as string | undefined, query });
       if (asked.length <= breaks) response.destroy();
       else if (method === 'GET') response.writeHead(404).end('Id not found\n');
       else response.writeHead(204).end();
     });
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    url = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`;
   });
-  afterEach(async () => {
-    server.closeAllConnections();
-    server.close();
-    await once(server, 'close');
-  });
+  afterEach(() => bench.close());
 
   const cli = async (...argv: string[]): Promise<{ readonly code: number; readonly err: string }> => {
-    let err = '';
-    const code = await runCli(['--server', url, ...argv], {
-      env: {},
-      out: () => undefined,
-      err: (text) => (err += text),
-    });
+    const { code, err } = await bench.cli(...argv);
     return { code, err };
   };
 
@@ -146,22 +132,15 @@ describe('what commands ask of the API', () => {
     ['NodeXst', 'no event that is known here has the type NodeXst; did you mean NodeLost?\n'],
     ['Qwertyuiop', 'no event that is known here has the type Qwertyuiop\n'],
   ])('is asked for events of the types %s all the same, which a later release may know', async (types, warning) => {
-    const seen: string[] = [];
-    server.on('request', ({ url: target = '' }: { url?: string }) => seen.push(target));
     const { err } = await cli('events', '--type', types);
     expect(err).toBe(`${warning}brickyard: Id not found\n`);
-    expect(seen.map((target) => new URL(target, url).searchParams.get('type'))).toEqual([types]);
+    expect(asked.map(({ query }) => query.get('type'))).toEqual([types]);
   });
 
   it('is asked for events between times as people write them', async () => {
-    const seen: string[] = [];
-    server.on('request', ({ url: target = '' }: { url?: string }) => seen.push(target));
     await cli('events', '--from', '2026-01-31', '--to', '2026-01-31 03:15');
-    const { searchParams } = new URL(seen[0] ?? '', url);
-    expect([searchParams.get('from'), searchParams.get('to')]).toEqual([
-      '2026-01-31T00:00:00.000Z',
-      '2026-01-31T03:15:00.000Z',
-    ]);
+    const times = ['from', 'to'].map((name) => asked[0]?.query.get(name));
+    expect(times).toEqual(['2026-01-31T00:00:00.000Z', '2026-01-31T03:15:00.000Z']);
     expect(await cli('events', '--from', 'soon')).toMatchObject({ code: EXIT.usage });
   });
 });

@@ -1,8 +1,5 @@
-import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { runCli } from '../cli';
 import { EXIT } from '../exit-codes';
+import { type CliBench, cliAgainst } from '../testing/cli-against';
 
 /** A server that holds something back, or nothing, and lets go of it when that is confirmed. */
 interface Holding {
@@ -13,7 +10,7 @@ interface Holding {
 }
 
 describe('confirming', () => {
-  let server: Server;
+  let bench: CliBench;
   let holding: Holding;
   let posted: string[];
 
@@ -24,7 +21,7 @@ describe('confirming', () => {
       '/v1/restore/confirm': () => (holding.held = false),
       '/v1/adoptions/confirm': () => (holding.mode = holding.modeBefore ?? holding.mode),
     };
-    server = createServer(({ method, url = '' }, response) => {
+    bench = await cliAgainst(({ method, url = '' }, response) => {
       const path = url.split('?')[0] ?? '';
       response.setHeaders(
         new Map([
@@ -40,20 +37,11 @@ describe('confirming', () => {
         response.end(JSON.stringify({ held: holding.held, differences: 0, nodes: [] }));
       } else response.end(JSON.stringify({ state: holding.mode }));
     });
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
   });
-  afterEach(async () => {
-    server.closeAllConnections();
-    server.close();
-    await once(server, 'close');
-  });
+  afterEach(() => bench.close());
 
   const cli = async (...argv: string[]): Promise<{ readonly code: number; readonly told: string }> => {
-    let told = '';
-    const tell = (text: string): unknown => (told += text);
-    const url = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`;
-    const code = await runCli(['--server', url, ...argv], { env: {}, out: tell, err: tell });
+    const { code, told } = await bench.cli(...argv);
     return { code, told };
   };
 

@@ -56,6 +56,24 @@ export const lvmCases: readonly Case[] = [
     },
   },
   {
+    name: 'ends a brick, and takes one away, whose pool has a part that a killed lvcreate left active',
+    run: async (): Promise<void> => {
+      const driver = newDriver();
+      done(await driver.ensureDevice(device));
+      for (const step of ['ensureBrick', 'ensureNoBrick'] as const) {
+        const brick = brickOf('5');
+        const pool = `${GROUP}/tp_${brick.brickId}`;
+        done(await driver.ensureBrick(brick));
+        sh('umount', dirname(brick.path));
+        sh('lvchange', '-qq', '-an', `${GROUP}/brick_${brick.brickId}`, pool);
+        sh('lvchange', '-qq', '-y', '-ay', `${pool}_tmeta`);
+        assert.throws(() => sh('lvchange', '-qq', '-ay', pool), /prohibited while logical volume/);
+        done(await driver[step](brick));
+      }
+      assert.deepEqual(traces(), []);
+    },
+  },
+  {
     name: 'tells that a pool shared with a clone fills up; once it is larger, all that was written is there and writes go on',
     run: async (): Promise<void> => {
       const driver = newDriver();

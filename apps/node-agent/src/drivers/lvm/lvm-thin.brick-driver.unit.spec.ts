@@ -182,6 +182,27 @@ describe('lvm-thin brick driver', () => {
     expect(await remade('0')).toEqual([]);
   });
 
+  it('removes a brick whose pool has a part that a killed lvcreate left active', async () => {
+    const made = host([
+      ['pvs', 0, pv(VG)],
+      ['findmnt', 1],
+    ]);
+    const active = new Set([`${VG}/tp_${BRICK}_tmeta`, `${VG}/tp_${BRICK}_tdata`]);
+    const run: HostCommand = async (argv, limits) => {
+      const answer = await made.run(argv, limits);
+      if (argv[0] === 'lvchange') active.delete(argv.at(-1) ?? '');
+      const [part] = active;
+      if (argv[0] !== 'lvremove' || part === undefined) return answer;
+      const err = `Activation of logical volume ${VG}/tp_${BRICK} is prohibited while logical volume ${part} is active.`;
+      return { ...answer, exit: 5, err };
+    };
+    const driver = lvmThinBrickDriver({ run, fstab: join(made.mountRoot, '../fstab'), mountRoot: made.mountRoot });
+    expect(await driver.ensureNoBrick(brick(made))).toMatchObject({ ok: true });
+    const remove = `lvremove --autobackup=n -f ${VG}/brick_${BRICK}`;
+    const free = (part: string): string => `lvchange -qq -y -an ${VG}/tp_${BRICK}_${part}`;
+    expect(made.changes.slice(0, 5)).toEqual([remove, free('tmeta'), remove, free('tdata'), remove]);
+  });
+
   it('makes a brick anew whose pool a killed lvcreate left without a volume', async () => {
     const made = host(absent);
     let refusals = 0;

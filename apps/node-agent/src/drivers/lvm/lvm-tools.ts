@@ -8,6 +8,10 @@ const TIMEOUT_MS = 120_000;
 /** What LVM says of things that are not there. */
 const ABSENT = /not found|Failed to find|No physical volume label|Cannot process volume group/i;
 
+/** An lvcreate that was killed while it made a pool leaves a part of it active: LVM touches nothing of that pool until it is not. */
+const ACTIVE_PART = /prohibited while logical volume (\S+_t(?:meta|data)) is active/;
+const PARTS = 2;
+
 const PvReport = z.object({
   report: z.array(
     z.object({ pv: z.array(z.object({ pv_name: z.string(), pv_uuid: z.string(), vg_name: z.string() })) }),
@@ -128,8 +132,23 @@ export interface ThinVolume {
   readonly tag: string;
 }
 
+/** Gives a command again once the part of a pool that kept it from its work is inactive. */
+const pastActiveParts =
+  (run: HostCommand): HostCommand =>
+  async (argv, limits) => {
+    let result = await run(argv, limits);
+    for (let freed = 0; freed < PARTS; freed += 1) {
+      const [, part] = ACTIVE_PART.exec(result.err) ?? [];
+      if (part === undefined) break;
+      await mustRun(run, ['lvchange', '-qq', '-y', '-an', part], TIMEOUT_MS, `${part} cannot be deactivated`);
+      result = await run(argv, limits);
+    }
+    return result;
+  };
+
 /** Gives LVM's commands. */
-export function lvmTools(run: HostCommand): Lvm {
+export function lvmTools(plainRun: HostCommand): Lvm {
+  const run = pastActiveParts(plainRun);
   const must = (argv: readonly string[], detail: string): Promise<string> => mustRun(run, argv, TIMEOUT_MS, detail);
   const orAbsent = async (argv: readonly string[], detail: string): Promise<CommandResult | undefined> => {
     const result = await run(argv, { timeoutMs: TIMEOUT_MS });
