@@ -11,7 +11,7 @@ import type { GatewaySettings } from '../config/gateway.settings';
 import { sendAccepted, sendAcceptedLink, sendJson } from '../http/answers';
 import type { GatewayReply, GatewayRequest } from '../http/gateway-request';
 import type { ClusterStateReader } from '../state/cluster-state.reader';
-import { requestedState } from '../state/requested-state';
+import { refusePast, requestedState } from '../state/requested-state';
 import { COMMAND_SENDER, SETTINGS, STATE_READER } from '../tokens';
 import { adminStateFrom, moveOptionsFrom } from './admin-state';
 import { type CommandSender, newId } from './command-sender';
@@ -76,6 +76,7 @@ export class DevicesController {
   @Get(`${ID}/resync`)
   async resync(@Req() request: GatewayRequest, @Res() reply: GatewayReply): Promise<void> {
     const deviceId = routeId(DeviceId, request);
+    refusePast(request);
     const operationId = newId() as OperationId;
     const ids = await this.commands.send(request, reply, { type: 'ResyncDevice', operationId, deviceId });
     sendAcceptedLink(reply, ids['operationId'] ?? operationId);

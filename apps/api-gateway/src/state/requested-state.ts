@@ -37,6 +37,12 @@ export async function requestedState(
   return { ...state, isPast: at !== undefined, isComplete: state.position >= acknowledged };
 }
 
+/** For a GET that acts: nothing can be done in the past. */
+export function refusePast(request: GatewayRequest): void {
+  if (parameter(request, 'at') === undefined) return;
+  throw badRequest('query parameter at is for requests that only look; this one would change something, and now');
+}
+
 function parameter(request: GatewayRequest, name: string): string | undefined {
   const value = (request.query as Readonly<Record<string, unknown>>)[name];
   if (value === undefined || typeof value === 'string') return value;

@@ -109,7 +109,13 @@ export const apiRoutes: readonly ApiRoute[] = [
     { 200: answers.TagsAnswer },
     { body: requests.TagsRequest },
   ),
-  route('get', [404, 500])('devices', '/devices/{id}/resync', 'Looks again on its host how large it is', ACCEPTED, now),
+  route('get', [400, 404, 500])(
+    'devices',
+    '/devices/{id}/resync',
+    'Looks again on its host how large it is',
+    ACCEPTED,
+    now,
+  ),
   remove('devices', '/devices/{id}', 'Gives a failed device back', ACCEPTED, {
     body: requests.DeviceDeleteRequest,
     isBodyOptional: true,

@@ -79,6 +79,12 @@ describe('the routes of the server itself', () => {
     expect(heard).toMatchObject([{ type: 'ResyncDevice', deviceId: DEVICE_1 }]);
   });
 
+  it('does not look again at a device when the past is asked for', async () => {
+    const response = await under.fetch(`/devices/${DEVICE_1}/resync?at=1`);
+    expect(await told(response)).toEqual([400, expect.stringContaining('query parameter at')]);
+    expect(heard).toEqual([]);
+  });
+
   it('counts and lists operations, and tells one by its changes', async () => {
     expect(await told(await under.fetch('/operations'))).toEqual([
       200,
