@@ -183,6 +183,30 @@ describe('createApiClient', () => {
     await expect(following).rejects.toThrow(/abort/);
   });
 
+  it.each<[what: string, said: Reply, cause: RegExp]>([
+    ['the way to a login', { status: 302, headers: { location: 'https://login.example/' } }, /sends us on to https:/],
+    ['a page', { status: 200, headers: { 'content-type': 'text/html' }, body: '<html>Welcome</html>' }, /a page.*200/],
+    [
+      'a proxy without a server behind it',
+      { status: 502, headers: { 'content-type': 'text/html' }, body: '<html><title>502 Bad Gateway</title>…' },
+      /a page for people, status 502, titled "502 Bad Gateway"$/,
+    ],
+    ['an acceptance of nothing', { status: 202 }, /not tell where to watch/],
+  ])('does not take %s for the end of a change', async (_what, said, cause) => {
+    await serve({ 'DELETE /volumes/abc': [said] });
+    const error: unknown = await client.delete('/volumes/abc').catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(Unavailable);
+    expect((error as Error).cause).toMatchObject({ message: expect.stringMatching(cause) as unknown });
+  });
+
+  it('looks again when a proxy says that the server is away', async () => {
+    await serve({
+      'DELETE /volumes/abc': [accepted],
+      'GET /queue/q1': [{ status: 502 }, { status: 504 }, { status: 204 }],
+    });
+    await expect(client.delete('/volumes/abc')).resolves.toMatchObject({ status: 204 });
+  });
+
   it('is Unavailable when nobody listens', async () => {
     await serve({});
     const gone = createApiClient({ url: 'http://127.0.0.1:1', user: 'admin', key: KEY });

@@ -15,7 +15,9 @@ const HOLD_MS = 10_000;
 const TOKEN_SECONDS = 300;
 const ANSWER_BYTES_MAX = 256 * 1024 * 1024;
 /** The API may be away for a moment while it is watched; these answers mean "look again". */
-const PASSING = new Set([429, 503]);
+const PASSING = new Set([429, 502, 503, 504]);
+/** Answers of the queue that Go's library writes as a page with a link. */
+const LINKS = new Set([202, 303]);
 
 /** Where the API is and as whom to talk to it. */
 export interface ApiClientOptions {
@@ -300,9 +302,21 @@ function adviceIn(headers: Readonly<Record<string, string>>): Advice {
   return { ...(remedy === undefined ? {} : { remedy }), ...(refusal === undefined ? {} : { refusal }) };
 }
 
+/** Refuses what a proxy or another server says: a page for people, or the way to one, is not the end of a change. */
+function checkIsApi(status: number, headers: Readonly<Record<string, string>>, text: string): void {
+  const { location, 'content-type': type = '' } = headers;
+  if (status === 202 && location === undefined) throw new Error('it accepts, and does not tell where to watch');
+  if (LINKS.has(status)) return;
+  if (status >= 300 && status < 400) throw new Error(`it sends us on to ${location ?? 'nowhere'} (${String(status)})`);
+  if (!type.startsWith('text/html')) return;
+  const title = /<title>([^<]*)/i.exec(text)?.[1]?.trim() ?? '';
+  throw new Error(`a page for people, status ${String(status)}, titled "${title}"`);
+}
+
 function readAnswer({ message, text }: Exchanged): ApiAnswer {
   const status = message.statusCode ?? 0;
   const headers = Object.fromEntries(Object.entries(message.headers).map(([name, value]) => [name, String(value)]));
+  checkIsApi(status, headers, text);
   if (status >= 400) throw new ApiError(status, errorText(headers, text), retryAfterOf(headers), adviceIn(headers));
   const isJson = (headers['content-type'] ?? '').includes('json');
   const body: unknown = text.trim() === '' ? undefined : isJson ? JSON.parse(text) : text;
