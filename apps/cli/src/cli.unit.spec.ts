@@ -120,6 +120,24 @@ describe('a table', () => {
     const narrow = table(['NO', 'TEXT'], rows, 20);
     expect(narrow).toEqual(['NO  TEXT', `1   ${'a'.repeat(15)}…`, '22  b']);
   });
+
+  it('never cuts what a row is about, and breaks no line: cell by cell where there is no room for columns', () => {
+    const rows = [
+      ['a'.repeat(32), 'x'.repeat(32), '1'],
+      ['b'.repeat(32), 'y', '2'],
+    ];
+    const heads = ['VOLUME', 'NAME', 'NO'];
+    expect(table(heads, rows, 46)[1]).toBe(`${'a'.repeat(32)}  ${'x'.repeat(7)}…  1`);
+    expect(table(heads, rows, 40)).toEqual([
+      `VOLUME  ${'a'.repeat(32)}`,
+      `NAME    ${'x'.repeat(32)}`,
+      'NO      1',
+      '',
+      `VOLUME  ${'b'.repeat(32)}`,
+      'NAME    y',
+      'NO      2',
+    ]);
+  });
 });
 
 describe('two pictures', () => {

@@ -12,6 +12,8 @@ export interface Outside {
   readonly style?: 'heketi' | undefined;
   /** Shows what a running operation is at; absent where nobody looks. */
   readonly progress?: ((text: string) => void) | undefined;
+  /** Until what comes back is called, whoever breaks the command off (Ctrl-C) is told this first. */
+  readonly beforeInterrupt?: ((text: string) => () => void) | undefined;
   /** Columns of the terminal; undefined when the output is no terminal. */
   readonly width?: number | undefined;
   out(text: string): void;

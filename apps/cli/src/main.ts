@@ -19,6 +19,16 @@ void runCli(process.argv.slice(2), {
   progress: stderr.isTTY
     ? (text) => stderr.write(`${CLEAR_LINE}${text.slice(0, Math.max(20, stderr.columns - 1))}`)
     : undefined,
+  beforeInterrupt: (text) => {
+    const tell = (): void => {
+      stderr.write(`\n${text}\n`);
+      process.kill(process.pid, 'SIGINT'); // The handler is gone: it ends as it would have.
+    };
+    process.once('SIGINT', tell);
+    return () => {
+      process.off('SIGINT', tell);
+    };
+  },
   out: (text) => stdout.write(text),
   err: (text) => stderr.write(text),
 }).then((code) => {

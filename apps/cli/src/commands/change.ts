@@ -25,11 +25,15 @@ export async function change(
   if (!wait || progress === undefined) return send({ follow: wait, idempotencyKey });
   const answer = await send({ follow: false, idempotencyKey });
   if (answer.status !== 202 || answer.location === undefined) return answer;
+  const operationId = operationOf(answer);
   const done = new AbortController();
-  const shown = showSteps(context, operationOf(answer), progress, done.signal);
+  const shown = showSteps(context, operationId, progress, done.signal);
+  const goesOn = `The hosts go on with it: brickyard operation info ${operationId}`;
+  const release = context.outside.beforeInterrupt?.(goesOn);
   try {
     return await context.api.follow(answer.location);
   } finally {
+    release?.();
     done.abort();
     await shown;
     progress('');

@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Argument, Command, Option } from 'commander';
 import { execFileSync } from 'node:child_process';
 import { Operation, Status, Topology } from '../answers';
 import { UsageError } from '../exit-codes';
@@ -106,15 +106,19 @@ describe('preflight', () => {
 });
 
 describe('completion', () => {
-  const program = new Command('tool').option('--json', '');
+  const program = new Command('tool').option('--json', '').option('-s, --server <url>', '');
+  program.command('shell').addArgument(new Argument('<kind>').choices(['bash', 'zsh']));
   const noun = program.command('volume');
-  noun.command('create').option('--size <size>', '');
+  noun
+    .command('create')
+    .option('--size <size>', '')
+    .addOption(new Option('--kind <kind>', '').choices(['a', 'b']));
   noun.command('list');
 
   it('knows what can follow every command', () => {
-    expect(followers(program).get('')).toEqual(['volume', '--json', '--help']);
+    expect(followers(program).get('')).toEqual(['shell', 'volume', '--json', '--server', '--help']);
     expect(followers(program).get('volume')).toEqual(['create', 'list', '--help']);
-    expect(followers(program).get('volume create')).toEqual(['--size', '--help']);
+    expect(followers(program).get('volume create')).toEqual(['--size', '--kind', '--help']);
   });
 
   it.each([
@@ -123,6 +127,12 @@ describe('completion', () => {
     ['tool volume create --s', '--size'],
     ['tool volume list 0123 --h', '--help'],
     ['tool --json volume cr', 'create'],
+    ['tool --server shell volume cr', 'create'],
+    ['tool -s http : //shell : 80 volume cr', 'create'],
+    ['tool --server = volume volume create --s', '--size'],
+    ['tool volume create --kind ', 'a b'],
+    ['tool volume create --size ', ''],
+    ['tool shell ', 'bash zsh --help'],
   ])('of "%s" is %s, as bash runs it', (line, wanted) => {
     const words = line.split(' ');
     const array = words.map((word) => `"${word}"`).join(' ');
