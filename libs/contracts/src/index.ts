@@ -2,6 +2,7 @@
 export * from './ids';
 export * from './quantities';
 export * from './durability';
+export * from './volume-name';
 export * from './cluster/cluster.objects';
 export * from './adoption/adoption.objects';
 export * from './cluster/cluster.commands';

@@ -45,6 +45,9 @@ const cloneFailed = (volumeId: string, reason: string, remedy: string): ToldReje
   remedy,
 });
 
+const nameTooLong = (length: number, limit: number): string =>
+  `Volume name has ${String(length)} characters and Gluster takes ${String(limit)} on the hosts of this cluster`;
+
 /** One line for each kind of refusal: a kind without its line does not compile. */
 const TABLE: Table = {
   ClusterNotFound: (_rejection, command) =>
@@ -95,6 +98,8 @@ const TABLE: Table = {
     cloneFailed(volumeId, 'Cloning of block hosting volumes is not supported', 'clone a file volume'),
   CloneNameInUse: ({ volumeId, name }) =>
     cloneFailed(volumeId, `Volume name '${name}' already in use`, 'choose another name, or none'),
+  CloneNameTooLong: ({ volumeId, length, limit }) =>
+    cloneFailed(volumeId, nameTooLong(length, limit), `choose a name of at most ${String(limit)} characters, or none`),
   CloneNotSupported: ({ volumeId, nodeId, brickDriver }) =>
     cloneFailed(
       volumeId,
@@ -213,7 +218,13 @@ function notPlacedText({ refusals, refusalsMore, ineligible }: OfKind<'NotPlaced
 }
 
 function isAtTheDoor({ kind }: ClusterRefusal): boolean {
-  return ['AllVolumeTypesDisabled', 'VolumeTypeNotSupported', 'VolumeNameInUse', 'TooManyVolumes'].includes(kind);
+  return [
+    'AllVolumeTypesDisabled',
+    'VolumeTypeNotSupported',
+    'VolumeNameInUse',
+    'VolumeNameTooLong',
+    'TooManyVolumes',
+  ].includes(kind);
 }
 
 function creationText(refusal: ClusterRefusal): string {
@@ -224,6 +235,8 @@ function creationText(refusal: ClusterRefusal): string {
       return 'Cluster does not support requested volume type';
     case 'VolumeNameInUse':
       return `Volume name '${refusal.name}' already in use`;
+    case 'VolumeNameTooLong':
+      return nameTooLong(refusal.length, refusal.limit);
     case 'TooManyVolumes':
       return `Cluster has ${String(refusal.count)} volumes and limit is ${String(refusal.limit)}`;
     case 'NoNodes':

@@ -133,6 +133,12 @@ const ROWS: readonly Row[] = [
   ],
   [
     'CreateVolume',
+    notPlaced(true, { kind: 'VolumeNameTooLong', length: 133, limit: 132 }),
+    500,
+    `${create}Volume name has 133 characters and Gluster takes 132 on the hosts of this cluster`,
+  ],
+  [
+    'CreateVolume',
     notPlaced(true, { kind: 'TooManyVolumes', count: 2, limit: 2 }),
     500,
     `${create}Cluster has 2 volumes and limit is 2`,

@@ -9,6 +9,7 @@ import {
   type CleanupRequest,
   type DeviceAddRequest,
   HostName,
+  isGlusterVolumeName,
   type NodeAddRequest,
   type StateRequest,
   TagChange,
@@ -28,8 +29,7 @@ const BAD_VALUE = 'must be a valid value';
 
 const UUID = /^[A-Fa-f0-9]{32}$/;
 const DEVICE_NAME = /^\/[a-zA-Z0-9_.:/-]+$/;
-/** Gluster keeps a volume in a folder of its name, and no file system has longer ones: NAME_MAX of limits.h. */
-const VOLUME_NAME = /^[a-zA-Z0-9_-]{1,255}$/;
+const VOLUME_NAME = /^[a-zA-Z0-9_-]+$/;
 const TAG_NAME = /^[a-zA-Z0-9_.-]+$/;
 const DNS_NAME = /^[a-zA-Z0-9_][a-zA-Z0-9_-]{0,62}(\.[a-zA-Z0-9_][a-zA-Z0-9_-]{0,62})*[._]?$/;
 
@@ -93,12 +93,19 @@ export const healCheckProblem = ({ healcheck = '' }: { readonly healcheck?: stri
 const healCheck = (wanted: string): Problem =>
   ['', 'enable', 'disable'].includes(wanted) ? undefined : `${wanted} is not valid heal info check`;
 
+/** Letters are heketi's rule; what Gluster itself refuses is told before a host has begun. */
+function volumeName(name: string | undefined): Problem {
+  const problem = pattern(name, VOLUME_NAME);
+  if (problem !== undefined || name === undefined || name === '' || isGlusterVolumeName(name)) return problem;
+  return `"${name}" cannot be the name of a Gluster volume`;
+}
+
 /** What is wrong with size and name of `POST /volumes`; the other fields have texts of their own. */
 export function volumeCreateProblem(request: {
   readonly size?: number | undefined;
   readonly name?: string | undefined;
 }): Problem {
-  return validationText({ size: positive(request.size), name: pattern(request.name, VOLUME_NAME) });
+  return validationText({ size: positive(request.size), name: volumeName(request.name) });
 }
 
 /** What is wrong with `POST /volumes/{id}/expand`. */
@@ -107,8 +114,7 @@ export function volumeExpandProblem(request: { readonly expand_size?: number | u
 }
 
 /** What is wrong with `POST /volumes/{id}/clone`. */
-export const volumeCloneProblem = ({ name }: VolumeCloneRequest): Problem =>
-  validationText({ name: pattern(name, VOLUME_NAME) });
+export const volumeCloneProblem = ({ name }: VolumeCloneRequest): Problem => validationText({ name: volumeName(name) });
 
 /** What is wrong with `POST /nodes/{id}/tags` and the same of a device. */
 export function tagsChangeProblem({ tags = {}, change_type }: TagsRequest): Problem {

@@ -288,6 +288,14 @@ export const volumeDriverCases: readonly VolumeDriverCase[] = [
     succeeded(await driver.ensureRebalance(ref('vol_f')));
     succeeded(await driver.ensureNoVolume(ref('vol_f')));
   }),
+  scenario('makes no volume of a name that Gluster keeps to itself, and has none to remove', async (subject) => {
+    const { driver } = subject.hosts[0];
+    for (const name of ['all', '-x']) {
+      const volume = spec(name, { kind: 'none' }, await bricks(subject, 'f', 1));
+      failed(await driver.ensureVolume(volume), /cannot be the name/, false);
+      succeeded(await driver.ensureNoVolume(ref(name)));
+    }
+  }),
   scenario('creates a dispersed volume', async (subject) => {
     const { driver } = subject.hosts[0];
     const at = await bricks(subject, '7', 3);

@@ -18,6 +18,8 @@ export const ClusterRefusal = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('AllVolumeTypesDisabled') }),
   z.strictObject({ kind: z.literal('VolumeTypeNotSupported') }),
   z.strictObject({ kind: z.literal('VolumeNameInUse'), name: z.string() }),
+  /** Gluster makes names of files of the volume's name, its hosts' and its bricks', and no file system has longer ones. */
+  z.strictObject({ kind: z.literal('VolumeNameTooLong'), length: z.int(), limit: z.int() }),
   z.strictObject({ kind: z.literal('TooManyVolumes'), count: z.int(), limit: z.int() }),
   z.strictObject({ kind: z.literal('NoNodes') }),
   z.strictObject({ kind: z.literal('NoOnlineDevices') }),
@@ -61,6 +63,7 @@ export const Rejection = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('CloneOfHostingVolume'), volumeId: id }),
   /** The name the clone should have is another volume's. */
   z.strictObject({ kind: z.literal('CloneNameInUse'), volumeId: id, name: z.string() }),
+  z.strictObject({ kind: z.literal('CloneNameTooLong'), volumeId: id, length: z.int(), limit: z.int() }),
   /** A brick lies on a host whose kind of bricks cannot be cloned. */
   z.strictObject({ kind: z.literal('CloneNotSupported'), volumeId: id, nodeId: id, brickDriver: z.string() }),
   /** A snapshot needs every brick, and the host of one does not answer. */

@@ -2,6 +2,7 @@
 import { kib, type Brick, type BrickId, type CommandOf, type Rejection } from '@brickyard/contracts';
 import { accepted, rejected } from '@brickyard/event-sourcing';
 import { deriveId } from '../placement/derive-id';
+import { volumeNameMaxIn } from '../placement/plan-bricks';
 import { isVisible, volumeNameKey, type ControlState, type Volume } from './control.state';
 import type { ControlDecision } from './decisions.types';
 
@@ -28,6 +29,9 @@ function refusalOf(
   if (origin.hosting !== undefined) return { kind: 'CloneOfHostingVolume', volumeId };
   if (operationId !== undefined) return { kind: 'ConflictingOperation', subject: `volume ${volumeId}`, operationId };
   if (state.volumeNames.has(volumeNameKey(origin.clusterId, name))) return { kind: 'CloneNameInUse', volumeId, name };
+  const cluster = state.clusters.get(origin.clusterId);
+  const limit = cluster === undefined ? Infinity : volumeNameMaxIn(cluster, state);
+  if (name.length > limit) return { kind: 'CloneNameTooLong', volumeId, length: name.length, limit };
   const nodes = new Set(origin.bricks.map(({ nodeId }) => nodeId));
   const foreign = origin.bricks.find((brick) => brick.foreign === true);
   if (foreign !== undefined) {

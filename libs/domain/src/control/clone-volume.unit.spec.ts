@@ -193,9 +193,10 @@ describe('CloneVolume', () => {
       expect(plane.submit(cloneVolume(originId, 'copy'))).toMatchObject({ kind: 'CloneNodeSilent', nodeId: id('a1') });
     });
 
-    it('when the name is taken, the volume is busy, is not there, or holds block volumes', () => {
+    it('when the name is taken or too long, the volume is busy, is not there, or holds block volumes', () => {
       const { plane, originId } = withVolume();
       expect(plane.submit(cloneVolume(originId, 'data'))).toMatchObject({ kind: 'CloneNameInUse' });
+      expect(plane.submit(cloneVolume(originId, 'n'.repeat(200)))).toMatchObject({ kind: 'CloneNameTooLong' });
       expect(plane.submit(cloneVolume(id('404') as VolumeId, 'copy'))).toMatchObject({ kind: 'VolumeNotFound' });
       const hosting = createVolume('hosting', 10);
       plane.submit({ ...hosting, spec: { ...hosting.spec, block: true } });

@@ -8,7 +8,7 @@ import {
   type VolumeSpec,
 } from '@brickyard/contracts';
 import { volumeNameKey, type Cluster, type ControlState } from '../control/control.state';
-import { planBricks } from './plan-bricks';
+import { planBricks, volumeNameMaxIn } from './plan-bricks';
 import type { BrickPlan, VolumeNotPlaced, VolumePlacement } from './placement.types';
 import { shortestRemedy, type RefusedBy, type Wanted } from './remedy/remedy';
 import { ringOf } from './ring';
@@ -50,6 +50,8 @@ function ineligibility(cluster: Cluster, { spec, policy }: NewVolume, state: Con
   if (!flags.file && !flags.block) return { kind: 'AllVolumeTypesDisabled' };
   if (!(spec.block ? flags.block : flags.file)) return { kind: 'VolumeTypeNotSupported' };
   if (state.volumeNames.has(volumeNameKey(clusterId, spec.name))) return { kind: 'VolumeNameInUse', name: spec.name };
+  const nameMax = volumeNameMaxIn(cluster, state);
+  if (spec.name.length > nameMax) return { kind: 'VolumeNameTooLong', length: spec.name.length, limit: nameMax };
   const limit = policy.volumesPerClusterMax;
   return limit >= 0 && volumeIds.size >= limit ? { kind: 'TooManyVolumes', count: volumeIds.size, limit } : undefined;
 }

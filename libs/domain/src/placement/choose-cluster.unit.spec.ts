@@ -106,6 +106,18 @@ describe('placeVolume', () => {
     });
   });
 
+  it('passes over a cluster whose hosts have no room for so long a name in the names of their files', () => {
+    const named = (length: number): NewVolume => volume({ spec: volumeSpec(none, 1, { name: 'n'.repeat(length) }) });
+    const state = fourNodes();
+    const longest = 255 - '.s1.'.length - 'var/lib/heketi/mounts/vg_/brick_/brick'.length - 64 - '.vol.tmp'.length;
+    expect(placeVolume(named(longest), state).kind).toBe('placed');
+    expect(rejectionOf(named(longest + 1), state)).toMatchObject({
+      ineligible: true,
+      refusals: [{ refusal: { kind: 'VolumeNameTooLong', length: longest + 1, limit: longest } }],
+      remedy: `Choose a name of at most ${String(longest)} characters.`,
+    });
+  });
+
   it('says of each cluster tried why it did not take the volume, leaving out those never tried', () => {
     const empty = withCluster(withCluster(clusterOf(), 2, [node(1, 1)]), 3, [{ ...node(1, 100), state: 'offline' }]);
     const state = withCluster(empty, 4, [], { file: false, block: true });

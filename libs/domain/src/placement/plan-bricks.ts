@@ -1,6 +1,7 @@
 /** Which bricks a volume gets, where, and why there. Says everything a node agent needs; leaves nothing to choose. */
 import {
   kib,
+  volumeNameMax,
   type Brick,
   type ClusterRefusal,
   type DeviceId,
@@ -8,7 +9,7 @@ import {
   type PlacementExplanation,
 } from '@brickyard/contracts';
 import type { PersistentMap } from '@brickyard/event-sourcing';
-import type { Cluster, Device } from '../control/control.state';
+import type { Cluster, ControlState, Device } from '../control/control.state';
 import { placementOptions, roleAt } from './filters';
 import { brickIdOf, missingFor, placeSets, planningOf, type PlacedSet, type Planning } from './sets/place-sets';
 import type { BrickPlan, BrickRequest } from './placement.types';
@@ -23,6 +24,16 @@ const MOUNT_ROOT = '/var/lib/heketi/mounts';
 /** The directory of a brick on its node: heketi's path, which clients and operators know. */
 export const brickPath = (deviceId: string, brickId: string): string =>
   `${MOUNT_ROOT}/vg_${deviceId}/brick_${brickId}/brick`;
+
+/**
+ * The longest name of a volume whose bricks may come to lie on any node that the cluster has now: they are placed anew when a
+ * host fails, and move. Ids are of one length, so any will do.
+ */
+export function volumeNameMaxIn({ clusterId, nodeIds }: Cluster, { nodes }: ControlState): number {
+  const path = brickPath(clusterId, clusterId);
+  const hosts = nodeIds.flatMap((nodeId) => nodes.get(nodeId)?.hostnames.storage[0] ?? []);
+  return hosts.reduce((least, host) => Math.min(least, volumeNameMax(host, path)), volumeNameMax('', path));
+}
 
 /** The size of the brick at a place of a set. */
 function sizeAt({ request, arbiterFileKib }: Planning, brickKib: number, place: number): number {

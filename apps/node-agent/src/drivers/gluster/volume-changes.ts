@@ -6,7 +6,7 @@ import type {
   GlusterVolumeRef,
   GlusterVolumeSpec,
 } from '@brickyard/contracts';
-import { bricksPerSet } from '@brickyard/contracts';
+import { bricksPerSet, isGlusterVolumeName } from '@brickyard/contracts';
 import { clonePlaceOf, partsOf } from '../../brick-path';
 import { failureOf as failureIn, passing, refusal } from '../step-failure';
 import { type Change, converge, type Patience, until } from './converge';
@@ -242,7 +242,7 @@ export function checkOurs(info: VolumeInfo, { volumeId, name }: GlusterVolumeRef
 /** Stops and deletes the volume; its bricks keep their content. */
 export async function deleteVolume(context: VolumeContext, ref: GlusterVolumeRef): Promise<void> {
   const { gluster, patience } = context;
-  checkName(ref.name);
+  if (!isGlusterVolumeName(ref.name)) return; // Gluster has none of such a name: nothing of it was ever made.
   const info = await gluster.volume(ref.name);
   if (info === undefined) return;
   checkOurs(info, ref, context.mountRoot);

@@ -1,5 +1,5 @@
 /** What a planned volume means in Gluster's words: sets, batches, options. Pure; refuses what Gluster would choke on. */
-import { bricksPerSet, type BrickLocation, type Durability } from '@brickyard/contracts';
+import { bricksPerSet, isGlusterVolumeName, type BrickLocation, type Durability } from '@brickyard/contracts';
 import { partsOf } from '../../brick-path';
 import { refusal } from '../step-failure';
 
@@ -24,12 +24,11 @@ const HEAL_SOON = ['cluster.heal-timeout', '60'] as const;
 /** Sets in one add-brick command, as heketi has it: short command lines, and few commands. */
 const SETS_PER_COMMAND = { none: 15, replicate: 5, arbiter: 5, disperse: 1 } as const;
 
-const VOLUME_NAME = /^[A-Za-z0-9_][A-Za-z0-9_-]*$/;
 const OPTION_KEY = /^[A-Za-z0-9_][A-Za-z0-9_.!-]*$/;
 
 /** Refuses a name that Gluster's command line would take for something else. */
 export function checkName(name: string): void {
-  if (!VOLUME_NAME.test(name) || name === 'all') throw refusal(`"${name}" cannot be the name of a Gluster volume`);
+  if (!isGlusterVolumeName(name)) throw refusal(`"${name}" cannot be the name of a Gluster volume`);
 }
 
 /** Bricks as Gluster names them; refuses a count that does not make whole sets (Gluster leaves a ghost volume then) and any path but ours. */

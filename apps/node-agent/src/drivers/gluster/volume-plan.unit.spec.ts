@@ -71,7 +71,7 @@ describe('a planned volume', () => {
     expect(() => settingsOf([option], 'me', NONE)).toThrow(/no Gluster option|no group/);
   });
 
-  it.each(['--help', 'all', '', 'a b', 'a/b'])('refuses the name "%s"', (name) => {
+  it.each(['--help', 'all', 'help', 'force', '', 'a b', 'a/b'])('refuses the name "%s"', (name) => {
     expect(() => {
       checkName(name);
     }).toThrow(/cannot be the name/);

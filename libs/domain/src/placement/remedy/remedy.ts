@@ -40,6 +40,8 @@ function withoutSpace({ clusterId, refusal }: RefusedBy, wanted: Wanted, state: 
   switch (refusal.kind) {
     case 'VolumeNameInUse':
       return [0, `Choose another name than '${refusal.name}'.`];
+    case 'VolumeNameTooLong':
+      return [0, `Choose a name of at most ${String(refusal.limit)} characters.`];
     case 'NoOnlineDevices':
       return [2, onlineText(clusterId, state)];
     case 'AllVolumeTypesDisabled':
