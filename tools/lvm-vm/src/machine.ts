@@ -118,8 +118,9 @@ async function runOn(machine: Machine, host: Host, plan: GuestPlan): Promise<Gue
   const names = disks.map((_, index) => `${machine.diskPrefix}${String.fromCharCode('b'.charCodeAt(0) + index)}`);
   const kernelWords = [`brickyard.disks=${names.slice(0, machine.hosts).join(',')}`];
   const argv = [
-    // The guest ends with this process, even if this process is killed.
-    ...['setpriv', '--pdeathsig', 'KILL', 'nice', '-n', String(plan.niceness)],
+    // The guest ends with this process, even if this process is killed; what user-mode Linux started beside it, too.
+    ...['setpriv', '--pdeathsig', 'KILL', 'unshare', '--pid', '--fork', '--kill-child', '--mount-proc'],
+    ...['nice', '-n', String(plan.niceness)],
     ...machine.words({ ...plan, kernelWords }, [rootImage, ...disks, payload]),
   ];
   host.say(`booting the guest under ${machine.name}`);
