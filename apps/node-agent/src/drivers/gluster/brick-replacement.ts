@@ -70,6 +70,9 @@ export async function checkReplacement(context: VolumeContext, change: GlusterRe
   const standing = standingIn(info, change, nameOf(change.leaving));
   if (change.healCheck === 'disable') return;
   const { brickId } = change.leaving;
+  if (info?.status !== 'started') {
+    throw refusal(`Cannot replace brick ${brickId}: volume ${change.name} is stopped, and only a running one can heal`);
+  }
   let problem: string | undefined;
   const isSafe = async (): Promise<boolean> => {
     const heals = await context.gluster.heal(change.name);

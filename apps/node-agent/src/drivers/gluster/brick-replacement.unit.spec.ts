@@ -121,6 +121,20 @@ describe('the replacement of a brick', () => {
     expect(await replaceFirstOf(pending, 'disable')).toEqual({ said: 'done', changes: 1 });
   });
 
+  it('is refused at once, with the reason, while the volume is stopped: nobody can say then what is to be healed', async () => {
+    const run: HostCommand = (argv) => {
+      const isInfo = argv.slice(4).join(' ') === 'volume info data';
+      const out = isInfo
+        ? info([LEAVING, OTHER], 'Stopped')
+        : answer('', -1, 'Not able to fetch volfile from glusterd');
+      return Promise.resolve({ argv, exit: 0, out, err: '' });
+    };
+    const driver = convergingVolumeDriver(glusterCli({ run, stateDirectory: '/nonexistent' }), { patience: PATIENCE });
+    expect(await driver.ensureReplaceable(change('enable'))).toMatchObject({
+      failure: { detail: expect.stringContaining('volume data is stopped') as unknown, transient: false },
+    });
+  });
+
   it('is done when the others are up and it is not', async () => {
     expect(await replaceFirstOf([undefined, 0, 0], 'enable')).toEqual({ said: 'done', changes: 1 });
   });
