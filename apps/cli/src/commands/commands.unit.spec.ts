@@ -4,7 +4,9 @@ import { Operation, Status, Topology } from '../answers';
 import { UsageError } from '../exit-codes';
 import { stepText } from './change';
 import { COMMAND_FILES, filesFor } from './command-files';
+import { Context, GlobalOptions } from '../context';
 import { completionScript, followers } from './completion.command';
+import { moveIn } from './import.command';
 import { clusterFindings, fileFindings, nodeFinding } from './preflight.command';
 import { tagFrom } from './tags';
 import { summaryOf, TopologyFile } from './topology-load';
@@ -102,6 +104,16 @@ describe('preflight', () => {
       { about: 'host here', ok: true, says: 'can be added, with /d' },
       expect.objectContaining({ about: 'host away', ok: false }),
     ]);
+  });
+});
+
+describe('moving in', () => {
+  it('where everything is taken over already says so, and not that the API is read-only', async () => {
+    const told: string[] = [];
+    const outside = { env: {}, out: (text: string) => told.push(text), err: (text: string) => told.push(text) };
+    const context = new Context(outside, GlobalOptions.parse({}));
+    expect(await moveIn(context, { commands: [], findings: [], differences: [], silent: [] }, true)).toBe(0);
+    expect(told.join('')).toMatch(/There is nothing new to take over\.\n$/);
   });
 });
 

@@ -99,6 +99,10 @@ export interface MovingIn {
   readonly silent: readonly string[];
 }
 
+/** From the first thing on that is taken over. */
+const HELD =
+  'The API is read-only now. Look at `brickyard drift list`; then let changes in again: brickyard import confirm';
+
 /** Shows a plan, and carries it out when that was asked for. */
 export async function moveIn(context: Context, plan: MovingIn, isWanted: boolean): Promise<ExitCode> {
   const { commands, findings, differences, silent } = plan;
@@ -120,8 +124,10 @@ export async function moveIn(context: Context, plan: MovingIn, isWanted: boolean
   context.print({ ...plan, adopted, refused }, () => [
     ...lines,
     ...(refused.length === 0 ? [] : findingLines(context, 'Refused', refusals)),
-    `Took over ${String(adopted)} of ${String(commands.length)} things (${summaryOf(commands)}).`,
-    'The API is read-only now. Look at `brickyard drift list`; then let changes in again: brickyard import confirm',
+    ...(commands.length === 0
+      ? ['There is nothing new to take over.']
+      : [`Took over ${String(adopted)} of ${String(commands.length)} things (${summaryOf(commands)}).`]),
+    ...(adopted === 0 ? [] : [HELD]),
   ]);
   return refused.length === 0 ? EXIT.fine : EXIT.refused;
 }
