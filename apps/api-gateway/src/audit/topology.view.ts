@@ -4,7 +4,7 @@ import type { ControlState, Volume } from '@brickyard/domain';
 import { clusterView, type ClusterView } from '../heketi/cluster.view';
 import { nodeView, type NodeView } from '../heketi/node.view';
 import { clusterIdsOf, visibleNodesOf, visibleVolume, volumeIdsOf } from '../heketi/visible';
-import { volumeView, type VolumeView } from '../heketi/volume.view';
+import { durabilityView, volumeView, type VolumeView } from '../heketi/volume.view';
 
 /** Each object as its own route shows it, ascending by id (nodes by cluster, then id). */
 export interface TopologyView {
@@ -32,7 +32,7 @@ export const volumeLines = (state: ControlState): readonly VolumeLine[] =>
     id: volumeId,
     name: spec.name,
     size: gibOf(kib(sizeKib)),
-    durability: spec.requestedDurability,
+    durability: durabilityView(spec),
     ...(spec.block ? { block: true } : {}),
     cluster: clusterId,
     bricks: bricks.length,

@@ -21,7 +21,7 @@ import { goJson } from './go-json';
 import { nodeView } from './node.view';
 import { queueView } from './queue.view';
 import { countedOperationsOf, visibleDevice, visibleNode, visibleVolume, volumeIdsOf } from './visible';
-import { volumeListView, volumeView } from './volume.view';
+import { durabilityView, volumeListView, volumeView } from './volume.view';
 
 const at = '2026-01-31T03:12:00.000Z';
 const fold = (...events: readonly ControlEvent[]): ControlState =>
@@ -51,6 +51,14 @@ describe('views', () => {
       `{"id":"${CLUSTER}","nodes":["${NODE_1}","${NODE_2}"],"volumes":["${VOLUME}"],"block":false,"file":true,"blockvolumes":[]}\n`,
     );
     expect(goJson(clusterListView(state))).toBe(`{"clusters":["${CLUSTER}"]}\n`);
+  });
+
+  it("show a durability in heketi's order, whatever the order it is kept in", () => {
+    const kept = { disperse: { data: 4 }, replicate: { replica: 2 }, type: 'replicate' };
+    expect(goJson(durabilityView(volumeSpec('v', { requestedDurability: kept })))).toBe(
+      '{"type":"replicate","replicate":{"replica":2},"disperse":{"data":4}}\n',
+    );
+    expect(durabilityView(volumeSpec('v', { requestedDurability: null }))).toBeNull();
   });
 
   it('show a volume as heketi does, HTML escaped', () => {

@@ -45,7 +45,7 @@ export function volumeView(state: ControlState, volume: Volume): VolumeView {
   return {
     size: gibOf(kib(volume.sizeKib)),
     name: spec.name,
-    durability: spec.requestedDurability,
+    durability: durabilityView(spec),
     ...(spec.gid === 0 ? {} : { gid: spec.gid }),
     glustervolumeoptions: spec.options,
     ...(spec.block ? { block: true } : {}),
@@ -56,6 +56,15 @@ export function volumeView(state: ControlState, volume: Volume): VolumeView {
     blockinfo: blockInfoView(state, volume),
     bricks: volume.bricks.map((brick) => brickView(brick, volumeId)).sort(byId),
   };
+}
+
+const DURABILITY_FIELDS = ['type', 'replicate', 'disperse'];
+const rankOf = (field: string): number => DURABILITY_FIELDS.indexOf(field) + 1 || DURABILITY_FIELDS.length + 1;
+
+/** As it was asked for, its fields in heketi's order: the log keeps them in the order of the alphabet. */
+export function durabilityView({ requestedDurability: asked }: VolumeSpec): VolumeView['durability'] {
+  if (typeof asked !== 'object' || asked === null || Array.isArray(asked)) return asked;
+  return Object.fromEntries(Object.entries(asked).sort(([a], [b]) => rankOf(a) - rankOf(b)));
 }
 
 function blockInfoView(state: ControlState, volume: Volume): BlockInfoView {

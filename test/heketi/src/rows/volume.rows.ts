@@ -256,6 +256,7 @@ export const volumeRows = (): readonly Row[] => [
         'blockinfo',
         'bricks',
       ]);
+      assert.deepEqual(volume.at('durability').names, ['type', 'replicate', 'disperse']);
       assert.deepEqual(volume.texts('glustervolumeoptions'), ['', 'user.note <b>', '']);
       assert.deepEqual(volume.at('blockinfo').value, {});
       const mount = volume.at('mount').at('glusterfs');
