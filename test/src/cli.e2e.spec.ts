@@ -194,8 +194,8 @@ describe('brickyard, the command', () => {
       '--management-host-name=cli-3',
       '--storage-host-name=cli-3',
     );
-    expect(added).toMatch(/^Node information:\nId: [0-9a-f]{32}\nState: online\n/);
-    const nodeId = cut(added, 'Id');
+    expect(added).toMatch(/^Node information:\nNode Id: [0-9a-f]{32}\nState: online\n/);
+    const nodeId = cut(added, 'Node Id');
     expect(await said('device', 'add', '--name=/dev/x', `--node=${nodeId}`)).toBe('Device added successfully\n');
     expect(await said('node', 'settags', nodeId, 'rack:r3')).toBe('');
     const info = await said('node', 'info', nodeId);
@@ -211,6 +211,22 @@ describe('brickyard, the command', () => {
     expect(await said('volume', 'info', volumeId)).toBe(made);
     expect(await said('volume', 'list')).toContain(`Id:${volumeId}    Cluster:${clusterId}    Name:day\n`);
     expect(JSON.parse(await said('volume', 'list', '--json'))).toMatchObject({ volumes: [volumeId] });
+    const tree = await said('topology', 'info', '--json');
+    expect(tree).toMatch(/^\{"clusters":\[\{"volumes":\[.*\],"nodes":\[.*\],"id":"\w{32}","block":true,"file":true\}/);
+    expect(tree).toContain(await said('volume', 'info', volumeId, '--json'));
+    const { clusters } = z.object({ clusters: z.array(z.object({ id: z.string() })) }).parse(JSON.parse(tree));
+    expect(JSON.parse(await said('cluster', 'list', '--json'))).toEqual({ clusters: clusters.map(({ id }) => id) });
+    for (const argv of [
+      ['node', 'list'],
+      ['server', 'operations', 'info'],
+      ['server', 'mode', 'get'],
+      ['loglevel', 'get'],
+    ]) {
+      expect(await said(...argv, '--json')).toBe(await said(...argv));
+    }
+    expect(await said('device', 'resync', clusterId, '--cluster')).toMatch(
+      /^Cluster-wide resync operation requested\. Using object_id as cluster_id\.\nNow resyncing device \w{32}\.\.\nDevice \w{32} \(node \w{32}\) in cluster \w{32} updated\n/,
+    );
     expect(await said('volume', 'expand', `--volume=${volumeId}`, '--expand-size=1')).toContain('Size: 3\n');
     expect(await said('topology', 'info')).toContain(`\tName: day\n\tSize: 3\n\tId: ${volumeId}\n`);
     expect(await heketi('volume', 'create', '--size=2', '--name=day', `--clusters=${clusterId}`)).toMatchObject({

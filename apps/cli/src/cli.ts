@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { several, type Shell } from './commands/act';
 import { filesFor } from './commands/command-files';
 import type { Outside } from './context';
-import { EXIT, EXIT_CODES_HELP, exitCodeOf, type ExitCode } from './exit-codes';
+import { EXIT, EXIT_CODES_HELP, exitCodeOf, type ExitCode, UsageError } from './exit-codes';
+import { heketiComplaint } from './heketi/complaints';
 
 /** The version of this package. */
 const version = (): string => {
@@ -40,6 +41,7 @@ function programFor(argv: readonly string[], shell: Shell): Command {
     });
   for (const file of filesFor(argv)) file.read()(program, shell);
   inherit(program, program);
+  if (shell.outside.style === 'heketi') complainAsHeketi(program, []);
   return program;
 }
 
@@ -49,6 +51,16 @@ function inherit(command: Command, from: Command): void {
     sub.copyInheritedSettings(from);
     inherit(sub, from);
   }
+}
+
+/** The parser's complaints in heketi-cli's words; `words` are the nouns and the verb that lead to a command. */
+function complainAsHeketi(command: Command, words: readonly string[]): void {
+  command.configureOutput({
+    outputError: (text, write) => {
+      write(heketiComplaint(words, text));
+    },
+  });
+  for (const sub of command.commands) complainAsHeketi(sub, [...words, sub.name()]);
 }
 
 /** What would have helped, and where more is told of it: heketi-cli's users do not expect either. */
@@ -76,7 +88,7 @@ export async function runCli(argv: readonly string[], outside: Outside): Promise
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.fine : usageOf(outside);
     if (outside.style === 'heketi') {
-      outside.err(`Error: ${describeError(error)}\n`);
+      outside.err(`Error: ${error instanceof UsageError ? error.heketi : describeError(error)}\n`);
       return EXIT.heketi;
     }
     outside.err(`brickyard: ${describeError(error)}\n${adviceOf(error)}`);

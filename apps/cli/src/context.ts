@@ -55,6 +55,8 @@ export interface Said {
   readonly lines: () => readonly string[];
   /** heketi-cli's own text, which scripts read. */
   readonly heketi: () => string;
+  /** Whether heketi-cli prints that text with `--json`, too. */
+  readonly isTextOnly?: boolean;
 }
 
 /** One run of the command. */
@@ -108,9 +110,9 @@ export class Context {
   }
 
   /** Says it in the words of the command that was called. */
-  tell({ data, lines, heketi }: Said): void {
+  tell({ data, lines, heketi, isTextOnly = false }: Said): void {
     if (this.outside.style !== 'heketi') this.print(data, lines);
-    else this.outside.out(this.options.json ? JSON.stringify(data) : heketi());
+    else this.outside.out(this.options.json && !isTextOnly ? JSON.stringify(data) : heketi());
   }
 
   /** Says that something is done; heketi-cli has a sentence for it, or nothing at all. */
@@ -164,6 +166,6 @@ export function apiOptions(
   if (url === undefined) throw new UsageError('no server: give --server URL or set BRICKYARD_SERVER');
   if (!/^https?:\/\//.test(url) || !URL.canParse(url)) throw new UsageError(`not a URL: ${url}`);
   const name = User.safeParse(from(user, 'USER') ?? 'admin');
-  if (!name.success) throw new UsageError('--user is admin or user');
+  if (!name.success) throw new UsageError('--user is admin or user', 'Invalid JWT token: Unknown user');
   return { url, user: name.data, key: from(secret, 'KEY') };
 }

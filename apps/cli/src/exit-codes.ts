@@ -19,9 +19,17 @@ Environment (flags win):
   BRICKYARD_KEY    or HEKETI_CLI_KEY      that user's key
   BRICKYARD_PG_URL                        Postgres, for audit and diff`;
 
-/** A command line that cannot be what was meant. */
+/** A command line that cannot be what was meant; `heketi` is what heketi-cli says of it. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
+
+  constructor(
+    message: string,
+    readonly heketi = message,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
 }
 
 const FILE_TROUBLE = new Set(['ENOENT', 'EACCES', 'EISDIR', 'ENOTDIR', 'ENOSPC', 'EEXIST', 'EPERM', 'EROFS']);

@@ -62,12 +62,15 @@ export const Wait = z
 
 const ID = /^[0-9a-f]{32}$/;
 
-/** The argument of a command that must be an id. */
-export function idFrom(args: readonly string[], index = 0): string {
-  const id = args[index] ?? '';
+/** The argument of a command that must be an id; `heketi` is what its server says of any other. */
+export function idFrom([id = '']: readonly string[], heketi = 'Invalid path or request'): string {
   if (ID.test(id)) return id;
-  throw new UsageError(`not an id: ${id}; ids have 32 hexadecimal digits`);
+  throw new UsageError(`not an id: ${id}; ids have 32 hexadecimal digits`, heketi);
 }
+
+/** The same for an id that is part of a request. */
+export const fieldIdFrom = (field: string, id: string): string =>
+  idFrom([id], `validation failed: ${field}: ${id} is not a valid UUID.`);
 
 /** Collects an option that may be repeated. */
 export const several = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];

@@ -35,6 +35,11 @@ const CreateFlags = z.object({
 export function clusterCommands(program: Command, shell: Shell): void {
   const cluster = program.command('cluster').description('trusted pools of nodes');
   act(shell, cluster.command('list').description('all clusters'), NoFlags, async (context) => {
+    // heketi-cli's data here are the ids alone.
+    if (context.isHeketi && context.options.json) {
+      context.tell({ data: await context.get('/clusters', ClusterList), lines: () => [], heketi: () => '' });
+      return undefined;
+    }
     const clusters = await clustersOf(context);
     const rows = clusters.map(({ id, nodes, volumes, file, block }) => [
       id,
@@ -93,7 +98,9 @@ function setFlagsCommand(cluster: Command, shell: Shell): void {
     .option('--block <true|false>', 'block volumes');
   act(shell, set, SetFlags, async (context, args, { file, block }) => {
     context.refuseAt();
-    if (file === undefined && block === undefined) throw new UsageError('give --file or --block, or both');
+    if (file === undefined && block === undefined) {
+      throw new UsageError('give --file or --block, or both', 'At least one of --file or --block must be specified.');
+    }
     const path = `/clusters/${idFrom(args)}`;
     const before = await context.get(path, Cluster);
     const flags = {

@@ -7,7 +7,7 @@ import { deviceText } from '../heketi/texts';
 import { each } from '../picture/api-picture';
 import { tagText } from '../picture/state-picture';
 import { humanKib } from '../sizes';
-import { act, idFrom, NoFlags, tellAccepted, Wait, waitOption, type Shell } from './act';
+import { act, fieldIdFrom, idFrom, NoFlags, tellAccepted, Wait, waitOption, type Shell } from './act';
 import { change } from './change';
 import { stateCommands } from './state';
 import { tagCommands } from './tags';
@@ -52,7 +52,7 @@ const AddFlags = z.object({
   wait: Wait,
 });
 const DeleteFlags = z.object({ forceForget: z.boolean().default(false), wait: Wait });
-const ResyncFlags = z.object({ cluster: z.string().optional() });
+const ResyncFlags = z.object({ cluster: z.union([z.string(), z.literal(true)]).optional() });
 
 function addCommand(device: Command, shell: Shell): void {
   const add = device
@@ -63,7 +63,7 @@ function addCommand(device: Command, shell: Shell): void {
     .option('--destroy-existing-data', 'wipe what is on it, if that is safe')
     .addOption(waitOption());
   act(shell, add, AddFlags, async (context, _, { name, node, destroyExistingData, wait }) => {
-    const request = { name, node: idFrom([node]), destroydata: destroyExistingData };
+    const request = { name, node: fieldIdFrom('node', node), destroydata: destroyExistingData };
     const answer = await change(context, (how) => context.api.post('/devices', request, how), wait);
     if (answer.status === 202) tellAccepted(context, answer);
     else context.confirm({ name, node, added: true }, 'Device added successfully');
@@ -88,11 +88,27 @@ function deleteCommand(device: Command, shell: Shell): void {
   });
 }
 
+/** A device and what heketi-cli says before and after its turn, when a whole cluster has one. */
+interface Turn {
+  readonly id: string;
+  readonly before?: string;
+  readonly after: string;
+}
+
 /** Every device of a cluster, by node. */
-async function devicesOf(context: Context, clusterId: string): Promise<readonly string[]> {
+async function turnsOf(context: Context, clusterId: string): Promise<readonly Turn[]> {
   const { nodes } = await context.get(`/clusters/${idFrom([clusterId])}`, Cluster);
   const shown = await each(nodes, (id) => context.get(`/nodes/${id}`, Node));
-  return shown.flatMap(({ devices }) => devices.map(({ id }) => id));
+  if (context.isHeketi) {
+    context.outside.out('Cluster-wide resync operation requested. Using object_id as cluster_id.\n');
+  }
+  return shown.flatMap(({ id: node, devices }) =>
+    devices.map(({ id }) => ({
+      id,
+      before: `Now resyncing device ${id}..\n`,
+      after: `Device ${id} (node ${node}) in cluster ${clusterId} updated\n`,
+    })),
+  );
 }
 
 function resyncCommand(device: Command, shell: Shell): void {
@@ -100,15 +116,19 @@ function resyncCommand(device: Command, shell: Shell): void {
     .command('resync')
     .argument('[id]')
     .description("read a device's size again from its node")
-    .option('--cluster <id>', 'every device of a cluster');
+    .option('--cluster [id]', 'every device of a cluster');
   act(shell, resync, ResyncFlags, async (context, args, { cluster }) => {
     const given = args.filter((id: string | undefined) => id !== undefined && id !== '');
-    if ((cluster === undefined) === (given.length === 0)) throw new UsageError('give a device, or --cluster ID');
-    const ids = cluster === undefined ? [idFrom(given)] : await devicesOf(context, cluster);
-    for (const id of ids) {
+    const named = cluster === true ? given : [...given, ...(cluster === undefined ? [] : [cluster])];
+    const [id = ''] = named;
+    if (named.length !== 1) throw new UsageError('give a device, or --cluster ID', 'object/cluster id missing');
+    const alone = { id: cluster === undefined ? idFrom(named) : id, after: `Device ${id} updated\n` };
+    const turns: readonly Turn[] = cluster === undefined ? [alone] : await turnsOf(context, id);
+    for (const { id, before, after } of turns) {
       try {
+        if (context.isHeketi && before !== undefined) context.outside.out(before);
         await change(context, (how) => context.api.get(`/devices/${id}/resync`, how));
-        context.confirm({ id, updated: true }, `Device ${id} updated`);
+        context.confirm({ id, updated: true }, `Device ${id} updated`, after);
       } catch (error) {
         if (cluster === undefined) throw error;
         context.outside.err(`device ${id}: ${error instanceof Error ? error.message : String(error)}\n`);

@@ -134,7 +134,7 @@ function explainCommand(program: Command, shell: Shell): void {
     .argument('<id>')
     .description('why a volume lies where it lies; what an operation did, waits for and will do');
   act(shell, explain, NoFlags, async (context, args) => {
-    const id = idFrom(args, 1);
+    const id = idFrom(args.slice(1));
     if (args[0] === 'volume') {
       const volume = await context.get(`/v1/explain/volumes/${id}`, ExplainedVolume);
       context.print(volume, () => volumeLines(context, volume));
@@ -294,7 +294,7 @@ function whatIfCommands(program: Command, shell: Shell): void {
   });
   const lose = whatIf.command('lose-node').argument('<ids...>').description('which volumes suffer without these nodes');
   act(shell, lose, NoFlags, async (context, args) => {
-    const steps = args.map((_, index) => ({ do: 'lose-node', node: idFrom(args, index) }));
+    const steps = args.map((id) => ({ do: 'lose-node', node: idFrom([id]) }));
     await tellStory(context, steps, (told) => told.steps.flatMap((step) => loseLines(context, step)));
     return undefined;
   });

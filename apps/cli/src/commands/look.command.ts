@@ -96,7 +96,7 @@ function historyCommand(program: Command, shell: Shell): void {
     if (kind === undefined)
       throw new UsageError(`history of ${HISTORY_KINDS.join(', ')}; not of ${args[0] ?? 'nothing'}`);
     const query = limit === undefined ? '' : `?limit=${String(limit)}`;
-    const id = kind === 'actor' ? encodeURIComponent(args[1] ?? '') : idFrom(args, 1);
+    const id = kind === 'actor' ? encodeURIComponent(args[1] ?? '') : idFrom(args.slice(1));
     const { events } = await context.get(`/v1/history/${kind}s/${id}${query}`, EventPage);
     context.print(events, () => eventLines(context, events));
     return undefined;

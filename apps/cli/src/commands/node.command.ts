@@ -4,7 +4,18 @@ import { Node, Topology } from '../answers';
 import { parseAnswer, type Context } from '../context';
 import { nodeAddedText, nodeListText, nodeText } from '../heketi/texts';
 import { humanKib } from '../sizes';
-import { act, idFrom, NoFlags, several, tellAccepted, Wait, waitOption, WholeNumber, type Shell } from './act';
+import {
+  act,
+  fieldIdFrom,
+  idFrom,
+  NoFlags,
+  several,
+  tellAccepted,
+  Wait,
+  waitOption,
+  WholeNumber,
+  type Shell,
+} from './act';
 import { change } from './change';
 import { DEVICE_HEADS, deviceRow, tagLine } from './device.command';
 import { stateCommands } from './state';
@@ -48,7 +59,7 @@ function addCommand(node: Command, shell: Shell): void {
     const { zone, cluster, managementHostName, storageHostName, tag, wait } = flags;
     const request = {
       zone,
-      cluster: idFrom([cluster]),
+      cluster: fieldIdFrom('cluster', cluster),
       hostnames: { manage: [managementHostName], storage: [storageHostName] },
       ...(tag.length === 0 ? {} : { tags: Object.fromEntries(tag.map(tagFrom)) }),
     };
@@ -89,7 +100,8 @@ export function nodeCommands(program: Command, shell: Shell): void {
       return [id, hostnames.manage[0] ?? '', String(zone), state, String(devices.length), humanKib(free), cluster];
     });
     const heads = ['NODE', 'HOST', 'ZONE', 'STATE', 'DEVICES', 'FREE', 'CLUSTER'];
-    context.tell({ data: nodes, lines: () => context.table(heads, rows), heketi: () => nodeListText(nodes) });
+    const lines = (): string[] => context.table(heads, rows);
+    context.tell({ data: nodes, lines, heketi: () => nodeListText(nodes), isTextOnly: true });
     return undefined;
   });
   act(shell, node.command('info').argument('<id>').description('one node'), NoFlags, async (context, args) => {

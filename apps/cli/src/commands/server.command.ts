@@ -4,8 +4,8 @@ import { z } from 'zod';
 import { OperationCounts, PendingOperation, PendingOperations } from '../answers';
 import type { Context } from '../context';
 import { UsageError } from '../exit-codes';
-import { pendingListText, pendingText } from '../heketi/texts';
-import { act, idFrom, NoFlags, type Shell, Wait, waitOption } from './act';
+import { CLEANUP_NOTE, pendingListText, pendingText } from '../heketi/texts';
+import { act, fieldIdFrom, idFrom, NoFlags, type Shell, Wait, waitOption } from './act';
 import { change } from './change';
 import { healCheckOption } from './state';
 
@@ -24,13 +24,16 @@ function modeCommands(server: Command, shell: Shell): void {
   const mode = server.command('mode').description('whether changes are taken');
   act(shell, mode.command('get').description('the mode now'), NoFlags, async (context) => {
     const { state } = await context.get('/admin', Admin);
-    context.tell({ data: { state }, lines: () => [state], heketi: () => `${state}\n` });
+    context.tell({ data: { state }, lines: () => [state], heketi: () => `${state}\n`, isTextOnly: true });
     return undefined;
   });
   const set = mode.command('set').argument('<mode>', MODES.join(', ')).description('change it');
   act(shell, set, NoFlags, async (context, [state = '']) => {
     context.refuseAt();
-    if (!MODES.includes(state)) throw new UsageError(`the modes are ${MODES.join(', ')}; not ${state}`);
+    if (!MODES.includes(state)) {
+      const heketi = 'validation failed: state: must be a valid value.';
+      throw new UsageError(`the modes are ${MODES.join(', ')}; not ${state}`, heketi);
+    }
     await context.api.post('/admin', { state });
     context.confirm({ state }, `The server's mode is now ${state}`, '');
     return undefined;
@@ -44,7 +47,8 @@ function operationCommands(server: Command, shell: Shell): void {
     const id = args.find((word: string | undefined) => word !== undefined && word !== '');
     if (id !== undefined) {
       const shown = await context.get(`/operations/pending/${idFrom([id])}`, PendingOperation);
-      context.tell({ data: shown, lines: () => [pendingText(shown).trim()], heketi: () => pendingText(shown) });
+      const text = pendingText(shown);
+      context.tell({ data: shown, lines: () => [text.trim()], heketi: () => text, isTextOnly: true });
       return undefined;
     }
     const counts = await context.get('/operations', OperationCounts);
@@ -56,7 +60,8 @@ function operationCommands(server: Command, shell: Shell): void {
       `  Failed: ${String(counts.failed)}`,
       `  Stale: ${String(counts.stale)}`,
     ];
-    context.tell({ data: counts, lines: () => lines, heketi: () => lines.map((line) => `${line}\n`).join('') });
+    const text = lines.map((line) => `${line}\n`).join('');
+    context.tell({ data: counts, lines: () => lines, heketi: () => text, isTextOnly: true });
     return undefined;
   });
   act(shell, operations.command('list').description('pending operations'), NoFlags, async (context) => {
@@ -70,15 +75,16 @@ function operationCommands(server: Command, shell: Shell): void {
       data: pendingoperations,
       lines: () => context.table(['OPERATION', 'TYPE', 'STATUS'], rows),
       heketi: () => pendingListText(pendingoperations),
+      isTextOnly: true,
     });
     return undefined;
   });
   const cleanup = operations.command('cleanup').argument('[ids...]').description('clean up failed and stale ones');
   act(shell, cleanup, NoFlags, async (context, args) => {
-    const operationIds = args.map((id) => idFrom([id]));
-    if (context.isHeketi) context.outside.err('Note: a large number of operations may take a while\n');
+    const operationIds = args.map((id) => fieldIdFrom('operations', id));
     const path = '/operations/pending/cleanup';
     await change(context, (how) => context.api.post(path, { operations: operationIds }, how));
+    if (context.isHeketi) context.outside.err(CLEANUP_NOTE);
     context.confirm({ operations: operationIds }, 'Cleaned up what could be', '');
     return undefined;
   });
@@ -88,7 +94,8 @@ function logLevelCommands(program: Command, shell: Shell): void {
   const level = program.command('loglevel').description("how much the server's log tells");
   act(shell, level.command('get').description('the level now'), NoFlags, async (context) => {
     const { loglevel } = await context.get('/internal/logging', Logging);
-    context.tell({ data: loglevel, lines: () => [loglevel.glusterfs], heketi: () => `${loglevel.glusterfs}\n` });
+    const { glusterfs } = loglevel;
+    context.tell({ data: loglevel, lines: () => [glusterfs], heketi: () => `${glusterfs}\n`, isTextOnly: true });
     return undefined;
   });
   const set = level.command('set').argument('<level>', 'none, critical, error, warning, info, debug');

@@ -12,7 +12,10 @@ const Tags = z.record(z.string(), z.string());
 export function tagFrom(word: string): readonly [string, string] {
   const at = word.indexOf(':');
   if (at > 0) return [word.slice(0, at), word.slice(at + 1)];
-  throw new UsageError(`not a tag: ${word}; write name:value`);
+  throw new UsageError(
+    `not a tag: ${word}; write name:value`,
+    `expected colon (:) between tag name and value, got: ${word}`,
+  );
 }
 
 /** Hangs `settags` and `rmtags` on a noun; `path` is the noun's route. */
@@ -40,7 +43,10 @@ export function tagCommands(noun: Command, shell: Shell, path: 'nodes' | 'device
     .option('--all', 'all of them');
   act(shell, remove, RemoveFlags, async (context, [id = '', ...names], { all }) => {
     context.refuseAt();
-    if (all === names.length > 0) throw new UsageError('name the tags to remove, or give --all');
+    if (all === names.length > 0) {
+      const heketi = all ? '--all may not be combined with named tags' : 'at least one tag expected';
+      throw new UsageError('name the tags to remove, or give --all', heketi);
+    }
     const tags = Object.fromEntries(names.map((name) => [name, '']));
     const body = all ? { tags: {}, change_type: 'set' } : { tags, change_type: 'delete' };
     const { body: now } = await context.api.post(`/${path}/${idFrom([id])}/tags`, body);

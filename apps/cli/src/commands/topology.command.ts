@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { Topology, TopologyLines } from '../answers';
+import { parseAnswer } from '../context';
 import { UsageError } from '../exit-codes';
 import { goTopology } from '../heketi/go-topology';
 import { topologyText } from '../heketi/texts';
@@ -35,16 +36,27 @@ const linesOf = ({ clusters, nodes, volumes }: TopologyLines): string[] =>
       ),
   ]);
 
+/** Each thing as its own route shows it, nothing read into it. */
+const Thing = z.looseObject({ cluster: z.string() });
+const RawTopology = z.object({
+  clusters: Topology.shape.clusters,
+  nodes: z.array(z.custom<z.infer<typeof Thing>>((value) => Thing.safeParse(value).success)),
+  volumes: z.array(z.custom<z.infer<typeof Thing>>((value) => Thing.safeParse(value).success)),
+});
+type RawTopology = z.infer<typeof RawTopology>;
+
 /** heketi-cli's `--json` nests what belongs to a cluster. */
-const heketiTree = ({ clusters, nodes, volumes }: Topology): object => ({
+const heketiTree = ({ clusters, nodes, volumes }: RawTopology): object => ({
   clusters: clusters.map(({ id, file, block }) => ({
+    volumes: volumes.filter(({ cluster }) => cluster === id),
+    nodes: nodes.filter(({ cluster }) => cluster === id),
     id,
     block,
     file,
-    volumes: volumes.filter(({ cluster }) => cluster === id),
-    nodes: nodes.filter(({ cluster }) => cluster === id),
   })),
 });
+
+const UNPARSED = 'Unable to parse config file';
 
 /** Reads and checks a topology file. */
 export async function readTopology(file: string): Promise<TopologyFile> {
@@ -55,12 +67,14 @@ export async function readTopology(file: string): Promise<TopologyFile> {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new UsageError(`Unable to parse config file ${file}: ${error instanceof Error ? error.message : ''}`);
+    const reason = error instanceof Error ? error.message : '';
+    throw new UsageError(`Unable to parse config file ${file}: ${reason}`, UNPARSED);
   }
   const parsed = TopologyFile.safeParse(value);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  throw new UsageError(`Unable to parse config file ${file}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`);
+  const where = `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`;
+  throw new UsageError(`Unable to parse config file ${file}: ${where}`, UNPARSED);
 }
 
 /** `topology load` says with `--json` which file, where other commands say how to print. */
@@ -105,10 +119,11 @@ export function topologyCommands(program: Command, shell: Shell): void {
       context.print(brief, () => linesOf(brief));
       return undefined;
     }
-    const whole = await context.get('/v1/topology', Topology);
+    const answer = await context.answer('/v1/topology');
+    const whole = parseAnswer(Topology, answer);
     const { clusters, nodes, volumes } = whole;
     context.tell({
-      data: context.isHeketi ? heketiTree(whole) : whole,
+      data: context.isHeketi ? heketiTree(parseAnswer(RawTopology, answer)) : whole,
       lines: () => [],
       heketi: () => topologyText(clusters, nodes, volumes),
     });

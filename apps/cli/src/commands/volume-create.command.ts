@@ -115,7 +115,9 @@ export function volumeCreateCommand(volume: Command, shell: Shell): void {
   act(shell, create, CreateFlags, async (context, _, flags) => {
     const asksForPv = flags.persistentVolume || flags.persistentVolumeFile !== undefined;
     if (flags.persistentVolume && flags.persistentVolumeEndpoint === undefined) {
-      throw new UsageError('--persistent-volume-endpoint must be provided when using --persistent-volume');
+      const need = '--persistent-volume-endpoint must be provided when using --persistent-volume';
+      if (context.isHeketi) context.outside.err(`${need}\n`);
+      throw new UsageError(need, 'Missing endpoint');
     }
     if (asksForPv && !flags.wait) throw new UsageError('a persistent volume needs the volume: leave out --wait=false');
     const request = createRequest(flags, context.isHeketi);

@@ -57,9 +57,10 @@ function expandCommand(volume: Command, shell: Shell): void {
     .addOption(waitOption());
   act(shell, expand, ExpandFlags, async (context, [given], { size, expandSize, volume: named, wait }) => {
     const by = size ?? expandSize;
-    if (by === undefined) throw new UsageError('by how much? give --size');
+    if (by === undefined) throw new UsageError('by how much? give --size', 'Missing volume amount to expand');
     if (given !== undefined && named !== undefined && given !== named) throw new UsageError('two volumes are named');
-    const path = `/volumes/${idFrom([given ?? named ?? ''])}/expand`;
+    const id = given ?? named ?? '';
+    const path = `/volumes/${idFrom([id], id === '' ? 'Missing volume id' : undefined)}/expand`;
     const request = { expand_size: parseGib(by) };
     tellVolume(context, await change(context, (how) => context.api.post(path, request, how), wait));
     return undefined;

@@ -41,6 +41,7 @@ const cluster = Cluster.parse({ id: 'c', nodes: ['n1'], volumes: ['v1'], file: t
 describe("heketi-cli's words", () => {
   it('tell a cluster', () => {
     expect(texts.clusterText(cluster)).toBe('Cluster id: c\nNodes:\nn1\nVolumes:\nv1\nBlock: false\n\nFile: true\n');
+    expect(texts.clusterText({ ...cluster, nodes: [], volumes: [] })).toContain('Nodes:\n\nVolumes:\n\nBlock: false\n');
     expect(texts.clusterListText([cluster, { ...cluster, file: false }])).toBe('Clusters:\nId:c [file]\nId:c []\n');
   });
 
@@ -61,12 +62,14 @@ describe("heketi-cli's words", () => {
       `Id:${device.id}   Name:/dev/sdb            State:removed   Size (GiB):500     Used (GiB):10      ` +
         'Free (GiB):490     Bricks:1       ',
     );
+    expect(texts.nodeAddedText(node)).toBe(`Node information:\n${told.slice(0, 8).join('\n')}\n`);
     expect(texts.nodeListText([node])).toBe(`Id:${node.id}\tCluster:c\n`);
   });
 
   it('tell a device, known by its name when no paths are on record', () => {
     expect(texts.deviceText(device)).toContain('State: removed\nSize (GiB): 500\nUsed (GiB): 10\nFree (GiB): 490\n');
-    expect(texts.deviceText(device)).toContain('Known Paths: /dev/sdb\nTags:\nBricks:\n');
+    expect(texts.deviceText(device)).toContain('Known Paths: /dev/sdb\nBricks:\n');
+    expect(texts.deviceText({ ...device, tags: { a: 'b' } })).toContain('Tags:\n  a: b\nBricks:\n');
     expect(texts.deviceText({ ...device, paths: ['/x', '/y'] })).toContain('Known Paths: /x /y\n');
   });
 
@@ -193,6 +196,31 @@ describe('heketi-cli', () => {
       code: 0,
       out: expect.stringMatching(/^heketi-cli \d/) as string,
     });
+  });
+
+  it.each([
+    [['cluster', 'info'], 'Cluster id missing'],
+    [['node', 'settags'], 'id required'],
+    [['node', 'settags', ID], 'at least one tag:value pair expected'],
+    [['node', 'settags', ID, 'a'], 'expected colon (:) between tag name and value, got: a'],
+    [['node', 'rmtags', ID], 'at least one tag expected'],
+    [['device', 'enable'], 'device id missing'],
+    [['device', 'add', '--name=/dev/x', '--node=bad'], 'validation failed: node: bad is not a valid UUID.'],
+    [['device', 'resync'], 'object/cluster id missing'],
+    [['blockvolume', 'delete'], 'Volume id missing'],
+    [['volume', 'create'], 'Missing volume size'],
+    [['volume', 'expand'], 'Missing volume amount to expand'],
+    [['volume', 'expand', '--expand-size=1'], 'Missing volume id'],
+    [['volume', 'info', 'badid'], 'Invalid path or request'],
+    [['volume', 'list', '--nosuch'], 'unknown flag: --nosuch'],
+    [['volume', 'list', '--server'], 'flag needs an argument: --server'],
+    [['brick', 'evict', 'a', 'b'], 'Too many arguments provided'],
+    [['server', 'mode', 'set'], 'missing mode argument'],
+    [['server', 'mode', 'set', 'x'], 'validation failed: state: must be a valid value.'],
+    [['loglevel', 'set'], 'missing log-level argument'],
+    [['nosuch'], 'unknown command "nosuch" for "heketi-cli"\nRun \'heketi-cli --help\' for usage.'],
+  ])('says of %j what heketi-cli says', async (argv, text) => {
+    expect(await heketi(argv)).toEqual({ code: 255, out: '', err: `Error: ${text}\n` });
   });
 
   it('asks for a volume with every value, and for snapshots only with more room', () => {

@@ -24,8 +24,8 @@ const tagLines = (tags: Readonly<Record<string, string>>, indent = '  '): string
 const stateWord = (state: string): string => (state === 'failed' ? 'removed' : state);
 
 export const clusterText = ({ id, nodes, volumes, block, file }: Cluster): string =>
-  lines(`Cluster id: ${id}`, 'Nodes:', [...nodes], 'Volumes:', [...volumes], `Block: ${String(block)}`, '') +
-  lines(`File: ${String(file)}`);
+  lines(`Cluster id: ${id}`, 'Nodes:', nodes.join('\n'), 'Volumes:', volumes.join('\n')) +
+  lines(`Block: ${String(block)}`, '', `File: ${String(file)}`);
 
 export const clusterListText = (clusters: readonly Cluster[]): string =>
   lines(
@@ -38,28 +38,26 @@ export const clusterListText = (clusters: readonly Cluster[]): string =>
 
 const first = (names: readonly string[]): string => names[0] ?? '';
 
-export const nodeAddedText = ({ id, state, cluster, zone, hostnames }: Node): string =>
-  lines(
-    'Node information:',
-    `Id: ${id}`,
-    `State: ${stateWord(state)}`,
-    `Cluster Id: ${cluster}`,
-    `Zone: ${String(zone)}`,
-    `Management Hostname ${first(hostnames.manage)}`,
-    `Storage Hostname ${first(hostnames.storage)}`,
-  );
+const tagged = (tags: Readonly<Record<string, string>>): string[] =>
+  Object.keys(tags).length === 0 ? [] : ['Tags:', ...tagLines(tags)];
 
-export const nodeText = ({ id, state, cluster, zone, hostnames, tags, devices }: Node): string =>
+const nodeHead = ({ id, state, cluster, zone, hostnames, tags }: Node): string[] => [
+  `Node Id: ${id}`,
+  `State: ${stateWord(state)}`,
+  `Cluster Id: ${cluster}`,
+  `Zone: ${String(zone)}`,
+  `Management Hostname: ${first(hostnames.manage)}`,
+  `Storage Hostname: ${first(hostnames.storage)}`,
+  ...tagged(tags),
+];
+
+export const nodeAddedText = (node: Node): string => lines('Node information:', nodeHead(node));
+
+export const nodeText = (node: Node): string =>
   lines(
-    `Node Id: ${id}`,
-    `State: ${stateWord(state)}`,
-    `Cluster Id: ${cluster}`,
-    `Zone: ${String(zone)}`,
-    `Management Hostname: ${first(hostnames.manage)}`,
-    `Storage Hostname: ${first(hostnames.storage)}`,
-    Object.keys(tags).length === 0 ? [] : ['Tags:', ...tagLines(tags)],
+    nodeHead(node),
     'Devices:',
-    devices.map((device) => `${deviceColumns(device)}Bricks:${pad(String(device.bricks.length), 8)}`),
+    node.devices.map((device) => `${deviceColumns(device)}Bricks:${pad(String(device.bricks.length), 8)}`),
   );
 
 const deviceColumns = ({ id, name, state, storage }: Device): string =>
@@ -82,8 +80,7 @@ export const deviceText = (device: Device): string =>
     `Create Path: ${device.name}`,
     `Physical Volume UUID: ${device.pv_uuid}`,
     `Known Paths: ${pathsOf(device)}`,
-    'Tags:',
-    tagLines(device.tags),
+    tagged(device.tags),
     'Bricks:',
     device.bricks.map(({ id, size, path }) => `Id:${pad(id, 35)}Size (GiB):${pad(gib(size), 8)}Path: ${path}`),
   );
@@ -168,6 +165,13 @@ export const pendingText = (operation: PendingOperation): string =>
     'Changes:',
     operation.changes.map(({ description, id }) => `    ${description}: ${id}`),
   );
+
+/** Told on stderr after a clean-up. */
+export const CLEANUP_NOTE = lines(
+  'Note: Operation clean up is a batch operation.',
+  '* The results of individual operation clean ups are not reported here.',
+  "* Use 'heketi-cli server operations [list|info]' to view operations.",
+);
 
 /** The whole tree; heketi mixes spaces and tabs here, and so must this. */
 export function topologyText(clusters: readonly Cluster[], nodes: readonly Node[], volumes: readonly Volume[]): string {
