@@ -170,7 +170,10 @@ function unknownFields(given: unknown, schema: z.ZodObject, prefix = ''): string
   });
 }
 
-/** Worked out from other records whenever it is asked for, so that nothing is lost by not reading it. */
+/**
+ * Worked out from other records whenever it is asked for, so that nothing is lost by not reading it; or of block volumes,
+ * which are left out as a whole.
+ */
 const IGNORED = new Set([
   'Info.mount',
   'Info.clusters',
@@ -178,6 +181,12 @@ const IGNORED = new Set([
   'Info.bricks',
   'Info.devices',
   'Info.state',
+  'Info.size',
+  'Info.hacount',
+  'Info.auth',
+  'Info.blockvolume',
+  'Info.cluster',
+  'Info.usablesize',
 ]);
 
 /** Reads a dump; throws only when the text as a whole is none. */

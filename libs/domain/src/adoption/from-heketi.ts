@@ -48,6 +48,7 @@ export function planImport(dump: HeketiDump, seen: ReadonlyMap<string, SeenVolum
     seen,
     findings: [],
     unfinished: new Set(),
+    twins: new Set(),
     lost: new Map(),
     adoptedBricks: new Set(),
     taken: new Map(),
@@ -60,6 +61,8 @@ interface Draft {
   readonly seen: ReadonlyMap<string, SeenVolume>;
   readonly findings: DumpFinding[];
   readonly unfinished: Set<string>;
+  /** Nodes and devices that say they are one that is taken over. */
+  readonly twins: Set<string>;
   /** Room that stays taken on a device by what is left out. */
   readonly lost: Map<string, number>;
   readonly adoptedBricks: Set<string>;
@@ -69,6 +72,8 @@ interface Draft {
 
 function planOf(draft: Draft): ImportPlan {
   readOperations(draft);
+  readLists(draft);
+  readTwins(draft);
   const volumes = [...draft.dump.volumes.values()].flatMap((volume) => volumeOf(draft, volume) ?? []);
   tellBlockVolumes(draft);
   tellOrphans(draft);
@@ -107,9 +112,52 @@ function readOperations(draft: Draft): void {
   }
 }
 
+/** What a record lists twice, and what it lists that is not there; a volume's bricks are looked at with the volume. */
+function readLists(draft: Draft): void {
+  const { clusters, nodes, devices, volumes, bricks, blockVolumes } = draft.dump;
+  type Records = ReadonlyMap<string, unknown>;
+  const check = (subject: string, what: string, ids: readonly string[], known?: Records): void => {
+    for (const id of new Set(ids.filter((each, index) => ids.indexOf(each) !== index))) {
+      note(draft, subject, `lists ${what} ${id} more than once`, 'counts once');
+    }
+    for (const id of new Set(ids)) {
+      if (known?.has(id) === false) note(draft, subject, `lists ${what} ${id}, which is not there`, 'left out');
+    }
+  };
+  for (const { Info } of clusters.values()) {
+    check(`cluster ${Info.id}`, 'node', Info.nodes, nodes);
+    check(`cluster ${Info.id}`, 'volume', Info.volumes, volumes);
+    check(`cluster ${Info.id}`, 'block volume', Info.blockvolumes, blockVolumes);
+  }
+  for (const { Info, Devices } of nodes.values()) check(`node ${Info.id}`, 'device', Devices, devices);
+  for (const { Info, Bricks } of devices.values()) check(`device ${Info.id} (${Info.name})`, 'brick', Bricks, bricks);
+  for (const { Info, Bricks } of volumes.values()) check(`volume ${Info.id} (${Info.name})`, 'brick', Bricks);
+}
+
+/** Of nodes with the same host name, and of devices of a node with the same name, the one that holds most is meant. */
+function readTwins(draft: Draft): void {
+  const most = <T>(records: ReadonlyMap<string, T>, held: (record: T) => readonly string[]): T[] =>
+    [...records.values()].sort((one, other) => held(other).length - held(one).length);
+  const meant = new Map<string, string>();
+  const keep = (id: string, subject: string, names: readonly string[], what: string): void => {
+    const twin = names.map((name) => meant.get(name)).find((other) => other !== undefined && other !== id);
+    for (const name of names) if (twin === undefined) meant.set(name, id);
+    if (twin === undefined) return;
+    draft.twins.add(id);
+    note(draft, subject, `has the name of ${what} ${twin}`, 'left out, with what is on it');
+  };
+  for (const { Info } of most(draft.dump.nodes, ({ Devices }) => Devices)) {
+    keep(Info.id, `node ${Info.id}`, [...Info.hostnames.manage, ...Info.hostnames.storage], 'node');
+  }
+  for (const { Info, NodeId: node } of most(draft.dump.devices, ({ Bricks }) => Bricks)) {
+    keep(Info.id, `device ${Info.id} (${Info.name})`, [`${node} ${Info.name}`], 'device');
+  }
+}
+
 function nodesOf(draft: Draft): CommandOf<'AdoptNode'>[] {
   return [...draft.dump.nodes.values()].flatMap(({ Info, State }): CommandOf<'AdoptNode'>[] => {
     const { id, cluster, zone, hostnames, tags } = Info;
+    if (draft.twins.has(id)) return [];
     const owner = draft.dump.clusters.get(cluster);
     if (owner === undefined) {
       note(draft, `node ${id}`, `is of cluster ${cluster}, which is not there`, 'left out');
@@ -124,7 +172,7 @@ function nodesOf(draft: Draft): CommandOf<'AdoptNode'>[] {
 
 function clusterOf(draft: Draft, nodeId: string): string | undefined {
   const cluster = draft.dump.nodes.get(nodeId)?.Info.cluster;
-  return cluster === undefined || !draft.dump.clusters.has(cluster) ? undefined : cluster;
+  return cluster === undefined || draft.twins.has(nodeId) || !draft.dump.clusters.has(cluster) ? undefined : cluster;
 }
 
 function deviceOf(
@@ -133,8 +181,10 @@ function deviceOf(
 ): CommandOf<'AdoptDevice'> | undefined {
   const { id, name, tags, storage, paths, pv_uuid: pvUuid } = Info;
   const subject = `device ${id} (${name})`;
+  if (draft.twins.has(id)) return undefined;
   if (clusterOf(draft, nodeId) === undefined) {
-    note(draft, subject, `is of node ${nodeId}, which is not there`, 'left out');
+    const whose = draft.twins.has(nodeId) ? 'is left out' : 'is not there';
+    note(draft, subject, `is of node ${nodeId}, which ${whose}`, 'left out');
     return undefined;
   }
   if (draft.dump.nodes.get(nodeId)?.Devices.includes(id) === false) {
@@ -173,6 +223,9 @@ function volumeOf(draft: Draft, volume: HeketiVolume): CommandOf<'AdoptVolume'> 
     draft.adoptedBricks.add(brickId);
     draft.taken.set(deviceId, (draft.taken.get(deviceId) ?? 0) + poolKib + metadataKib);
   }
+  if (draft.dump.clusters.get(volume.Info.cluster)?.Info.volumes.includes(id) === false) {
+    note(draft, `volume ${id} (${name})`, `cluster ${volume.Info.cluster} does not list it`, 'taken over');
+  }
   if (volume.Info.blockinfo.restriction === 'locked-by-update') {
     note(draft, `volume ${id} (${name})`, 'is locked by an update of heketi', 'taken over as locked');
   }
@@ -202,7 +255,7 @@ function unusable(draft: Draft, { Info }: HeketiVolume): string | undefined {
 /** Its bricks in set order, or why they make no volume. */
 function bricksOf(draft: Draft, volume: HeketiVolume): Brick[] | string {
   const records: HeketiBrick[] = [];
-  for (const id of volume.Bricks) {
+  for (const id of new Set(volume.Bricks)) {
     if (draft.unfinished.has(id)) continue;
     const record = draft.dump.bricks.get(id);
     if (record === undefined) return `lists brick ${id}, which is not there`;
@@ -225,6 +278,7 @@ function brickProblem(draft: Draft, { Info }: HeketiBrick, volume: HeketiVolume)
   if (path === '') return `has brick ${id} without a path`;
   const lies = draft.dump.devices.get(device);
   if (lies === undefined) return `has brick ${id} on device ${device}, which is not there`;
+  if (draft.twins.has(device) || draft.twins.has(node)) return `has brick ${id} on device ${device}, which is left out`;
   if (lies.NodeId !== node) return `has brick ${id} on device ${device}, which is not of node ${node}`;
   if (clusterOf(draft, node) !== volume.Info.cluster) return `has brick ${id} on node ${node} of another cluster`;
   if (!lies.Bricks.includes(id)) note(draft, `brick ${id}`, `device ${device} does not list it`, 'taken over');
@@ -299,6 +353,13 @@ function payerOf(draft: Draft, pool: string, { Info: { device } }: HeketiBrick):
   return (guests.find(({ TpSize }) => TpSize > 0) ?? guests[0])?.Info.id;
 }
 
+/** Whether the room of the pool that a brick lives in is told with this brick. */
+function isPayer(draft: Draft, record: HeketiBrick): boolean {
+  const poolOf = poolIdOf(record);
+  const payer = poolOf === undefined ? undefined : payerOf(draft, poolOf, record);
+  return payer === undefined || payer === record.Info.id;
+}
+
 function tellBlockVolumes(draft: Draft): void {
   for (const { Info } of draft.dump.blockVolumes.values()) {
     note(draft, `block volume ${Info.id} (${Info.name})`, 'block volumes cannot be taken over', 'left out');
@@ -318,7 +379,7 @@ function tellOrphans(draft: Draft): void {
       note(draft, `brick ${id}`, `${whose}; it lies at ${path === '' ? 'no path' : path}`, 'left out');
     } else if (draft.unfinished.has(id))
       note(draft, `brick ${id}`, 'was being made; it may lie at ' + path, 'left out');
-    if (poolIdOf(record) !== undefined) continue;
+    if (!isPayer(draft, record)) continue;
     draft.lost.set(device, (draft.lost.get(device) ?? 0) + record.TpSize + record.PoolMetadataSize);
   }
 }

@@ -219,6 +219,74 @@ describe('the dump of heketi', () => {
     );
   });
 
+  it('tells of what is listed twice, listed and not there, or there and not listed', () => {
+    const { state, findings } = told(({ clusterentries = {}, deviceentries = {}, volumeentries = {} }, volumeId) => {
+      const [cluster] = Object.values(clusterentries);
+      const info = cluster?.['Info'] as { nodes: string[]; volumes: string[] };
+      info.nodes.push(info.nodes[0] ?? '', 'e'.repeat(32));
+      info.volumes = [];
+      const lists = [Object.values(deviceentries)[0], volumeentries[volumeId]].map(
+        (each) => each?.['Bricks'] as string[],
+      );
+      for (const bricks of lists) bricks.push(bricks[0] ?? '');
+    });
+    expect([state.nodes.size, state.devices.size, state.volumes.size]).toEqual([3, 3, 1]);
+    expect(texts(findings).map((text) => text.replace(/ [0-9a-f]{32}/g, ' …'))).toEqual([
+      'cluster …: lists node … more than once → counts once',
+      'cluster …: lists node …, which is not there → left out',
+      expect.stringMatching(/^device … .*: lists brick … more than once → counts once$/),
+      'volume … (data): lists brick … more than once → counts once',
+      'volume … (data): cluster … does not list it → taken over',
+    ]);
+    expect(checkView(dumpView(state)).totalinconsistencies).toBe(0);
+  });
+
+  it('counts the room of a brick that is left out in a pool with a name of its own', () => {
+    const { state } = told(({ volumeentries = {}, brickentries = {} }, volumeId) => {
+      Object.assign(volumeentries[volumeId] ?? {}, { Bricks: [] });
+      for (const brick of Object.values(brickentries)) brick['LvmThinPool'] = `tp_${'f'.repeat(32)}`;
+    });
+    expect([...state.devices.values()].map((device) => device.state)).toEqual(['offline', 'offline', 'offline']);
+  });
+
+  it('leaves out a node or device with the name of one that holds more, before anything is written', () => {
+    const { state, findings, refused } = told(({ nodeentries = {}, deviceentries = {} }) => {
+      const [one, other] = Object.values(deviceentries).map((device) => structuredClone(device));
+      const [node] = Object.values(nodeentries).map((each) => structuredClone(each));
+      const twin = (entry: Entry | undefined, id: string, more: Entry): Entry => ({
+        ...entry,
+        Info: { ...(entry?.['Info'] as Entry), id },
+        ...more,
+      });
+      deviceentries['0'.repeat(32)] = twin(one, '0'.repeat(32), { Bricks: [] });
+      nodeentries['1'.repeat(32)] = twin(node, '1'.repeat(32), { Devices: [] });
+      deviceentries['2'.repeat(32)] = twin(other, '2'.repeat(32), { Bricks: [], NodeId: '1'.repeat(32) });
+    });
+    expect([refused, state.nodes.size, state.devices.size, state.volumes.size]).toEqual([[], 3, 3, 1]);
+    expect(texts(findings).map((text) => text.replace(/ [0-9a-f]{32}/g, ' …'))).toEqual([
+      'node …: has the name of node … → left out, with what is on it',
+      expect.stringMatching(/^device … .*: has the name of device … → left out, with what is on it$/),
+      expect.stringMatching(/^device … .*: is of node …, which is left out → left out$/),
+    ]);
+  });
+
+  it('says of a block volume that it is left out, and no more', () => {
+    const { findings } = told(({ blockvolumeentries = {} }) => {
+      const target = { hosts: ['h'], iqn: 'iqn.x', lun: 0, username: '', password: '' };
+      const info = {
+        size: 1,
+        name: 'b',
+        hacount: 3,
+        id: 'b'.repeat(32),
+        blockvolume: target,
+        cluster: 'c',
+        usablesize: 1,
+      };
+      blockvolumeentries['b'.repeat(32)] = { Info: info, Pending: { Id: '' } };
+    });
+    expect(texts(findings)).toEqual(['block volume … (b): block volumes cannot be taken over → left out']);
+  });
+
   it('leaves out a volume whose hosts have other bricks, and several sets that no host told of', () => {
     const other = told(() => undefined, new Map([['data', { paths: ['/elsewhere'], options: {} }]]));
     expect(texts(other.findings)).toContain(
