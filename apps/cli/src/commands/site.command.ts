@@ -18,9 +18,9 @@ const Owner = z
 const SiteFlags = z.object({
   directory: z.string().min(1),
   node: z.array(HostName).default([]),
-  postgres: z.string().default('postgres:5432/brickyard'),
-  natsName: z.array(z.string()).default(['nats', 'localhost', '127.0.0.1']),
-  apiName: z.array(z.string()).default(['gateway', 'localhost', '127.0.0.1']),
+  postgres: z.string().optional(),
+  natsName: z.array(z.string()).optional(),
+  apiName: z.array(z.string()).optional(),
   owner: z.array(Owner).default([]),
 });
 type SiteFlags = z.infer<typeof SiteFlags>;
@@ -34,9 +34,9 @@ export function siteCommands(program: Command, shell: Shell): void {
     .description('make what is missing of passwords, keys and certificates; one folder for each part')
     .requiredOption('--directory <path>', 'where the folders are; `authority` is the one to keep safe')
     .option('--node <name...>', 'storage hosts, by the names under which they are added')
-    .option('--postgres <host:port/database>', 'where the services find Postgres')
-    .option('--nats-name <name...>', 'names and addresses of NATS, for its certificate')
-    .option('--api-name <name...>', 'names and addresses of the API, for its certificate')
+    .option('--postgres <host:port/database>', 'where the services find Postgres; absent: as before')
+    .option('--nats-name <name...>', 'names and addresses of NATS, for its certificate; absent: as before')
+    .option('--api-name <name...>', 'names and addresses of the API, for its certificate; absent: as before')
     .option('--owner <part=uid...>', 'user id that owns the folder of a part; needs root');
   act(shell, secrets, SiteFlags, makeSecrets);
 }
@@ -45,10 +45,19 @@ async function makeSecrets(context: Context, _: readonly string[], flags: SiteFl
   const authority = join(flags.directory, 'authority');
   mkdirSync(authority, { recursive: true, mode: 0o700 });
   await ensureAuthority(authority);
-  const nats = await ensureCertificate(authority, 'nats', flags.natsName);
-  const api = await ensureCertificate(authority, 'api', flags.apiName);
+  const nats = await ensureCertificate(authority, 'nats', {
+    hosts: flags.natsName,
+    usualHosts: ['nats', 'localhost', '127.0.0.1'],
+    asClient: true,
+  });
+  const api = await ensureCertificate(authority, 'api', {
+    hosts: flags.apiName,
+    usualHosts: ['gateway', 'localhost', '127.0.0.1'],
+    asClient: false,
+  });
   const owners = new Map(flags.owner);
-  const folders = siteFolders({ nodes: flags.node, postgres: flags.postgres }, masterIn(authority));
+  const postgres = flags.postgres ?? postgresOf(flags.directory) ?? 'postgres:5432/brickyard';
+  const folders = siteFolders({ nodes: flags.node, postgres }, masterIn(authority));
   for (const { part, files } of folders) {
     const folder = join(flags.directory, part);
     mkdirSync(folder, { recursive: true });
@@ -68,6 +77,14 @@ async function makeSecrets(context: Context, _: readonly string[], flags: SiteFl
     `Secrets of ${made.join(', ')} are in ${flags.directory}`,
   ]);
   return undefined;
+}
+
+/** Where the services of the site find Postgres so far. */
+function postgresOf(directory: string): string | undefined {
+  const file = join(directory, 'allocator/pg-url');
+  if (!existsSync(file)) return undefined;
+  const { host, pathname, search } = new URL(readFileSync(file, 'utf8').trim());
+  return `${host}${pathname}${search}`;
 }
 
 /** Replaces a file, also one that its owner may only read. */
