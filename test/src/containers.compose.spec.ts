@@ -165,6 +165,10 @@ const Dashboard = z.object({
     const endpoint = await collector.start(`${BUS_NET}.1`).catch(() => collector.start('0.0.0.0'));
     env = { ...env, BRICKYARD_OTLP_ENDPOINT: endpoint.replace('0.0.0.0', `${BUS_NET}.1`) };
     await compose('up', '--detach', '--no-build', ...SERVICES);
+    // As README has it: right after `up`, whatever is not ready by then.
+    const load = ['topology', 'load', '--json', '/topology.json', '--hosts-within', '120'];
+    const told = await compose('run', '--rm', '-T', 'cli', ...load);
+    for (const name of HOSTS) expect(told).toContain(`Creating node ${name}`);
     for (const service of [...CONTROL, ...HOSTS]) await untilReady(service);
     figures['up'] = seconds(performance.now() - startedAt);
     const [key, ca] = [await secret('gateway-1', 'admin-key'), await secret('gateway-1', 'ca.pem')];
@@ -173,8 +177,6 @@ const Dashboard = z.object({
   });
 
   it('makes a volume on three hosts, and a fourth machine mounts it', async () => {
-    const told = await compose('run', '--rm', '-T', 'cli', 'topology', 'load', '--json', '/topology.json');
-    for (const name of HOSTS) expect(told).toContain(`Creating node ${name}`);
     const wanted = { size: 1, name: 'data', durability: { type: 'replicate', replicate: { replica: 3 } } };
     volume = VolumeInfo.parse((await api.post('/volumes', wanted)).body);
     const tookMs = performance.now() - startedAt;

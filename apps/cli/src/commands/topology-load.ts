@@ -1,5 +1,6 @@
 /** Brings what a topology file wants into being; what exists is found and left as it is. */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { createSlots, describeError, type ApiAnswer } from '@brickyard/service-host/client';
 import { z } from 'zod';
 import { Cluster, Node, TopologyLines } from '../answers';
@@ -51,6 +52,10 @@ const NODES_AT_ONCE = 8;
 /** Hosts that take their devices at a time: none of them waits for another, and Gluster has no part in it. */
 const HOSTS_AT_ONCE = 16;
 
+/** What is answered while no agent of a host answers, or its glusterd does not run. */
+const NOT_YET = /glusterd running/;
+const AGAIN_MS = 1_000;
+
 const manageName = ({ node }: FileNode): string => node.hostnames.manage[0] ?? '';
 
 /** One run of a load: counts, and says each thing as it happens. */
@@ -68,6 +73,8 @@ class Load {
     private readonly context: Context,
     existing: readonly KnownNode[],
     private readonly say: (text: string) => void,
+    /** Until when, by `performance.now()`, hosts may still be starting. */
+    private readonly patientUntil: number,
   ) {
     this.known = new Map(existing.map((node) => [node.hostnames.manage[0] ?? '', node]));
   }
@@ -128,7 +135,7 @@ class Load {
     await this.joining.acquire();
     try {
       const request = { cluster, hostnames, zone, ...(tags === undefined ? {} : { tags }) };
-      const node = parseAnswer(Node, await this.send('/nodes', request));
+      const node = parseAnswer(Node, await this.whenGlusterRuns(() => this.send('/nodes', request)));
       this.nodes += 1;
       return node;
     } catch (error) {
@@ -136,6 +143,17 @@ class Load {
       return describeError(error);
     } finally {
       this.joining.release();
+    }
+  }
+
+  private async whenGlusterRuns(ask: () => Promise<ApiAnswer>): Promise<ApiAnswer> {
+    for (;;) {
+      try {
+        return await ask();
+      } catch (error) {
+        if (performance.now() > this.patientUntil || !NOT_YET.test(describeError(error))) throw error;
+        await pause(AGAIN_MS);
+      }
     }
   }
 
@@ -183,10 +201,18 @@ class Load {
   }
 }
 
-/** Loads a topology; failures of single nodes and devices are told and counted, and the rest goes on. */
-export async function loadTopology(context: Context, file: TopologyFile, say: (text: string) => void): Promise<Loaded> {
+/**
+ * Loads a topology; failures of single nodes and devices are told and counted, and the rest goes on. For so many seconds
+ * hosts are asked again whose agent or glusterd does not answer yet.
+ */
+export async function loadTopology(
+  context: Context,
+  file: TopologyFile,
+  say: (text: string) => void,
+  hostsWithinSeconds = 0,
+): Promise<Loaded> {
   const { nodes } = await context.get('/v1/topology?brief=true', TopologyLines);
-  const load = new Load(context, nodes, say);
+  const load = new Load(context, nodes, say, performance.now() + hostsWithinSeconds * 1_000);
   for (const cluster of file.clusters) await load.cluster(cluster);
   return load;
 }

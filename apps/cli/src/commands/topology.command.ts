@@ -10,10 +10,11 @@ import { topologyText } from '../heketi/texts';
 import { humanKib } from '../sizes';
 import { parseTemplate } from '../template/parse';
 import { fillTemplate } from '../template/run';
-import { act, type Shell } from './act';
+import { act, WholeNumber, type Shell } from './act';
 import { loadTopology, summaryOf, TopologyFile } from './topology-load';
 import { durabilityText } from './volume.tell';
 
+const LoadFlags = z.object({ json: z.string().optional(), hostsWithin: WholeNumber.default(0) });
 const InfoFlags = z.object({ template: z.string().optional() });
 
 const linesOf = ({ clusters, nodes, volumes }: TopologyLines): string[] =>
@@ -86,15 +87,17 @@ function loadCommand(topology: Command, shell: Shell): void {
     .command('load')
     .argument('[file]')
     .description('add the clusters, nodes and devices of a file; what is there already stays as it is')
-    .option('-j, --json <file>', 'the file, as heketi-cli takes it');
-  act(shell, load, z.object({ json: z.string().optional() }), async (context, args, { json }) => {
+    .option('-j, --json <file>', 'the file, as heketi-cli takes it')
+    .option('--hosts-within <seconds>', 'wait so long for hosts whose agent or glusterd does not answer yet; 0');
+  act(shell, load, LoadFlags, async (context, args, { json, hostsWithin }) => {
     context.refuseAt();
     const file = fileIn(args, json);
     if (file === undefined) throw new UsageError('Missing configuration file');
     const wanted = await readTopology(file);
-    const loaded = await loadTopology(context, wanted, (text) => {
+    const tell = (text: string): void => {
       context.outside.out(text);
-    });
+    };
+    const loaded = await loadTopology(context, wanted, tell, hostsWithin);
     if (!context.isHeketi) context.outside.out(`${summaryOf(loaded)}\n`);
     // heketi-cli ends well whatever failed; scripts of ours shall notice.
     return loaded.failed > 0 && !context.isHeketi ? 1 : undefined;
