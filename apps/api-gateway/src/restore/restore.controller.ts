@@ -6,7 +6,10 @@ import type { GatewayReply, GatewayRequest } from '../http/gateway-request';
 import type { ClusterStateReader } from '../state/cluster-state.reader';
 import { requestedState } from '../state/requested-state';
 import { COMMAND_SENDER, HOST_FACTS, STATE_READER } from '../tokens';
-import { restoreView } from './restore.view';
+import { hostsOf, restoreView } from './restore.view';
+
+/** Longer than an agent needs to look at its host. */
+const LOOK_MS = 3_000;
 
 /** `/v1/restore`: a log that was put back from a backup, and what it waits for. */
 @Controller('v1/restore')
@@ -20,11 +23,11 @@ export class RestoreController {
   @Get()
   async show(@Req() request: GatewayRequest, @Res() reply: GatewayReply): Promise<void> {
     const { state } = await requestedState(this.reader, request, reply);
-    sendJson(
-      reply,
-      200,
-      restoreView(state, (host) => this.facts.of(host) !== undefined),
-    );
+    const isHeard = (host: string): boolean => this.facts.of(host) !== undefined;
+    // Hosts tell what is new; a gateway that began to listen afterwards has to ask.
+    const unheard = state.hold === undefined ? [] : hostsOf(state).filter((host) => !isHeard(host));
+    if (unheard.length > 0) await this.facts.ask(unheard, LOOK_MS);
+    sendJson(reply, 200, restoreView(state, isHeard));
   }
 
   /** Goes on in spite of differences. */

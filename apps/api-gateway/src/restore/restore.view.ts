@@ -1,5 +1,12 @@
 /** How a log that was put back stands. Pure. */
+import type { HostName } from '@brickyard/contracts';
 import type { ControlState } from '@brickyard/domain';
+
+/** The hosts that a log which was put back is compared with. */
+export const hostsOf = ({ nodes }: ControlState): HostName[] =>
+  [...nodes.values()]
+    .filter(({ lifecycle }) => lifecycle === 'ready')
+    .flatMap(({ hostnames }) => hostnames.manage.slice(0, 1));
 
 /** `GET /v1/restore`. */
 export function restoreView(state: ControlState, isHeard: (host: string) => boolean): object {

@@ -8,14 +8,17 @@ import { emptyControlState, evolveStored, newEvent, type ControlState } from '@b
 import { clusterOf, createVolume, obedient } from '@brickyard/domain/testing';
 import { signCheckpoint } from '@brickyard/event-sourcing';
 import {
+  ensureLogins,
   ensureSigningKey,
   migrate,
   openCheckpointTable,
   openLedgerReader,
   openLedgerWriter,
   type LedgerWriter,
+  type Login,
 } from '@brickyard/event-sourcing/postgres';
 import { dropDatabase, freshDatabase } from '@brickyard/servers';
+import { Client } from 'pg';
 import { verifyLedger } from '../audit/verify';
 import { runCli } from '../cli';
 import { EXIT } from '../exit-codes';
@@ -97,6 +100,16 @@ async function empty(): Promise<string> {
   const made = await freshDatabase(server, 'restored');
   ends.push(() => dropDatabase(made));
   return made;
+}
+
+async function dropLogins(databases: readonly string[], logins: readonly Login[]): Promise<void> {
+  for (const [index, database] of databases.entries()) {
+    const client = new Client({ connectionString: database });
+    await client.connect();
+    for (const { name } of logins) await client.query(`DROP OWNED BY ${name}`);
+    if (index === databases.length - 1) for (const { name } of logins) await client.query(`DROP ROLE ${name}`);
+    await client.end();
+  }
 }
 
 async function said(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
@@ -272,6 +285,25 @@ describe('brickyard restore', () => {
     expect(repeated).toMatchObject({ repeated: true, position: 5 });
     await again.close();
     await expect(restoreFrom({ from: folder, pgUrl: target, actor: 'me' })).rejects.toThrow(/holds a log already/);
+  });
+
+  it('needs no more than a writer in a migrated database, as a copy needs no more than a reader', async () => {
+    await grow(10);
+    const target = await empty();
+    await migrate(target);
+    // Roles belong to the whole server, which other specs use at the same time.
+    const login = (role: 'reader' | 'writer'): Login => {
+      return { name: `copy_${role}_${process.pid.toString(36)}`, password: 'secret', role };
+    };
+    const [reader, writer] = [login('reader'), login('writer')];
+    const as = (database: string, { name: username, password }: Login): string =>
+      Object.assign(new URL(database), { username, password }).href;
+    for (const database of [url, target]) await ensureLogins(database, [reader, writer]);
+    ends.push(() => dropLogins([url, target], [reader, writer]));
+    const copy = await said('backup', 'run', '--once', '--to', folder, '--pg', as(url, reader), '--ledger', 'control');
+    expect(copy).toMatchObject({ code: EXIT.fine });
+    expect(await said('restore', '--from', folder, '--pg', as(target, reader))).toMatchObject({ code: EXIT.refused });
+    expect(await said('restore', '--from', folder, '--pg', as(target, writer))).toMatchObject({ code: EXIT.fine });
   });
 
   it('puts back a part, and leaves a database alone that somebody is at work on', async () => {

@@ -207,7 +207,7 @@ function restoreCommands(program: Command, shell: Shell): void {
     .command('restore')
     .description('put the log back from a copy into an empty database; and look how that goes on')
     .option('--from <folder>', 'the copy')
-    .option('--pg <url>', 'Postgres, as the owner of the database; BRICKYARD_PG_URL when absent')
+    .option('--pg <url>', 'Postgres, migrated, as a login that may write; BRICKYARD_PG_URL when absent')
     .option('--keys <path>', 'trusted public keys: a PEM file or a folder; BRICKYARD_CHECKPOINT_KEYS when absent')
     .option('--up-to <position>', 'leave out what the control log has after this position');
   act(shell, restore, RestoreFlags, async (context, _, { from, pg, keys, upTo }) => {
