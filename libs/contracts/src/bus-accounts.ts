@@ -43,8 +43,11 @@ export interface BusPermissions {
   /** Wins over `publish`. */
   readonly neverPublish: readonly string[];
   readonly subscribe: readonly string[];
-  /** May answer a request on whatever subject the asker wants the answer, once. */
-  readonly answers: boolean;
+  /**
+   * Whose requests it answers: it may write to their inboxes. Never to whatever subject the asker names (`allow_responses`
+   * of nats-server): who asks himself could then write anywhere.
+   */
+  readonly answersTo: readonly BusAccount['kind'][];
 }
 
 /** The user name of an account: letters, digits, `-` and `_` only, so that it is one token of a subject. */
@@ -69,8 +72,8 @@ const ownsStream = (stream: string): string[] =>
 
 /** What an account may do. */
 export function permissionsOf(account: BusAccount): BusPermissions {
-  const { publish, neverPublish, subscribe, answers } = rightsOf(account);
-  return { publish, neverPublish, subscribe: [...subscribe, `${inboxOf(busUserOf(account))}.>`], answers };
+  const rights = rightsOf(account);
+  return { ...rights, subscribe: [...rights.subscribe, `${inboxOf(busUserOf(account))}.>`] };
 }
 
 function rightsOf(account: BusAccount): BusPermissions {
@@ -86,28 +89,28 @@ function rightsOf(account: BusAccount): BusPermissions {
         ],
         neverPublish: [OUTCOMES_ALL, HEARTBEATS_ALL, FACTS_ALL],
         subscribe: [AGENTS_ALL, COMMANDS_ALL, QUESTIONS_ALL, EVENTS_ALL],
-        answers: true,
+        answersTo: ['gateway', 'agent', 'simulated-agents'],
       };
     case 'gateway':
       return {
         publish: [COMMANDS, PROBES_ALL, FACTS_WANTED_ALL],
         neverPublish: [],
         subscribe: [EVENTS_ALL, HEARTBEATS_ALL, FACTS_ALL, LEADER_READY],
-        answers: false,
+        answersTo: [],
       };
     case 'registry':
       return {
         publish: [eventsOf('registry'), REGISTRY_ALL, REGISTRY_COMMANDS_ALL, `${JS}.STREAM.INFO.${EVENTS_STREAM}`],
         neverPublish: [],
         subscribe: [EVENTS_ALL, REGISTRY_ALL, REGISTRY_COMMANDS_ALL],
-        answers: true,
+        answersTo: ['registry'],
       };
     case 'observer':
       return {
         publish: [PROBES_ALL],
         neverPublish: [],
         subscribe: [EVENTS_ALL, HEARTBEATS_ALL, FACTS_ALL],
-        answers: false,
+        answersTo: [],
       };
     case 'agent':
       return agent(ownOf(account.host), tasksOf(account.host), taskConsumerOf(account.host));
@@ -121,5 +124,5 @@ const agent = (own: string, tasks: string, consumer: string): BusPermissions => 
   publish: [own, TASKS_WANTED, ...consumes(TASKS_STREAM, consumer, tasks)],
   neverPublish: [tasks],
   subscribe: [own],
-  answers: true,
+  answersTo: ['gateway', 'observer'],
 });

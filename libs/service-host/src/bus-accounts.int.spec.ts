@@ -190,6 +190,8 @@ describe('accounts of the bus', () => {
     ['an agent: a message of a stream by number', agentA, `$JS.API.STREAM.MSG.GET.${TASKS_STREAM}`],
     ['an agent: emptying a stream', agentA, `$JS.API.STREAM.PURGE.${TASKS_STREAM}`],
     ['an agent: deleting a stream', agentA, `$JS.API.STREAM.DELETE.${TASKS_STREAM}`],
+    ['an agent: an answer to another agent', agentA, `${inboxOf(busUserOf(agentB))}.any.any`],
+    ['an agent: an answer to the allocator', agentA, `${inboxOf('allocator')}.any`],
     ['a gateway: an event', gatewayAccount, eventsOf('control')],
     ['a gateway: a task', gatewayAccount, tasksOf(A)],
     ['a gateway: an outcome', gatewayAccount, outcomesOf(A)],
@@ -211,6 +213,37 @@ describe('accounts of the bus', () => {
     expect(refusal).toContain('PERMISSIONS_VIOLATION');
     expect(refusal).toContain(`"operation":"publish","subject":"${subject}"`);
   });
+
+  /** Subjects that an account may both write and hear: it can ask itself there, and name any place for the answer. */
+  const mailboxes: Readonly<Partial<Record<BusAccount['kind'], string>>> = {
+    agent: probeOf(A),
+    registry: 'registry.self',
+    allocator: probeOf(A),
+  };
+  const askingThemselves = publishing.flatMap(([attempt, account, subject]) => {
+    const mailbox = mailboxes[account.kind];
+    return mailbox === undefined ? [] : [[attempt, account, subject, mailbox] as const];
+  });
+
+  it.each(askingThemselves)(
+    'refuse to %s, as the answer to a request of its own',
+    async (_, account, subject, asked) => {
+      const nc = await wire(busUserOf(account), passwordOf(account));
+      const refusals: string[] = [];
+      void (async () => {
+        for await (const status of nc.status()) refusals.push(JSON.stringify(status));
+      })();
+      const seen = nc.subscribe(asked);
+      nc.publish(asked, '{}', { reply: subject });
+      await nc.flush();
+      seen.unsubscribe();
+      nc.publish(subject, '{}');
+      await nc.flush();
+      await new Promise((done) => setImmediate(done));
+      await nc.close();
+      expect(refusals.join()).toContain(`"operation":"publish","subject":"${subject}"`);
+    },
+  );
 
   it.each([
     ['an agent: the tasks of another host', agentA, tasksOf(B)],
@@ -244,6 +277,21 @@ describe('accounts of the bus', () => {
     const answer = await agent.request(consumerOf(TASKS_STREAM, taskConsumerOf(A), tasksOf(A)), body);
     expect(answer.json()).toMatchObject({ error: { code: 400 } });
     await agent.close();
+  });
+
+  it('do not have anybody answer where its asker may not write', async () => {
+    const [gateway, agent] = [await as(gatewayAccount), await wire(busUserOf(agentA), passwordOf(agentA))];
+    const heard: unknown[] = [];
+    gateway.subscribe(eventsOf('control'), (payload) => heard.push(payload));
+    const questions = allocator.respond(TASKS_WANTED, () => Promise.resolve({ wanted: true }));
+    await Promise.all([allocator.published(), gateway.published()]);
+    agent.publish(TASKS_WANTED, '{}', { reply: eventsOf('control') });
+    expect((await agent.request(TASKS_WANTED, '{}')).json()).toEqual({ wanted: true });
+    // Whatever had been written is heard before this.
+    await allocator.publishDurable(eventsOf('control'), 'the last', { messageId: 'event-2' });
+    await gateway.published();
+    expect(heard).toEqual(['the last']);
+    await Promise.all([questions.close(), agent.close()]);
   });
 
   it.each([

@@ -20,6 +20,8 @@ import { ReplyBox } from './reply-box';
 import { createSlots } from './slots';
 import { continueTrace, currentTraceparent } from './tracing';
 
+/** What every inbox begins with. Who asks must not have us write, with our rights, wherever he likes. */
+const INBOXES = '_INBOX';
 const IN_FLIGHT_MAX = 256;
 const RESPONSES_RUNNING_MAX = 1_024;
 const PUB_ACK_TIMEOUT_MS = 5_000;
@@ -135,6 +137,10 @@ class NatsBus implements Bus {
     const runningMax = options.concurrency ?? RESPONSES_RUNNING_MAX;
     const running = new Set<Promise<void>>();
     const listening = this.#listen(subject, options.queue, (message) => {
+      if (message.reply?.startsWith(INBOXES) === false) {
+        this.#log.warn({ subject, reply: message.reply }, 'a request wants its answer where answers do not belong');
+        return;
+      }
       if (running.size >= runningMax) {
         const busy = new Unavailable(`${subject}: too many requests at once`, { retryAfterMs: BUSY_RETRY_MS });
         this.#answerFailure(message, busy);

@@ -1,4 +1,5 @@
 /** Answers a connection still waits for. One inbox and one plain timer each: cheaper than a subscription a request. */
+import { randomUUID } from 'node:crypto';
 import { Unavailable } from './errors';
 
 interface Expected<Answer> {
@@ -11,12 +12,10 @@ interface Expected<Answer> {
 /** The requests that have no answer yet, by token. */
 export class ReplyBox<Answer> {
   readonly #expected = new Map<string, Expected<Answer>>();
-  #issued = 0;
 
   /** Waits for one answer; the token belongs into the reply subject. */
   expect(what: string, timeoutMs: number): { readonly token: string; readonly answer: Promise<Answer> } {
-    this.#issued += 1;
-    const token = this.#issued.toString(36);
+    const token = randomUUID(); // Whoever may answer one request must not guess where others are answered.
     const answer = new Promise<Answer>((resolve, reject) => {
       const timer = setTimeout(() => {
         this.reject(token, () => new Unavailable(`${what}: no answer within ${String(timeoutMs)} ms`));
