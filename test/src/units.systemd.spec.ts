@@ -50,7 +50,7 @@ const INSTALL: Readonly<Record<string, string>> = {
 WorkingDirectory=/etc/brickyard/nats
 StateDirectory=nats
 ExecStart=
-ExecStart=/usr/sbin/nats-server -c nats.conf -js -sd /var/lib/nats
+ExecStart=/usr/sbin/nats-server -c nats.conf
 END
     systemctl daemon-reload && systemctl restart nats-server`,
   'the migration of the database': `
@@ -188,6 +188,11 @@ END
   });
 
   it('goes on working after all of that, and its journal holds JSON and no secret', async () => {
+    // A host is added to the site; NATS goes on, and with it the work on hosts.
+    await machine.run(`brickyard site secrets --directory ${SITE} --node host1 host2
+      install -o nats -g nats -m 400 ${SITE}/nats/nats.conf /etc/brickyard/nats/nats.conf
+      systemctl reload nats-server
+      timeout 30 bash -c 'until journalctl -u nats-server -o cat | grep -q "Reloaded server configuration"; do sleep 0.2; done'`);
     await brickyard('volume create --name second --size 1 --durability none');
     const lines = (await machine.run("journalctl --no-pager -o cat _TRANSPORT=stdout -u 'brickyard-*'")).split('\n');
     const own = lines.filter((line) => line.startsWith('{'));

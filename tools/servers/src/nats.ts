@@ -18,7 +18,7 @@ export interface NatsOptions {
   readonly host?: string;
   /** TCP port of that address; 0 or absent means a free one. */
   readonly port?: number;
-  /** Text of a nats-server configuration (accounts, limits); address, port and store folder are set by the arguments. */
+  /** Text of a nats-server configuration (accounts, limits); address, port and store folder are set by the arguments, the latter unless it is here. */
   readonly config?: string;
   /** File for the server's output; absent means `server.log` in the store folder. */
   readonly log?: string;
@@ -70,7 +70,8 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
 function argumentsOf(options: NatsOptions, storeDir: string): readonly string[] {
   const port = options.port === undefined || options.port === 0 ? -1 : options.port;
   const listen = ['-a', options.host ?? LOOPBACK, '-p', String(port), '--ports_file_dir', storeDir];
-  const store = ['-js', '-sd', storeDir];
+  // nats-server wants to hear of its store once.
+  const store = options.config?.includes('store_dir') === true ? [] : ['-js', '-sd', storeDir];
   if (options.config === undefined) return [...listen, ...store];
   const configFile = join(storeDir, 'server.conf');
   writeFileSync(configFile, options.config, { mode: 0o600 });

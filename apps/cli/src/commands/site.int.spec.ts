@@ -9,6 +9,7 @@ import { type Bus, connectBus, createLogger } from '@brickyard/service-host';
 import { runCli } from '../cli';
 import { EXIT } from '../exit-codes';
 
+const log = createLogger({ service: 'spec', level: 'silent' });
 const OPERATING = join(__dirname, '../../../../docs/operating.md');
 
 describe('site secrets', () => {
@@ -68,7 +69,7 @@ describe('site secrets', () => {
     const ports = [await freePort(), await freePort(), await freePort()];
     const [, block = ''] =
       /^include "nats\.conf"\nserver_name: nats-1\n([^]*?)```/m.exec(readFileSync(OPERATING, 'utf8')) ?? [];
-    const cluster = block
+    const joined = block
       .replace(/nats-(\d)\.example:6222/g, (_, number: string) => `localhost:${String(ports[Number(number) - 1])}`)
       .replaceAll('"./', `"${join(folder, 'nats')}/`);
     const accounts = text('nats/nats.conf').replaceAll('"./', `"${join(folder, 'nats')}/`);
@@ -76,31 +77,40 @@ describe('site secrets', () => {
     let bus: Bus | undefined;
     try {
       for (const [index, port] of ports.entries()) {
-        const listen = cluster.replace('0.0.0.0:6222', `127.0.0.1:${String(port)}`);
-        const config = `${accounts}\nserver_name: nats-${String(index + 1)}\n${listen}`;
-        servers.push(await startNats({ storeDir: join(folder, `store-${String(index)}`), config }));
+        const listen = joined.replace('0.0.0.0:6222', `127.0.0.1:${String(port)}`);
+        const store = join(folder, `store-${String(index)}`);
+        const config = `${accounts.replace('/var/lib/nats', store)}\nserver_name: nats-${String(index + 1)}\n${listen}`;
+        servers.push(await startNats({ storeDir: store, config }));
       }
       bus = await connectBus({
         url: servers.map(({ port }) => `tls://localhost:${String(port)}`).join(','),
         name: 'spec',
-        log: createLogger({ service: 'spec', level: 'silent' }),
+        log,
         user: 'allocator',
         password: text('allocator/nats-password').trim(),
         tls: { ca: text('allocator/ca.pem') },
       });
+      const tasks = { name: 'TASKS', subjects: ['agents.*.tasks'], retention: 'workqueue', replicas: 3 } as const;
+      const cluster = bus;
       // A stream of three copies is there when three servers have found each other.
-      const until = performance.now() + 30_000;
-      for (;;) {
-        const made = await bus
-          .ensureStream({ name: 'TASKS', subjects: ['agents.*.tasks'], retention: 'workqueue', replicas: 3 })
-          .catch((error: unknown) => error);
-        if (made === undefined) break;
-        if (performance.now() > until) throw made as Error;
-        await pause(100);
-      }
+      await eventually(() => cluster.ensureStream(tasks));
     } finally {
       await bus?.drain();
       await Promise.all(servers.map((server) => server.stop()));
     }
   });
 });
+
+/** Tries again while a server reads its file, or servers look for each other. */
+async function eventually(work: () => Promise<unknown>): Promise<void> {
+  const until = performance.now() + 30_000;
+  for (;;) {
+    try {
+      await work();
+      return;
+    } catch (error) {
+      if (performance.now() > until) throw error;
+      await pause(100);
+    }
+  }
+}

@@ -74,11 +74,15 @@ export function siteFolders({ nodes, postgres }: Site, master: string): readonly
   ];
 }
 
-/** A whole configuration but for address and store, which nats-server is told on its command line. */
+/**
+ * A whole configuration: a server that was told of JetStream or its store on the command line switches JetStream off, or
+ * refuses, when it reads its file again.
+ */
 function natsConfig(accounts: readonly BusAccount[], passwordOf: (account: BusAccount) => string): string {
   const logins = accounts.map((account) => ({ account, password: passwordOf(account) }));
   return [
     'max_payload: 1MB',
+    'jetstream { store_dir: "/var/lib/nats" }',
     'tls {',
     '  cert_file: "./nats-cert.pem"',
     '  key_file: "./nats-key.pem"',
