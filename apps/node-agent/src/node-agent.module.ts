@@ -18,6 +18,7 @@ import type { BlockTargetDriver } from './drivers/block-target.driver';
 import { convergingVolumeDriver } from './drivers/gluster/converging.volume-driver';
 import { glusterCli } from './drivers/gluster/gluster-cli';
 import { watchHandshakes } from './drivers/gluster/handshake-watch';
+import { watchSilence } from './drivers/gluster/silence-watch';
 import { type GlusterdSupervisor, superviseGlusterd } from './drivers/glusterd.supervisor';
 import { groundsOf } from './drivers/grounds';
 import { hostCommand } from './drivers/host-command';
@@ -140,6 +141,9 @@ function realVolumeDriver(config: AgentConfig, supervisor: GlusterdSupervisor): 
     onMembers: (members) => {
       handshakes.see(members);
     },
+    onSign: watchSilence((silentMs) =>
+      supervisor.restart(`it has not answered for ${String(Math.round(silentMs / 1_000))} s`),
+    ),
   });
   return convergingVolumeDriver(gluster, { mountRoot: config.BRICKYARD_MOUNT_ROOT });
 }

@@ -12,6 +12,9 @@ export function isListening(path: string): Promise<boolean> {
     };
     socket.setTimeout(TIMEOUT_MS, end(false));
     socket.once('connect', end(true));
-    socket.once('error', end(false));
+    // Where so many wait that no more may is somebody, too: unix(7).
+    socket.once('error', ({ code }: NodeJS.ErrnoException) => {
+      end(code === 'EAGAIN')();
+    });
   });
 }

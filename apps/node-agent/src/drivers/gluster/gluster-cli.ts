@@ -17,6 +17,7 @@ import {
 import { type Answer, answerIn, replyTo, troubleOf } from './gluster-reply';
 import type { BrickHeal, Gluster, Member, Migration, Reply, VolumeInfo } from './gluster.port';
 import { reunion } from './reunion';
+import type { Sign } from './silence-watch';
 import { shapeWords } from './volume-plan';
 
 /** Gluster's own time-out for changes: heketi's, since 120 s are too little for many volumes. */
@@ -48,6 +49,8 @@ export interface GlusterCliOptions {
   readonly socket?: string;
   /** Called with every look at the pool. */
   readonly onMembers?: (members: readonly Member[]) => void;
+  /** Called with what every health check finds, where there is a socket to tell silence from absence. */
+  readonly onSign?: (sign: Sign) => void;
   /** Where `get-state` may put a file. */
   readonly stateDirectory: string;
 }
@@ -154,16 +157,22 @@ class GlusterCli {
   }
 
   async health(): Promise<'running' | 'stopped'> {
-    const { socket } = this.options;
+    const { socket, onSign } = this.options;
     if (socket !== undefined && !(await isListening(socket))) {
       this.readyUntil = 0;
       this.self = undefined;
+      onSign?.('not listening');
       return 'stopped';
     }
-    if (socket !== undefined && Date.now() < this.readyUntil) return 'running';
+    if (socket !== undefined && Date.now() < this.readyUntil) {
+      onSign?.('answered');
+      return 'running';
+    }
     // The socket opens before the daemon has restored its volumes.
     const result = await this.gluster(['pool', 'list'], HEALTH_TIMEOUT_S);
-    if (answerIn(result).kind !== 'success') return 'stopped';
+    const hasAnswered = answerIn(result).kind === 'success';
+    if (socket !== undefined) onSign?.(hasAnswered ? 'answered' : 'silent');
+    if (!hasAnswered) return 'stopped';
     this.readyUntil = Date.now() + READY_FOR_MS;
     return 'running';
   }
