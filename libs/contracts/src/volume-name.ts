@@ -1,6 +1,6 @@
 /** Which names Gluster takes for a volume. */
 
-/** Words of its own command line: `gluster volume create all …` is refused (cli-cmd-parser.c of Gluster 10 and 11). */
+/** Words of its own command line: `gluster volume create all …` is refused, as seen with each of these and Gluster 10.3. */
 const GLUSTER_WORDS = new Set([
   'activate-on-create',
   'all',
@@ -29,7 +29,7 @@ export const isGlusterVolumeName = (name: string): boolean => VOLUME_NAME.test(n
 /**
  * The longest name of a volume with this brick. Every glusterd keeps a file `NAME.HOST.PATH.vol` for each brick, the path
  * with hyphens for its inner slashes, and writes it as `….vol.tmp` first. What is longer fails when the volume is made,
- * and can leave a folder behind from which glusterd learns a volume that nobody made.
+ * and can leave the volume's folder behind, which is what a glusterd reads when it starts.
  */
 export const volumeNameMax = (host: string, brickPath: string): number =>
   FILE_NAME_MAX - `.${host}.${brickPath.replace(/^\//, '')}.vol.tmp`.length;
