@@ -80,10 +80,10 @@ describe('brickyard, the command', () => {
 
     const list = await brickyard('volume', 'list');
     expect(list.out).toMatch(new RegExp(`^VOLUME .*\\n${volume.id} +data +2 GiB +replicate 3 +3 `));
-    const info = await brickyard('volume', 'info', volume.id);
+    const info = await brickyard('volume', 'info', 'data');
     for (const { id, device } of volume.bricks) expect(info.out).toMatch(new RegExp(`${id} .*${device}`));
 
-    const grown = await data(VolumeInfo, 'volume', 'expand', volume.id, '--size', '1GiB');
+    const grown = await data(VolumeInfo, 'volume', 'expand', volume.id.slice(0, 8), '--size', '1GiB');
     expect(grown.size).toBe(3);
     const then = await data(VolumeInfo, 'volume', 'info', volume.id, '--at', String(made));
     expect(then).toEqual(volume);
@@ -133,8 +133,8 @@ describe('brickyard, the command', () => {
     const host = node.hostnames.manage[0] ?? '';
     expect((await brickyard('cluster', 'list')).out).toMatch(/^CLUSTER .*\n[0-9a-f]{32} +3 /);
     expect((await brickyard('node', 'list')).out).toContain(`${node.id}  ${host}`);
-    expect((await brickyard('node', 'info', node.id)).out).toContain(node.devices[0]?.name ?? 'no device');
-    expect((await brickyard('device', 'info', node.devices[0]?.id ?? '')).out).toMatch(/total +20 GiB/);
+    expect((await brickyard('node', 'info', host)).out).toContain(node.devices[0]?.name ?? 'no device');
+    expect((await brickyard('device', 'info', `${host}:${node.devices[0]?.name ?? ''}`)).out).toMatch(/total +20 GiB/);
     expect((await brickyard('topology', 'info')).out).toMatch(
       new RegExp(`Cluster [0-9a-f]{32}\\n  Node .*\\n    Device `),
     );

@@ -60,7 +60,8 @@ export const Wait = z
   .default('true')
   .transform((text) => text === 'true');
 
-const ID = /^[0-9a-f]{32}$/;
+/** What an id looks like. */
+export const ID = /^[0-9a-f]{32}$/;
 
 /** The argument of a command that must be an id; `heketi` is what its server says of any other. */
 export function idFrom([id = '']: readonly string[], heketi = 'Invalid path or request'): string {

@@ -10,6 +10,7 @@ import { humanKib } from '../sizes';
 import { act, fieldIdFrom, idFrom, NoFlags, tellAccepted, Wait, waitOption, type Shell } from './act';
 import { change } from './change';
 import { stateCommands } from './state';
+import { idOf } from './named';
 import { tagCommands } from './tags';
 
 /** One row for a device. */
@@ -63,7 +64,8 @@ function addCommand(device: Command, shell: Shell): void {
     .option('--destroy-existing-data', 'wipe what is on it, if that is safe')
     .addOption(waitOption());
   act(shell, add, AddFlags, async (context, _, { name, node, destroyExistingData, wait }) => {
-    const request = { name, node: fieldIdFrom('node', node), destroydata: destroyExistingData };
+    const nodeId = context.isHeketi ? fieldIdFrom('node', node) : await idOf(context, 'node', node);
+    const request = { name, node: nodeId, destroydata: destroyExistingData };
     const answer = await change(context, (how) => context.api.post('/devices', request, how), wait);
     if (answer.status === 202) tellAccepted(context, answer);
     else context.confirm({ name, node, added: true }, 'Device added successfully');
@@ -79,7 +81,7 @@ function deleteCommand(device: Command, shell: Shell): void {
     .option('--force-forget', 'also when its node cannot tear it down')
     .addOption(waitOption());
   act(shell, remove, DeleteFlags, async (context, args, { forceForget, wait }) => {
-    const id = idFrom(args);
+    const id = await idOf(context, 'device', args[0]);
     const body = { forceforget: forceForget };
     const answer = await change(context, (how) => context.api.delete(`/devices/${id}`, { ...how, body }), wait);
     if (answer.status === 202) tellAccepted(context, answer);
@@ -120,10 +122,13 @@ function resyncCommand(device: Command, shell: Shell): void {
   act(shell, resync, ResyncFlags, async (context, args, { cluster }) => {
     const given = args.filter((id: string | undefined) => id !== undefined && id !== '');
     const named = cluster === true ? given : [...given, ...(cluster === undefined ? [] : [cluster])];
-    const [id = ''] = named;
+    const [word = ''] = named;
     if (named.length !== 1) throw new UsageError('give a device, or --cluster ID', 'object/cluster id missing');
-    const alone = { id: cluster === undefined ? idFrom(named) : id, after: `Device ${id} updated\n` };
-    const turns: readonly Turn[] = cluster === undefined ? [alone] : await turnsOf(context, id);
+    const alone = async (): Promise<readonly Turn[]> => {
+      const id = await idOf(context, 'device', word);
+      return [{ id, after: `Device ${id} updated\n` }];
+    };
+    const turns = cluster === undefined ? await alone() : await turnsOf(context, word);
     for (const { id, before, after } of turns) {
       try {
         if (context.isHeketi && before !== undefined) context.outside.out(before);
@@ -142,7 +147,7 @@ function resyncCommand(device: Command, shell: Shell): void {
 export function deviceCommands(program: Command, shell: Shell): void {
   const device = program.command('device').description('block devices of nodes');
   act(shell, device.command('info').argument('<id>').description('one device'), NoFlags, async (context, args) => {
-    const answer = await context.answer(`/devices/${idFrom(args)}`);
+    const answer = await context.answer(`/devices/${await idOf(context, 'device', args[0])}`);
     const shown = parseAnswer(Device, answer);
     context.tell({
       data: answer.body,
@@ -152,7 +157,7 @@ export function deviceCommands(program: Command, shell: Shell): void {
     return undefined;
   });
   addCommand(device, shell);
-  stateCommands(device, shell, { noun: 'Device', path: 'devices', healCheck: true });
+  stateCommands(device, shell, { noun: 'Device', kind: 'device', path: 'devices', healCheck: true });
   deleteCommand(device, shell);
   resyncCommand(device, shell);
   tagCommands(device, shell, 'devices');

@@ -16,6 +16,7 @@ import { actorText } from '../picture/authors';
 import { humanKib, parseGib } from '../sizes';
 import { act, idFrom, NoFlags, WholeNumber, type Shell } from './act';
 import { unknownTypesText } from './event-types';
+import { idOf } from './named';
 import { createRequest, shapeOptions, VolumeShape } from './volume-create.command';
 
 const origin = (trigger: z.infer<typeof ExplainedOperation>['trigger']): string => {
@@ -134,7 +135,7 @@ function explainCommand(program: Command, shell: Shell): void {
     .argument('<id>')
     .description('why a volume lies where it lies; what an operation did, waits for and will do');
   act(shell, explain, NoFlags, async (context, args) => {
-    const id = idFrom(args.slice(1));
+    const id = args[0] === 'volume' ? await idOf(context, 'volume', args[1]) : idFrom(args.slice(1));
     if (args[0] === 'volume') {
       const volume = await context.get(`/v1/explain/volumes/${id}`, ExplainedVolume);
       context.print(volume, () => volumeLines(context, volume));
@@ -294,7 +295,8 @@ function whatIfCommands(program: Command, shell: Shell): void {
   });
   const lose = whatIf.command('lose-node').argument('<ids...>').description('which volumes suffer without these nodes');
   act(shell, lose, NoFlags, async (context, args) => {
-    const steps = args.map((id) => ({ do: 'lose-node', node: idFrom([id]) }));
+    const nodes = await Promise.all(args.map((text) => idOf(context, 'node', text)));
+    const steps = nodes.map((node) => ({ do: 'lose-node', node }));
     await tellStory(context, steps, (told) => told.steps.flatMap((step) => loseLines(context, step)));
     return undefined;
   });

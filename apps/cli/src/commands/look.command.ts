@@ -12,12 +12,19 @@ import { picturesFromPostgres } from '../picture/postgres-pictures';
 import { act, idFrom, NoFlags, WholeNumber, type Shell } from './act';
 import { eventLines } from './explain.command';
 import { parseMoment } from '../context';
+import { idOf } from './named';
 import { imageHistory } from './registry.command';
 import { pgUrlFrom } from './audit.command';
 
 const HISTORY_KINDS = ['cluster', 'node', 'device', 'volume', 'blockvolume', 'brick', 'operation', 'actor'] as const;
 const HistoryFlags = z.object({ limit: WholeNumber.optional() });
 const DiffFlags = z.object({ pg: z.string().optional() });
+
+/** An actor goes by a name; of volumes and nodes a name does. */
+async function subjectOf(context: Context, kind: (typeof HISTORY_KINDS)[number], text = ''): Promise<string> {
+  if (kind === 'actor') return encodeURIComponent(text);
+  return kind === 'volume' || kind === 'node' ? idOf(context, kind, text) : idFrom([text]);
+}
 
 function operationLines(context: Context, operation: Operation): string[] {
   const { step } = operation;
@@ -96,7 +103,7 @@ function historyCommand(program: Command, shell: Shell): void {
     if (kind === undefined)
       throw new UsageError(`history of ${HISTORY_KINDS.join(', ')}; not of ${args[0] ?? 'nothing'}`);
     const query = limit === undefined ? '' : `?limit=${String(limit)}`;
-    const id = kind === 'actor' ? encodeURIComponent(args[1] ?? '') : idFrom(args.slice(1));
+    const id = await subjectOf(context, kind, args[1]);
     const { events } = await context.get(`/v1/history/${kind}s/${id}${query}`, EventPage);
     context.print(events, () => eventLines(context, events));
     return undefined;

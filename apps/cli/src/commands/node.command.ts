@@ -4,20 +4,10 @@ import { Node, Topology } from '../answers';
 import { parseAnswer, type Context } from '../context';
 import { nodeAddedText, nodeListText, nodeText } from '../heketi/texts';
 import { humanKib } from '../sizes';
-import {
-  act,
-  fieldIdFrom,
-  idFrom,
-  NoFlags,
-  several,
-  tellAccepted,
-  Wait,
-  waitOption,
-  WholeNumber,
-  type Shell,
-} from './act';
+import { act, fieldIdFrom, NoFlags, several, tellAccepted, Wait, waitOption, WholeNumber, type Shell } from './act';
 import { change } from './change';
 import { DEVICE_HEADS, deviceRow, tagLine } from './device.command';
+import { idOf } from './named';
 import { stateCommands } from './state';
 import { tagCommands, tagFrom } from './tags';
 
@@ -82,7 +72,7 @@ function deleteCommand(node: Command, shell: Shell): void {
     .description('take a node without devices out of its cluster')
     .addOption(waitOption());
   act(shell, remove, z.object({ wait: Wait }), async (context, args, { wait }) => {
-    const id = idFrom(args);
+    const id = await idOf(context, 'node', args[0]);
     const answer = await change(context, (how) => context.api.delete(`/nodes/${id}`, how), wait);
     if (answer.status === 202) tellAccepted(context, answer);
     else context.confirm({ id, deleted: true }, `Node ${id} deleted`);
@@ -105,13 +95,13 @@ export function nodeCommands(program: Command, shell: Shell): void {
     return undefined;
   });
   act(shell, node.command('info').argument('<id>').description('one node'), NoFlags, async (context, args) => {
-    const answer = await context.answer(`/nodes/${idFrom(args)}`);
+    const answer = await context.answer(`/nodes/${await idOf(context, 'node', args[0])}`);
     const shown = parseAnswer(Node, answer);
     context.tell({ data: answer.body, lines: () => nodeLines(context, shown), heketi: () => nodeText(shown) });
     return undefined;
   });
   addCommand(node, shell);
-  stateCommands(node, shell, { noun: 'Node', path: 'nodes', healCheck: false });
+  stateCommands(node, shell, { noun: 'Node', kind: 'node', path: 'nodes', healCheck: false });
   deleteCommand(node, shell);
   tagCommands(node, shell, 'nodes');
 }

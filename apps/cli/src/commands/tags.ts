@@ -2,7 +2,8 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { UsageError } from '../exit-codes';
-import { act, idFrom, type Shell } from './act';
+import { act, type Shell } from './act';
+import { idOf } from './named';
 
 const SetFlags = z.object({ exact: z.boolean().default(false) });
 const RemoveFlags = z.object({ all: z.boolean().default(false) });
@@ -30,7 +31,10 @@ export function tagCommands(noun: Command, shell: Shell, path: 'nodes' | 'device
     context.refuseAt();
     const tags = Object.fromEntries(words.map(tagFrom));
     const body = { tags, change_type: exact ? 'set' : 'update' };
-    const { body: now } = await context.api.post(`/${path}/${idFrom([id])}/tags`, body);
+    const { body: now } = await context.api.post(
+      `/${path}/${await idOf(context, path === 'nodes' ? 'node' : 'device', id)}/tags`,
+      body,
+    );
     context.confirm(now, tagLine(now), '');
     return undefined;
   });
@@ -49,7 +53,10 @@ export function tagCommands(noun: Command, shell: Shell, path: 'nodes' | 'device
     }
     const tags = Object.fromEntries(names.map((name) => [name, '']));
     const body = all ? { tags: {}, change_type: 'set' } : { tags, change_type: 'delete' };
-    const { body: now } = await context.api.post(`/${path}/${idFrom([id])}/tags`, body);
+    const { body: now } = await context.api.post(
+      `/${path}/${await idOf(context, path === 'nodes' ? 'node' : 'device', id)}/tags`,
+      body,
+    );
     context.confirm(now, tagLine(now), '');
     return undefined;
   });

@@ -53,7 +53,7 @@ const NODES_AT_ONCE = 8;
 const HOSTS_AT_ONCE = 16;
 
 /** What is answered while no agent of a host answers, or its glusterd does not run. */
-const NOT_YET = /glusterd running/;
+const NOT_YET = 'glusterd running';
 const AGAIN_MS = 1_000;
 
 const manageName = ({ node }: FileNode): string => node.hostnames.manage[0] ?? '';
@@ -151,7 +151,7 @@ class Load {
       try {
         return await ask();
       } catch (error) {
-        if (performance.now() > this.patientUntil || !NOT_YET.test(describeError(error))) throw error;
+        if (performance.now() > this.patientUntil || !describeError(error).includes(NOT_YET)) throw error;
         await pause(AGAIN_MS);
       }
     }

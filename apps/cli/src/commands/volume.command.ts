@@ -5,8 +5,9 @@ import { UsageError } from '../exit-codes';
 import { endpointPatch } from '../heketi/kubernetes';
 import { volumeListText } from '../heketi/texts';
 import { parseGib } from '../sizes';
-import { act, idFrom, NoFlags, tellAccepted, Wait, waitOption, type Shell } from './act';
+import { act, NoFlags, tellAccepted, Wait, waitOption, type Shell } from './act';
 import { change } from './change';
+import { idOf } from './named';
 import { volumeCreateCommand } from './volume-create.command';
 import { durabilityText, tellVolume } from './volume.tell';
 
@@ -60,7 +61,7 @@ function expandCommand(volume: Command, shell: Shell): void {
     if (by === undefined) throw new UsageError('by how much? give --size', 'Missing volume amount to expand');
     if (given !== undefined && named !== undefined && given !== named) throw new UsageError('two volumes are named');
     const id = given ?? named ?? '';
-    const path = `/volumes/${idFrom([id], id === '' ? 'Missing volume id' : undefined)}/expand`;
+    const path = `/volumes/${await idOf(context, 'volume', id, id === '' ? 'Missing volume id' : undefined)}/expand`;
     const request = { expand_size: parseGib(by) };
     tellVolume(context, await change(context, (how) => context.api.post(path, request, how), wait));
     return undefined;
@@ -75,7 +76,7 @@ function cloneCommand(volume: Command, shell: Shell): void {
     .option('--name <name>', 'made from its id when absent')
     .addOption(waitOption());
   act(shell, clone, CloneFlags, async (context, args, { name, wait }) => {
-    const path = `/volumes/${idFrom(args)}/clone`;
+    const path = `/volumes/${await idOf(context, 'volume', args[0])}/clone`;
     const request = name === undefined ? {} : { name };
     tellVolume(context, await change(context, (how) => context.api.post(path, request, how), wait));
     return undefined;
@@ -90,7 +91,7 @@ function restrictionCommand(volume: Command, shell: Shell): void {
     .description('whether a hosting volume takes new block volumes');
   act(shell, restrict, NoFlags, async (context, [word = '', id = '']) => {
     if (word !== 'locked' && word !== 'unlocked') throw new UsageError(`locked or unlocked; not ${word}`);
-    const path = `/volumes/${idFrom([id])}/block-restriction`;
+    const path = `/volumes/${await idOf(context, 'volume', id)}/block-restriction`;
     const request = { restriction: word === 'locked' ? 'locked' : '' };
     tellVolume(context, await change(context, (how) => context.api.post(path, request, how)));
     return undefined;
@@ -102,7 +103,7 @@ export function volumeCommands(program: Command, shell: Shell): void {
   const volume = program.command('volume').description('volumes');
   listCommand(volume, shell);
   act(shell, volume.command('info').argument('<id>').description('one volume'), NoFlags, async (context, args) => {
-    tellVolume(context, await context.answer(`/volumes/${idFrom(args)}`));
+    tellVolume(context, await context.answer(`/volumes/${await idOf(context, 'volume', args[0])}`));
     return undefined;
   });
   volumeCreateCommand(volume, shell);
@@ -112,7 +113,7 @@ export function volumeCommands(program: Command, shell: Shell): void {
   const endpoint = volume.command('endpoint').description('Kubernetes endpoints of a volume');
   const patch = endpoint.command('patch').argument('<id>').description('the hosts, as a patch for kubectl');
   act(shell, patch, NoFlags, async (context, args) => {
-    const shown = await context.get(`/volumes/${idFrom(args)}`, Volume);
+    const shown = await context.get(`/volumes/${await idOf(context, 'volume', args[0])}`, Volume);
     context.outside.out(JSON.stringify(endpointPatch(shown)));
     return undefined;
   });
@@ -122,7 +123,7 @@ export function volumeCommands(program: Command, shell: Shell): void {
     .description('delete a volume and what is on it')
     .addOption(waitOption());
   act(shell, remove, DeleteFlags, async (context, args, { wait }) => {
-    const id = idFrom(args);
+    const id = await idOf(context, 'volume', args[0]);
     const answer = await change(context, (how) => context.api.delete(`/volumes/${id}`, how), wait);
     if (answer.status === 202) tellAccepted(context, answer);
     else context.confirm({ id, deleted: true }, `Volume ${id} deleted`);
