@@ -6,6 +6,8 @@ import { ID, idFrom } from './act';
 
 /** The shortest beginning of an id that is taken for one. */
 const BEGINNING = /^[0-9a-f]{4,31}$/;
+/** A volume's name, a host's, or a host's with the path of a device: nothing else need be asked for. */
+const NAME = /^[\w.:-]+(:\/.+)?$/;
 const CANDIDATES_MAX = 1_000;
 /** So many are told when a name means several. */
 const TOLD_MAX = 5;
@@ -41,7 +43,7 @@ const finders: Readonly<Record<NamedKind, (context: Context, text: string) => Pr
  * command when it is called so. UsageError when nothing or more than one thing is meant.
  */
 export async function idOf(context: Context, kind: NamedKind, text = '', heketi?: string): Promise<string> {
-  if (text === '' || ID.test(text) || context.isHeketi) return idFrom([text], heketi);
+  if (ID.test(text) || !NAME.test(text) || context.isHeketi) return idFrom([text], heketi);
   const found = await finders[kind](context, text);
   const called = found.filter(({ name }) => name === text);
   const meant = called.length > 0 ? called : found.filter(({ id }) => BEGINNING.test(text) && id.startsWith(text));
