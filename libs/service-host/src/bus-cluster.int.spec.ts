@@ -2,8 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
-import { freePort, type NatsServer, startNats } from '@brickyard/servers';
+import { eventually, freePort, type NatsServer, startNats } from '@brickyard/servers';
 import { z } from 'zod';
 import { type Bus, connectBus, createLogger } from './index';
 
@@ -60,17 +59,3 @@ describe('a stream with three copies', () => {
     expect(after.state.messages).toBe(MESSAGES + 1);
   }, 60_000);
 });
-
-/** Tries again while servers elect and the connection moves to another. */
-async function eventually(work: () => Promise<unknown>): Promise<void> {
-  const until = performance.now() + 30_000;
-  for (;;) {
-    try {
-      await work();
-      return;
-    } catch (error) {
-      if (performance.now() > until) throw error;
-      await pause(50);
-    }
-  }
-}

@@ -3,8 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
-import { freePort, type NatsServer, startNats } from '@brickyard/servers';
+import { eventually, freePort, type NatsServer, startNats } from '@brickyard/servers';
 import { type Bus, connectBus, createLogger } from '@brickyard/service-host';
 import { runCli } from '../cli';
 import { EXIT } from '../exit-codes';
@@ -100,17 +99,3 @@ describe('site secrets', () => {
     }
   });
 });
-
-/** Tries again while a server reads its file, or servers look for each other. */
-async function eventually(work: () => Promise<unknown>): Promise<void> {
-  const until = performance.now() + 30_000;
-  for (;;) {
-    try {
-      await work();
-      return;
-    } catch (error) {
-      if (performance.now() > until) throw error;
-      await pause(100);
-    }
-  }
-}
