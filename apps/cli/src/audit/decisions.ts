@@ -15,6 +15,9 @@ import type { Finding, StoredEvent } from '@brickyard/event-sourcing';
 /** A decision that can be made again. */
 export type Placement = EventOf<'VolumePlanned'> | EventOf<'VolumeExpansionPlanned'>;
 
+/** What of a stored event its data does not say. */
+type Envelope = Pick<StoredEvent, 'position' | 'recordedAt' | 'streamId' | 'type'>;
+
 /** The bricks that an event gives to a volume. */
 export function bricksGivenBy(event: StoredEvent): readonly Brick[] {
   const isGift =
@@ -45,7 +48,7 @@ export function policyBehind({ placement }: Placement, zoneChecking: PlacementPo
 }
 
 /** Makes a recorded placement again; undefined when it gives the same bricks for the same reasons. */
-export function redecide(placement: Placement, state: ControlState, event: StoredEvent): Finding | undefined {
+export function redecide(placement: Placement, state: ControlState, event: Envelope): Finding | undefined {
   if (isSame(placement, state, event, 'none') || isSame(placement, state, event, 'strict')) return undefined;
   const detail = `${event.type} of ${event.streamId}: the same decision on the state before it gives other bricks or other reasons than recorded`;
   return { kind: 'decision', position: event.position, detail };
@@ -54,7 +57,7 @@ export function redecide(placement: Placement, state: ControlState, event: Store
 function isSame(
   recorded: Placement,
   state: ControlState,
-  { position, recordedAt }: StoredEvent,
+  { position, recordedAt }: Envelope,
   zones: PlacementPolicy['zoneChecking'],
 ): boolean {
   const context = { position: position - 1, now: recordedAt };
@@ -74,5 +77,6 @@ function commandBehind(
     return { type: 'ExpandVolume', operationId, volumeId, addKib: recorded.addKib, policy };
   }
   const { spec, clusterId } = recorded;
-  return { type: 'CreateVolume', operationId, volumeId, spec, clusters: [clusterId], policy };
+  // Which names are let in has become stricter once: a name that was let in decides nothing about bricks.
+  return { type: 'CreateVolume', operationId, volumeId, spec: { ...spec, name: '' }, clusters: [clusterId], policy };
 }
